@@ -1,0 +1,51 @@
+# One word for each thing a person does here. `make repro` and `make test` create the environment themselves.
+#   make repro [PARAMS=params/smoke.yaml]   build the corpus, train, score, print Table 1
+#   make test                               every test: notebooks and tests/
+#   make lab · make docs · make bench
+SHELL  := /bin/bash
+PYTHON ?= python3.11
+VENV   ?= .venv
+EXTRAS ?= dev,speech
+PARAMS ?= params.yaml
+BIN    := $(VENV)/bin
+# the stamp carries the hash of what is installed: a second call costs nothing, a changed requirement installs again
+STAMP  := $(VENV)/installed-$(shell cat settings.ini constraints.txt | git hash-object --stdin | cut -c1-12)
+
+.DEFAULT_GOAL := help
+.PHONY: help env repro test lab docs bench export clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+env: $(STAMP)
+
+$(STAMP):
+	@command -v $(PYTHON) >/dev/null || { echo "no '$(PYTHON)' here: install Python 3.11 or newer, or name yours: make PYTHON=python3"; exit 1; }
+	@echo "creating the environment in $(VENV) (once, a few minutes)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e '.[$(EXTRAS)]'
+	@rm -f $(VENV)/installed-*
+	@touch $@
+
+repro: $(STAMP)
+	@$(BIN)/weakse repro --params $(PARAMS)
+
+test: $(STAMP)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest tests -q -n 2 --dist worksteal -p no:cacheprovider
+
+lab: $(STAMP)
+	@$(BIN)/jupyter lab --notebook-dir nbs
+
+docs: $(STAMP)
+	@if command -v quarto >/dev/null; then $(BIN)/nbdev_docs; \
+	else $(BIN)/nbdev_proc_nbs && $(BIN)/jupyter nbconvert --log-level WARN --to html --output-dir _docs _proc/*.ipynb \
+	     && echo "pages without the sidebar (quarto is not installed): _docs/index.html"; fi
+
+bench: $(STAMP)
+	@$(BIN)/python tests/bench.py
+
+export: $(STAMP)
+	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
+
+clean:
+	rm -rf _docs _proc build dist *.egg-info
