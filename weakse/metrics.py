@@ -355,7 +355,7 @@ def _partners(
     extra = [dict(file=k, metrics=[], reason=f"no partner in {Path(clean_dir).name}") for k in enhanced if k not in clean]
     return [(k,clean[k],enhanced[k]) for k in both],sorted(lost+extra, key=lambda d: d['file'])
 
-# %% ../nbs/50_metrics.ipynb #ecf19da8
+# %% ../nbs/50_metrics.ipynb #93d67f0f
 def _load_pair(
     clean,       # path
     estimate,    # path
@@ -374,7 +374,9 @@ def _score_file(
     name,clean,estimate,highest = item
     try: return dict(file=name, **score_pair(*_load_pair(clean, estimate, highest)))
     except (ValueError,OSError) as error:
-        return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, str(error)))
+        why = str(error)
+        for p in (clean,estimate): why = why.replace(str(p), f'{p.parent.name}/{p.name}')   # a result must not depend on where it was made
+        return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
 
 # %% ../nbs/50_metrics.ipynb #59f3adc2
 def bootstrap_interval(
