@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['AudioError', 'EmptyAudioError', 'NonFiniteAudioError', 'LayoutError', 'MissingAudioError', 'AudioWarning',
-           'check_rate', 'check_audio', 'AudioInfo', 'audio_info', 'load_audio', 'save_audio', 'fit_length', 'resample',
-           'batch_resample', 'energy', 'rms_db', 'mix_at_snr', 'stft', 'istft', 'hz_to_mel', 'mel_to_hz',
-           'mel_filterbank', 'LogMel', 'show', 'play']
+           'check_rate', 'check_audio', 'hz_to_mel', 'mel_to_hz', 'mel_filterbank', 'show', 'play', 'stft', 'istft',
+           'LogMel', 'energy', 'rms_db', 'mix_at_snr', 'fit_length', 'resample', 'batch_resample', 'AudioInfo',
+           'audio_info', 'load_audio', 'save_audio']
 
-# %% ../nbs/01_audio.ipynb #b86349bd
+# %% ../nbs/01_audio.ipynb #f11c4f03
 import io,math,struct,warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-import numpy as np, soundfile as sf, soxr, torch
+import numpy as np, torch
 from torch import Tensor, nn
 from .files import atomic_path
 
@@ -31,34 +31,35 @@ class MissingAudioError(AudioError, FileNotFoundError):
 class AudioWarning(UserWarning):
     "Audio that is usable, but not what its file promises."
 
-# %% ../nbs/01_audio.ipynb #e4b89327
+# %% ../nbs/01_audio.ipynb #f2d69956
 def check_rate(
-    sample_rate, # Hz
-    name="audio",# how to call it in a message
-)->int:          # Hz
+    sample_rate,  # Hz
+    name="audio", # how to call it in a message
+)->int:           # Hz
     "A sample rate as `int`. Raises `AudioError` for anything that cannot be a rate in Hz."
-    whole = isinstance(sample_rate, (int,float,np.integer,np.floating)) and not isinstance(sample_rate, bool) and sample_rate==round(sample_rate)
-    if not whole or not 1000<=sample_rate<=1_000_000:
+    number = isinstance(sample_rate, (int,float,np.integer,np.floating)) and not isinstance(sample_rate, bool)
+    if not number or not 1000<=sample_rate<=1_000_000 or sample_rate!=int(sample_rate):
         raise AudioError(f"{name}: sample rate {sample_rate!r}; expected a whole number of Hz from 1000 to 1000000, such as 16000 (not kHz)")
     return int(sample_rate)
 
-# %% ../nbs/01_audio.ipynb #2f01939c
+# %% ../nbs/01_audio.ipynb #fef32f41
 _int_scale = {torch.uint8:2**7, torch.int8:2**7, torch.int16:2**15, torch.int32:2**31}
 
 def _as_float(wav, name:str)->Tensor:
     "A float32 tensor; integers are scaled to [-1, 1)."
     try: x = wav if isinstance(wav, Tensor) else torch.from_numpy(np.array(wav))
-    except TypeError: raise AudioError(f"{name}: {type(wav).__name__} cannot be read as samples; pass a tensor, an array or a list of numbers") from None
+    except (TypeError, ValueError): raise AudioError(f"{name}: {type(wav).__name__} cannot be read as samples; pass a tensor, an array or a list of numbers") from None
     if x.is_floating_point(): return x.float()
     if x.dtype not in _int_scale: raise AudioError(f"{name}: samples of type {x.dtype}; expected floats in [-1, 1] or 8-, 16- or 32-bit integers")
     return (x.float() - (128 if x.dtype==torch.uint8 else 0)) / _int_scale[x.dtype]
 
+# %% ../nbs/01_audio.ipynb #55aa73ef
 def _check_finite(x:Tensor, name:str):
     "Raise `NonFiniteAudioError` with the count and the first place of NaN and infinite samples in `(C,T)`."
-    bad = ~torch.isfinite(x)
-    if not bad.any(): return
-    c,t = bad.nonzero()[bad.nonzero()[:,1].argmin()].tolist()
-    raise NonFiniteAudioError(f"{name}: {int(bad.sum())} of {x.numel()} samples are NaN or infinite, the first at sample {t} of channel {c}; "
+    bad = (~torch.isfinite(x)).nonzero()
+    if not len(bad): return
+    c,t = bad[bad[:,1].argmin()].tolist()
+    raise NonFiniteAudioError(f"{name}: {len(bad)} of {x.numel()} samples are NaN or infinite, the first at sample {t} of channel {c}; "
                               "cut or repair them, for instance with `torch.nan_to_num(wav, 0., 0., 0.)`")
 
 # %% ../nbs/01_audio.ipynb #2d733363
@@ -79,189 +80,95 @@ def check_audio(
     _check_finite(x, name)
     return x
 
-# %% ../nbs/01_audio.ipynb #d6168192
-@dataclass(frozen=True)
-class AudioInfo:
-    "What the header of a sound file says."
-    frames:int      # samples per channel
-    sample_rate:int # Hz
-    channels:int    # number of channels
-    format:str      # container, such as "WAV"
-    subtype:str     # coding, such as "PCM_16"
-    @property
-    def seconds(self)->float: # s
-        "Duration."
-        return self.frames/self.sample_rate
+# %% ../nbs/01_audio.ipynb #115e9797
+def hz_to_mel(
+    f, # Hz, array or number
+):     # mel
+    "Slaney's mel scale: linear below 1000 Hz (which is 15 mel), logarithmic above."
+    f = np.asarray(f, dtype=np.float64)
+    return np.where(f<1000, f*3/200, 15 + np.log(np.maximum(f, 1000)/1000)*27/np.log(6.4))
 
-def _why_undecodable(path:Path, e)->str:
-    "A guess at what an unreadable file is, from its first bytes."
-    with open(path, 'rb') as f: head = f.read(512).lstrip().lower()
-    if head.startswith((b'<!doctype', b'<html', b'<?xml', b'<head', b'{"')): return "it is a web page, not audio (a failed download?): download it again"
-    return f"it cannot be decoded ({str(e).rsplit(': ',1)[-1].strip()}): convert it to WAV or FLAC, or download it again"
+def mel_to_hz(
+    m, # mel, array or number
+):     # Hz
+    "Inverse of `hz_to_mel`."
+    m = np.asarray(m, dtype=np.float64)
+    return np.where(m<15, m*200/3, 1000*np.exp((np.maximum(m, 15)-15)*np.log(6.4)/27))
 
-def _open(path)->sf.SoundFile:
-    "Open a sound file for reading, or raise an `AudioError` naming the path."
-    path = Path(path)
-    if path.is_dir(): raise MissingAudioError(f"{path} is a folder; expected a sound file: name a file inside it")
-    if not path.exists(): raise MissingAudioError(f"{path} does not exist; check the spelling and the folder (now in {Path.cwd()})")
-    if path.stat().st_size==0: raise EmptyAudioError(f"{path} is empty (0 bytes); copy or download it again")
-    try: return sf.SoundFile(path)
-    except sf.LibsndfileError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
+# %% ../nbs/01_audio.ipynb #e7b47943
+def mel_filterbank(
+    sample_rate:int, # Hz
+    n_fft:int,       # samples
+    n_mels=64,       # number of triangles
+    f_min=50.,       # Hz, lower end of the first triangle
+    f_max=None,      # Hz, upper end of the last; None: half the sample rate
+)->Tensor:           # `(n_mels, Q)` float32, 1/Hz
+    "Triangles equally spaced in mel, each of unit area. Raises `AudioError` for a band outside 0 to half the sample rate."
+    f_max = f_max or sample_rate/2
+    if not 0<=f_min<f_max<=sample_rate/2:
+        raise AudioError(f"mel bands from {f_min} to {f_max} Hz; expected 0 <= f_min < f_max <= {sample_rate/2:g} Hz, half the sample rate")
+    corners = mel_to_hz(np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), n_mels+2))
+    lo,mid,hi = corners[:-2,None],corners[1:-1,None],corners[2:,None]
+    f = np.linspace(0, sample_rate/2, n_fft//2+1)
+    return torch.from_numpy(np.maximum(0, np.minimum((f-lo)/(mid-lo), (hi-f)/(hi-mid))) * 2/(hi-lo)).float()
 
-def audio_info(
-    path,        # sound file
-)->AudioInfo:    # frames, sample rate, channels, format, subtype
-    "Read the header alone. Raises `AudioError` as `load_audio` does."
-    with _open(path) as f: return AudioInfo(f.frames, f.samplerate, f.channels, f.format, f.subtype)
-
-# %% ../nbs/01_audio.ipynb #796222d4
-def _promised_frames(path:Path, f:sf.SoundFile)->int:
-    "Frames the header promises: of a WAV from its chunk sizes, because the decoder already corrects them to the bytes on disk."
-    if f.format not in ('WAV','WAVEX'): return f.frames
-    with open(path, 'rb') as h:
-        riff = h.read(12)
-        while riff[:4]==b'RIFF' and len(chunk := h.read(8))==8:
-            name,size = struct.unpack('<4sI', chunk)
-            if name==b'fmt ': frame_bytes = struct.unpack('<H', h.read(size)[12:14])[0]
-            elif name==b'data': return f.frames if size>=2**32-2**16 or not frame_bytes else size//frame_bytes  # pipes write "unknown"
-            else: h.seek(size, 1)
-            if size%2: h.seek(1, 1)
-    return f.frames
-
-def _read(path:Path, f:sf.SoundFile, start:float, seconds)->Tensor:
-    "Decode `(C,T)` from `start` s on; warns when the file ends before its header says."
-    promised,first = _promised_frames(path, f),round(start*f.samplerate)
-    if start<0 or (seconds is not None and seconds<=0): raise AudioError(f"{path}: start {start} s and seconds {seconds}; expected start >= 0 and seconds > 0")
-    if f.frames and first>=f.frames: raise EmptyAudioError(f"{path}: start {start} s is at or after its end, {f.frames/f.samplerate:.2f} s")
-    wanted = -1 if seconds is None else max(1, round(seconds*f.samplerate))
-    try: f.seek(first); x = f.read(wanted, dtype='float32', always_2d=True)
-    except sf.LibsndfileError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
-    end = promised if wanted<0 else min(promised, first+wanted)
-    if not len(x): raise EmptyAudioError(f"{path} has a header but no samples (its header says {promised}); record, copy or download it again")
-    if first+len(x)<end: warnings.warn(f"{path} is cut short: {first+len(x)} of {promised} samples are there; copy or download it again", AudioWarning, stacklevel=3)
-    return torch.from_numpy(np.ascontiguousarray(x.T))
-
-# %% ../nbs/01_audio.ipynb #90799c7c
-def load_audio(
-    path,             # sound file: WAV, FLAC, Ogg, MP3, ...
-    sample_rate=None, # Hz to resample to; None: as in the file
-    *,
-    mono=True,        # mean of the channels, or all of them
-    start=0.0,        # s, where to begin
-    seconds=None,     # s, how much to read; None: to the end
-)->tuple[Tensor,int]: # `(T,)` if mono else `(C,T)` float32, and its sample rate in Hz
-    "Read a sound file or a part of it. Raises an `AudioError` naming the path; warns (`AudioWarning`) when the file is cut short."
-    path = Path(path)
-    if sample_rate is not None: check_rate(sample_rate, str(path))
-    with _open(path) as f: wav,rate = _read(path, f, start, seconds),f.samplerate
-    _check_finite(wav, str(path))
-    if mono: wav = wav.mean(0)
-    if sample_rate is None or sample_rate==rate: return wav,rate
-    return resample(wav, rate, sample_rate),int(sample_rate)
-
-# %% ../nbs/01_audio.ipynb #c882cc40
-def _clip_for(wav:Tensor, subtype:str, name:str)->Tensor:
-    "Clip to what an integer format can hold, counting what was over."
-    if subtype in ('FLOAT','DOUBLE'): return wav
-    over = int((wav.abs()>1).sum())
-    if over: warnings.warn(f"{name}: {over} of {wav.numel()} samples are over full scale (peak {float(wav.abs().max()):.2f}) and are clipped; "
-                           "lower the level or save with subtype='FLOAT'", AudioWarning, stacklevel=3)
-    return wav.clamp(-1, 1)
-
-def save_audio(
-    path,             # file to write; the suffix chooses the format: .wav, .flac, .ogg, .mp3
-    wav,              # `(T,)` or `(C,T)`, full scale 1
-    sample_rate,      # Hz
-    subtype="PCM_16", # coding of WAV and FLAC: "PCM_16", "PCM_24", "FLOAT" (WAV alone)
-)->Path:              # the file
-    "Write a sound file whole or not at all. Raises `AudioError` for unusable audio and `OSError` naming an unwritable folder; warns when it clips."
-    path = Path(path)
-    wav,rate = check_audio(wav, sample_rate, str(path)).detach().cpu(),check_rate(sample_rate)
-    form = path.suffix[1:].upper()
-    if form not in ('WAV','FLAC','OGG','MP3'): raise AudioError(f"{path}: suffix {path.suffix!r}; expected .wav, .flac, .ogg or .mp3")
-    coding = subtype if form in ('WAV','FLAC') else None
-    if coding and not sf.check_format(form, coding): raise AudioError(f"{path}: {form} cannot hold {subtype}; save as .wav or choose subtype='PCM_16' or 'PCM_24'")
-    if form=='WAV' and wav.numel()*4>2**32-2**16: form = 'RF64'  # a plain WAV counts its bytes in 32 bits
-    buffer = io.BytesIO()   # encoded in memory first: the system's own errors (disk full) then reach us unaltered
-    try: sf.write(buffer, _clip_for(wav, coding or 'PCM_16', str(path)).T.numpy(), rate, subtype=coding, format=form)
-    except (sf.LibsndfileError, ValueError) as e: raise AudioError(f"{path}: {form} at {rate} Hz with {len(wav)} channels cannot be written ({e}); use .wav") from None
-    with atomic_path(path) as tmp: tmp.write_bytes(buffer.getbuffer())
-    return path
-
-# %% ../nbs/01_audio.ipynb #ace2ea8f
-def fit_length(
-    wav:Tensor, # `(..., T)`
-    n:int,      # samples wanted
-)->Tensor:      # `(..., n)`
-    "Pad with zeros or trim, both at the end, to `n` samples."
-    return wav[..., :n] if wav.shape[-1]>=n else nn.functional.pad(wav, (0, n-wav.shape[-1]))
-
-def resample(
-    wav:Tensor,    # `(..., T)`
-    from_rate:int, # Hz
-    to_rate:int,   # Hz
-)->Tensor:         # `(..., round(T*to_rate/from_rate))`
-    "Change the sample rate with soxr (high quality, linear phase), on the CPU."
-    from_rate,to_rate = check_rate(from_rate),check_rate(to_rate)
-    if from_rate==to_rate: return wav
-    n = max(1, round(wav.shape[-1]*to_rate/from_rate))
-    flat = wav.detach().cpu().float().reshape(-1, wav.shape[-1]).T.numpy()
-    out = torch.from_numpy(np.ascontiguousarray(soxr.resample(flat, from_rate, to_rate, quality='HQ').T))
-    return fit_length(out, n).reshape(*wav.shape[:-1], n).to(wav.device)
-
-# %% ../nbs/01_audio.ipynb #18560ba7
+# %% ../nbs/01_audio.ipynb #93467969
 @lru_cache(None)
 def _torchaudio():
-    "The one door to torchaudio: the module, or the reason why it cannot be imported."
+    "The one door to torchaudio: the module and an empty text, or None and the reason."
     try: import torchaudio
     except (ImportError, OSError) as e: return None,f"{type(e).__name__}: {str(e).splitlines()[0]}"
     return torchaudio,""
 
-def batch_resample(
-    wav:Tensor,    # `(..., T)`, on any device
-    from_rate:int, # Hz
-    to_rate:int,   # Hz
-)->Tensor:         # `(..., round(T*to_rate/from_rate))` on the same device
-    "Resample on the device where `wav` is with torchaudio; without it with soxr on the CPU, and a warning with the reason if that costs a transfer."
-    from_rate,to_rate = check_rate(from_rate),check_rate(to_rate)
-    torchaudio,reason = _torchaudio()
-    if torchaudio is None:
-        if wav.is_cuda: warnings.warn(f"resampling on the CPU, torchaudio cannot be imported ({reason})", AudioWarning, stacklevel=2)
-        return resample(wav, from_rate, to_rate)
-    out = torchaudio.functional.resample(wav, from_rate, to_rate, lowpass_filter_width=64, rolloff=.95, resampling_method='sinc_interp_kaiser')
-    return fit_length(out, max(1, round(wav.shape[-1]*to_rate/from_rate)))
+# %% ../nbs/01_audio.ipynb #b81d7e65
+def show(
+    wav:Tensor,      # `(T,)` or `(C,T)`; channels are averaged
+    sample_rate:int, # Hz
+    ax=None,         # matplotlib Axes; None: a new figure
+    title="",        # above the picture
+    db_range=80,     # dB below the peak that are drawn
+):                   # the Axes
+    "Draw the log-mel spectrogram over time."
+    import matplotlib.pyplot as plt
+    if ax is None: ax = plt.subplots(figsize=(8.5,2.6), dpi=80, layout='constrained')[1]
+    wav = check_audio(wav, sample_rate).mean(0).detach().cpu()
+    n_fft = 2**round(math.log2(sample_rate*.032))   # about 32 ms
+    hop = max(sample_rate//100, len(wav)//600)      # a frame for a pixel at most
+    mel = LogMel(sample_rate, n_fft, hop, 80, 0)(wav).T * 10/math.log(10)
+    top = max(float(mel.max()), db_range-100.)      # silence is drawn dark
+    ax.imshow(mel, origin='lower', aspect='auto', cmap=plt.get_cmap('magma', 64), interpolation='nearest',
+              extent=(0, len(wav)/sample_rate, 0, 80), vmin=top-db_range, vmax=top)
+    ticks = [f for f in (250,1000,4000,8000,16000) if f<=sample_rate/2]
+    ax.set_yticks(hz_to_mel(ticks)/hz_to_mel(sample_rate/2)*80, [f'{f/1000:g}' for f in ticks])
+    ax.set(xlabel='time (s)', ylabel='frequency (kHz)', title=title)
+    return ax
 
-# %% ../nbs/01_audio.ipynb #f6d25b60
-def energy(
-    wav:Tensor, # `(..., T)`
-)->Tensor:      # `(...)`
-    "Mean square over the last axis."
-    return wav.square().mean(-1)
+# %% ../nbs/01_audio.ipynb #79c52b3d
+_mp3_rates = (8000,11025,12000,16000,22050,24000,32000,44100,48000)
 
-def rms_db(
-    wav:Tensor, # `(..., T)`, full scale 1
-)->Tensor:      # `(...)` dBFS; silence gives -120
-    "Level: root mean square in decibels relative to full scale."
-    return 10*energy(wav).clamp_min(1e-12).log10()
+def play(
+    wav:Tensor,      # `(T,)` or `(C,T)`, full scale 1
+    sample_rate:int, # Hz
+):                   # `IPython.display.Audio`
+    "A small player: MP3, the first 10 s, at the waveform's own level; over full scale is clipped."
+    import soundfile as sf
+    from IPython.display import Audio
+    wav = check_audio(wav, sample_rate).detach().cpu()[:, :10*sample_rate]
+    if len(wav)>2: wav = wav.mean(0, keepdim=True)
+    if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
+    buffer = io.BytesIO()
+    sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.8)
+    player = Audio(data=buffer.getvalue())
+    player.mimetype = 'audio/mpeg'
+    return player
 
-def mix_at_snr(
-    speech:Tensor, # `(..., T)` waveform
-    noise:Tensor,  # `(..., T)` waveform
-    snr,           # dB: a number or a tensor `(...)`
-)->Tensor:         # `(..., T)` mixture; `speech` is left unscaled
-    "Add `noise` to `speech` after scaling it to `snr`. Raises `LayoutError` on unequal lengths."
-    if speech.shape[-1]!=noise.shape[-1]: raise LayoutError(f"speech has {speech.shape[-1]} samples, noise {noise.shape[-1]}; "
-                                                            "expected equal lengths: use `fit_length` or crop first")
-    gain = (energy(speech)/energy(noise).clamp_min(1e-12)).sqrt() * 10**(-torch.as_tensor(snr, device=speech.device)/20)
-    return speech + gain[...,None].to(speech.dtype)*noise
-
-# %% ../nbs/01_audio.ipynb #0b724c4c
+# %% ../nbs/01_audio.ipynb #68de44d3
 def stft(
     wav:Tensor,     # `(..., T)`
     n_fft=512,      # samples in a window
     hop_length=160, # samples between windows
 )->Tensor:          # `(..., Q, F)` complex, Q = n_fft//2+1, F = T//hop_length+1
-    "Short-time Fourier transform with a periodic Hann window, frames centred; edges are mirrored (zeros where the clip is shorter than half a window)."
+    "Short-time Fourier transform: periodic Hann window, centred frames, mirrored edges."
     mode = 'reflect' if wav.shape[-1]>n_fft//2 else 'constant'
     window = torch.hann_window(n_fft, device=wav.device, dtype=wav.dtype)
     spec = torch.stft(wav.reshape(-1, wav.shape[-1]), n_fft, hop_length, window=window, center=True, pad_mode=mode, return_complex=True)
@@ -278,38 +185,9 @@ def istft(
     wav = torch.istft(spec.reshape(-1, *spec.shape[-2:]), n_fft, hop_length, window=window, center=True, length=length)
     return wav.reshape(*spec.shape[:-2], wav.shape[-1])
 
-# %% ../nbs/01_audio.ipynb #e469efad
-def hz_to_mel(
-    f, # Hz, array or number
-):     # mel
-    "Slaney's mel scale: linear below 1000 Hz (15 mel), logarithmic above."
-    f = np.asarray(f, dtype=np.float64)
-    return np.where(f<1000, f*3/200, 15 + np.log(np.maximum(f, 1000)/1000)*27/np.log(6.4))
-
-def mel_to_hz(
-    m, # mel, array or number
-):     # Hz
-    "Inverse of `hz_to_mel`."
-    m = np.asarray(m, dtype=np.float64)
-    return np.where(m<15, m*200/3, 1000*np.exp((np.maximum(m, 15)-15)*np.log(6.4)/27))
-
-def mel_filterbank(
-    sample_rate:int, # Hz
-    n_fft:int,       # samples
-    n_mels=64,       # number of triangles
-    f_min=50.,       # Hz, lower end of the first triangle
-    f_max=None,      # Hz, upper end of the last; None: half the sample rate
-)->Tensor:           # `(n_mels, Q)` float32
-    "Triangles equally spaced in mel, each of unit area over frequency in Hz."
-    f_max = f_max or sample_rate/2
-    if not 0<=f_min<f_max<=sample_rate/2: raise AudioError(f"mel bands from {f_min} to {f_max} Hz; expected 0 <= f_min < f_max <= {sample_rate/2:g} Hz, half the sample rate")
-    lo,mid,hi = np.lib.stride_tricks.sliding_window_view(mel_to_hz(np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), n_mels+2)), 3).T[...,None]
-    f = np.linspace(0, sample_rate/2, n_fft//2+1)
-    triangles = np.maximum(0, np.minimum((f-lo)/(mid-lo), (hi-f)/(hi-mid))) * 2/(hi-lo)
-    return torch.from_numpy(triangles).float()
-
+# %% ../nbs/01_audio.ipynb #de35c3a2
 class LogMel(nn.Module):
-    "Log-mel spectrogram: power STFT, `mel_filterbank`, natural logarithm. `(B,T)` to `(B,F,n_mels)`."
+    "Log-mel spectrogram: power STFT, `mel_filterbank`, natural logarithm. `(..., T)` to `(..., F, n_mels)`."
     def __init__(self,
         sample_rate:int, # Hz
         n_fft:int,       # samples
@@ -323,46 +201,191 @@ class LogMel(nn.Module):
         self.register_buffer('bank', mel_filterbank(sample_rate, n_fft, n_mels, f_min, f_max), persistent=False)
     def forward(self,
         wav:Tensor, # `(..., T)`
-    )->Tensor:      # `(..., F, n_mels)`, natural log of power, floor log(1e-10)
+    )->Tensor:      # `(..., F, n_mels)`, natural log of power, at least log(1e-10)
         "Log-mel frames of a batch of waveforms."
-        power = stft(wav, self.n_fft, self.hop_length).abs().square()
-        return (self.bank @ power).clamp_min(1e-10).log().transpose(-1, -2)
+        with torch.autocast(wav.device.type, enabled=False):
+            power = stft(wav.float(), self.n_fft, self.hop_length).abs().square()
+            return (self.bank @ power).clamp_min(1e-10).log().transpose(-1, -2)
 
-# %% ../nbs/01_audio.ipynb #ee1849a4
-def show(
-    wav:Tensor,      # `(T,)` or `(C,T)`; channels are averaged
-    sample_rate:int, # Hz
-    ax=None,         # matplotlib Axes; None: a new figure
-    title="",        # above the picture
-    db_range=80,     # dB below the peak that are drawn
-):                   # the Axes
-    "Draw the log-mel spectrogram over time."
-    import matplotlib.pyplot as plt
-    if ax is None: ax = plt.subplots(figsize=(8.5,2.6), dpi=80, layout='constrained')[1]
-    wav = check_audio(wav, sample_rate).mean(0).detach().cpu()
-    n_fft = 2**round(math.log2(sample_rate*.032))
-    mel = LogMel(sample_rate, n_fft, sample_rate//100, 80, 0)(wav).T * 10/math.log(10)
-    top = float(mel.max())
-    ax.imshow(mel, origin='lower', aspect='auto', cmap='magma', extent=(0, len(wav)/sample_rate, 0, 80), vmin=top-db_range, vmax=max(top, -99))
-    ticks = [f for f in (250,1000,4000,8000,16000) if f<=sample_rate/2]
-    ax.set_yticks(hz_to_mel(ticks)/hz_to_mel(sample_rate/2)*80, [f'{f/1000:g}' for f in ticks])
-    ax.set(xlabel='time (s)', ylabel='frequency (kHz)', title=title)
-    return ax
+# %% ../nbs/01_audio.ipynb #8a82bd52
+def energy(
+    wav:Tensor, # `(..., T)`
+)->Tensor:      # `(...)`
+    "Mean square over the last axis."
+    return wav.square().mean(-1)
 
-# %% ../nbs/01_audio.ipynb #2661bbcc
-_mp3_rates = (8000,11025,12000,16000,22050,24000,32000,44100,48000)
+def rms_db(
+    wav:Tensor, # `(..., T)`, full scale 1
+)->Tensor:      # `(...)` dBFS; silence gives -120
+    "Level: root mean square in decibels relative to full scale."
+    return 10*energy(wav).clamp_min(1e-12).log10()
 
-def play(
-    wav:Tensor,      # `(T,)` or `(C,T)`, full scale 1
-    sample_rate:int, # Hz
-):                   # `IPython.display.Audio`
-    "A small player: MP3, at most 10 s, at the waveform's own level (a browser's player would otherwise make a quiet clip loud)."
-    from IPython.display import Audio
-    wav = check_audio(wav, sample_rate).detach().cpu()[:, :10*sample_rate]
-    if len(wav)>2: wav = wav.mean(0, keepdim=True)
-    if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
-    buffer = io.BytesIO()
-    sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3')
-    player = Audio(data=buffer.getvalue())
-    player.mimetype = 'audio/mpeg'
-    return player
+# %% ../nbs/01_audio.ipynb #8572c634
+def mix_at_snr(
+    speech:Tensor, # `(..., T)` waveform
+    noise:Tensor,  # `(..., T)` waveform
+    snr,           # dB: a number or a tensor `(...)`
+)->Tensor:         # `(..., T)` mixture; `speech` is left unscaled
+    "Add `noise` to `speech` after scaling it to `snr`; silent noise adds nothing. Raises `LayoutError` on unequal lengths."
+    if speech.shape[-1]!=noise.shape[-1]:
+        raise LayoutError(f"speech has {speech.shape[-1]} samples, noise {noise.shape[-1]}; expected equal lengths: use `fit_length`, or crop first")
+    gain = (energy(speech)/energy(noise).clamp_min(1e-12)).sqrt() * 10**(-torch.as_tensor(snr, device=speech.device)/20)
+    return speech + gain[...,None].to(speech.dtype)*noise
+
+# %% ../nbs/01_audio.ipynb #61d6d80c
+def fit_length(
+    wav:Tensor, # `(..., T)`
+    n:int,      # samples wanted
+)->Tensor:      # `(..., n)`
+    "Pad with zeros or trim, both at the end, to `n` samples."
+    return wav[..., :n] if wav.shape[-1]>=n else nn.functional.pad(wav, (0, n-wav.shape[-1]))
+
+def resample(
+    wav:Tensor,    # `(..., T)`
+    from_rate:int, # Hz
+    to_rate:int,   # Hz
+)->Tensor:         # `(..., round(T*to_rate/from_rate))`, at least one sample
+    "Change the sample rate with soxr (high quality, linear phase), on the CPU. Raises `AudioError` for a bad rate."
+    import soxr
+    from_rate,to_rate = check_rate(from_rate),check_rate(to_rate)
+    if from_rate==to_rate: return wav
+    n = max(1, round(wav.shape[-1]*to_rate/from_rate))
+    flat = wav.detach().cpu().float().reshape(-1, wav.shape[-1]).T.numpy()
+    out = torch.from_numpy(np.ascontiguousarray(soxr.resample(flat, from_rate, to_rate, quality='HQ').T))
+    return fit_length(out, n).reshape(*wav.shape[:-1], n).to(wav.device)
+
+# %% ../nbs/01_audio.ipynb #45f02b52
+def batch_resample(
+    wav:Tensor,    # `(..., T)`, on any device
+    from_rate:int, # Hz
+    to_rate:int,   # Hz
+)->Tensor:         # `(..., round(T*to_rate/from_rate))` on the same device
+    "Resample where `wav` is, with torchaudio; without it with soxr on the CPU. Raises `AudioError` for a bad rate."
+    from_rate,to_rate = check_rate(from_rate),check_rate(to_rate)
+    torchaudio,reason = _torchaudio()
+    if torchaudio is None:
+        if wav.is_cuda: warnings.warn(f"resampling on the CPU, because torchaudio cannot be imported ({reason})", AudioWarning, stacklevel=2)
+        return resample(wav, from_rate, to_rate)
+    out = torchaudio.functional.resample(wav, from_rate, to_rate, lowpass_filter_width=64, rolloff=.95, resampling_method='sinc_interp_kaiser')
+    return fit_length(out, max(1, round(wav.shape[-1]*to_rate/from_rate)))
+
+# %% ../nbs/01_audio.ipynb #6e7dbdbe
+@dataclass(frozen=True)
+class AudioInfo:
+    "What the header of a sound file says."
+    frames:int      # samples per channel
+    sample_rate:int # Hz
+    channels:int    # number of channels
+    format:str      # container, such as "WAV"
+    subtype:str     # coding, such as "PCM_16"
+    @property
+    def seconds(self)->float: # s
+        "Duration."
+        return self.frames/self.sample_rate
+
+# %% ../nbs/01_audio.ipynb #f18583cc
+_page_starts = (b'<!doctype', b'<html', b'<?xml', b'<head', b'{"')
+
+def _why_undecodable(path:Path, e)->str:
+    "A guess at what an unreadable file is, from its first bytes."
+    with open(path, 'rb') as f: head = f.read(512).lstrip(b'\xef\xbb\xbf \t\r\n').lower()
+    if head.startswith(_page_starts): return "it is a web page, not audio (a failed download?): download it again"
+    return f"it cannot be decoded ({str(e).rsplit(': ',1)[-1].strip()}): convert it to WAV or FLAC, or download it again"
+
+def _open(path):
+    "Open a sound file for reading, or raise an `AudioError` naming the path."
+    import soundfile as sf
+    path = Path(path)
+    if path.is_dir(): raise MissingAudioError(f"{path} is a folder; expected a sound file: name a file inside it")
+    if not path.exists(): raise MissingAudioError(f"{path} does not exist; check the spelling and the folder (now in {Path.cwd()})")
+    if path.stat().st_size==0: raise EmptyAudioError(f"{path} is empty (0 bytes); copy or download it again")
+    try: return sf.SoundFile(path)
+    except sf.LibsndfileError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
+
+def audio_info(
+    path,        # sound file
+)->AudioInfo:    # frames, sample rate, channels, format, subtype
+    "Read the header alone. Raises `AudioError` as `load_audio` does."
+    with _open(path) as f: return AudioInfo(f.frames, f.samplerate, f.channels, f.format, f.subtype)
+
+# %% ../nbs/01_audio.ipynb #81d7fe55
+def _promised_frames(path:Path, f)->int:
+    "Frames the header promises: of a WAV from its chunk sizes, because the decoder already corrects them to the bytes on disk."
+    if f.format not in ('WAV','WAVEX'): return f.frames
+    frame_bytes = 0
+    with open(path, 'rb') as h:
+        if h.read(12)[:4]!=b'RIFF': return f.frames
+        while len(chunk := h.read(8))==8:
+            name,size = struct.unpack('<4sI', chunk)
+            if name==b'data': return f.frames if size>=2**32-2**16 or not frame_bytes else size//frame_bytes
+            body = h.read(size + size%2)   # chunks begin at even places
+            if name==b'fmt ' and len(body)>=14: frame_bytes = struct.unpack('<H', body[12:14])[0]
+    return f.frames
+
+# %% ../nbs/01_audio.ipynb #8590a157
+def _read(path:Path, f, start:float, seconds)->Tensor:
+    "Decode `(C,T)` from `start` s on; warns when the file ends before its header says."
+    if not start>=0 or (seconds is not None and not seconds>0): raise AudioError(f"{path}: start {start} s, seconds {seconds}; expected start >= 0 and seconds > 0")
+    promised,first = _promised_frames(path, f),round(start*f.samplerate)
+    if 0<f.frames<=first: raise EmptyAudioError(f"{path}: start {start} s is at or after its end, {f.frames/f.samplerate:.2f} s; start earlier")
+    wanted = -1 if seconds is None else max(1, round(seconds*f.samplerate))
+    try: f.seek(first); x = f.read(wanted, dtype='float32', always_2d=True)
+    except RuntimeError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
+    if not len(x): raise EmptyAudioError(f"{path} has a header but no samples (its header says {promised}); record, copy or download it again")
+    there,end = first+len(x),promised if wanted<0 else min(promised, first+wanted)
+    if there<end: warnings.warn(f"{path} is cut short: {there} of {promised} samples are there; copy or download it again", AudioWarning, stacklevel=3)
+    return torch.from_numpy(np.ascontiguousarray(x.T))
+
+# %% ../nbs/01_audio.ipynb #3e0aeaa9
+def load_audio(
+    path,             # sound file: WAV, FLAC, Ogg, MP3, ...
+    sample_rate=None, # Hz to resample to; None: as in the file
+    *,
+    mono=True,        # mean of the channels, or all of them
+    start=0.0,        # s, where to begin
+    seconds=None,     # s, how much to read at most; None: to the end
+)->tuple[Tensor,int]: # `(T,)` if mono else `(C,T)` float32, and its sample rate in Hz
+    "Read a sound file or a part of it. Raises an `AudioError` naming the path; warns (`AudioWarning`) when the file is cut short."
+    path = Path(path)
+    if sample_rate is not None: check_rate(sample_rate, str(path))
+    with _open(path) as f: wav,rate = _read(path, f, start, seconds),f.samplerate
+    _check_finite(wav, str(path))
+    if mono: wav = wav.mean(0)
+    if sample_rate is None or sample_rate==rate: return wav,rate
+    return resample(wav, rate, sample_rate),int(sample_rate)
+
+# %% ../nbs/01_audio.ipynb #cbb828e3
+def _clip(wav:Tensor, name:str)->Tensor:
+    "Clip to full scale, with a warning that counts what was over."
+    over = int((wav.abs()>1).sum())
+    if over: warnings.warn(f"{name}: {over} of {wav.numel()} samples are over full scale (peak {float(wav.abs().max()):.2f}) and were clipped; "
+                           "lower the level, or save as WAV with subtype='FLOAT'", AudioWarning, stacklevel=3)
+    return wav.clamp(-1, 1)
+
+def _format(path:Path, subtype:str, n_bytes:int)->tuple[str,str|None]:
+    "Container and coding for a suffix; a plain WAV counts its bytes in 32 bits, so a longer one becomes RF64."
+    import soundfile as sf
+    form = path.suffix[1:].upper()
+    if form not in ('WAV','FLAC','OGG','MP3'): raise AudioError(f"{path}: suffix {path.suffix!r}; expected .wav, .flac, .ogg or .mp3")
+    if form in ('OGG','MP3'): return form,None
+    if not sf.check_format(form, subtype): raise AudioError(f"{path}: {form} cannot hold {subtype!r}; use .wav with 'PCM_16', 'PCM_24' or 'FLOAT', or .flac with 'PCM_16' or 'PCM_24'")
+    return ('RF64' if form=='WAV' and n_bytes>2**32-2**16 else form),subtype
+
+# %% ../nbs/01_audio.ipynb #c4e01190
+def save_audio(
+    path,             # file to write; the suffix chooses the format: .wav, .flac, .ogg, .mp3
+    wav,              # `(T,)` or `(C,T)`, full scale 1
+    sample_rate,      # Hz
+    subtype="PCM_16", # coding of WAV and FLAC: "PCM_16", "PCM_24", and for WAV "FLOAT"
+)->Path:              # the file
+    "Write a sound file whole or not at all. Raises `AudioError` for unusable audio, `OSError` naming an unwritable folder; warns when it clips."
+    import soundfile as sf
+    path = Path(path)
+    wav,rate = check_audio(wav, sample_rate, str(path)).detach().cpu(),check_rate(sample_rate)
+    form,coding = _format(path, subtype, 4*wav.numel())
+    if coding not in ('FLOAT','DOUBLE'): wav = _clip(wav, str(path))
+    buffer = io.BytesIO()   # encoded in memory, so that the system's own errors (disk full) reach us unaltered
+    try: sf.write(buffer, wav.T.numpy(), rate, subtype=coding, format=form)
+    except (RuntimeError, ValueError) as e: raise AudioError(f"{path}: {form} cannot hold {len(wav)} channels at {rate} Hz ({e}); use .wav") from None
+    with atomic_path(path) as tmp: tmp.write_bytes(buffer.getbuffer())
+    return path
