@@ -127,7 +127,7 @@ def equal_pr_thresholds(
     out[~known] = np.median(out[known])
     return out.astype(np.float32)
 
-# %% ../../nbs/20_detectors.ipynb #6f273cd0
+# %% ../../nbs/20_detectors.ipynb #3db624f8
 def clip_batches(
     corpus,            # `Corpus`: `load(i)`, `table.seconds`, `sample_rate`
     indices,           # clips to read
@@ -143,7 +143,7 @@ def clip_batches(
     with tqdm(total=len(order), desc=title, unit="clip", disable=not progress) as bar:
         for at in range(0, len(order), batch_size):
             chunk = order[at:at + batch_size]
-            wavs = [corpus.load(i) for i in chunk]
+            wavs = [corpus.load(i) for i in chunk.tolist()]
             n = max(round(shortest*corpus.sample_rate), *(len(w) for w in wavs))
             batch = torch.stack([torch.nn.functional.pad(w, (0, n - len(w))) for w in wavs])
             yield chunk, resample(batch, corpus.sample_rate, sample_rate), torch.tensor([len(w) for w in wavs])/corpus.sample_rate
