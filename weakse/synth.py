@@ -56,7 +56,7 @@ def read_recipe(
     sentences = {l: _read_lines(data, l) for l in sorted(set(settings['languages'].values()))}
     return Recipe(dict(zip(table.name, table.kind)), table.name[table.paired==1].tolist(), sentences, settings)
 
-# %% ../nbs/11_synth.ipynb #be7d4686
+# %% ../nbs/11_synth.ipynb #9fd39c18
 class Cast:
     "Voices and the sentences they may say; calling it says one."
     def __init__(self,
@@ -86,6 +86,7 @@ class Cast:
         voice = voice or self.voice(rng)
         lines = self.lines[self.languages[voice.language]]
         text = lines[rng.integers(len(lines))]
+        if self.said and self.said[-1][1]==text: text = lines[(lines.index(text)+1)%len(lines)]
         self.said.append((voice.name, text))
         return say(text, voice, self.sample_rate, self.source)
 
