@@ -252,7 +252,15 @@ def si_sdr(
     error = target-e
     with np.errstate(divide='ignore'): return float(_clamp_db(10*np.log10(target@target)-10*np.log10(error@error)))
 
-# %% ../nbs/50_metrics.ipynb #0bc6000e
+# %% ../nbs/50_metrics.ipynb #a8e0586b
+def _solved(f, *args, **kwargs)->np.ndarray: # dB, clamped
+    "Call a function that solves for the filters; no solution becomes a `MetricError`."
+    try: values = f(*args, **kwargs)
+    except torch.linalg.LinAlgError: raise MetricError("no filter can be fitted: the references are zero or copies of each other") from None
+    values = np.stack([v.numpy() for v in values]) if isinstance(values, tuple) else values.numpy()
+    if np.isnan(values).any(): raise MetricError("no filter can be fitted: the references are nearly zero or copies of each other")
+    return _clamp_db(values)
+
 def bss_eval(
     references, # `(S,T)` the true sources
     estimates,  # `(S,T)` estimates in the same order
@@ -262,11 +270,11 @@ def bss_eval(
     from fast_bss_eval import bss_eval_sources
     if len(references)!=len(estimates):
         raise MetricError(f"{len(references)} references and {len(estimates)} estimates, as many of each are expected, in the same order")
-    pairs = [_two(r, e, silence=False) for r,e in zip(references, estimates)]
+    pairs = [_two(r, e, silence=False, n_min=taps) for r,e in zip(references, estimates)]
     if len({len(r) for r,_ in pairs})>1: raise LengthError(f"the references have lengths {[len(r) for r,_ in pairs]}, one length is expected")
     r,e = (torch.from_numpy(np.stack(x)) for x in zip(*pairs))   # as tensors: the package's numpy path fails with numpy 2
-    values = bss_eval_sources(r, e, filter_length=taps, compute_permutation=False)
-    return {k: _clamp_db(v.numpy()) for k,v in zip(('sdr','sir','sar'), values)}
+    values = _solved(bss_eval_sources, r, e, filter_length=taps, compute_permutation=False)
+    return dict(zip(('sdr','sir','sar'), values))
 
 def fitted_sdr(
     clean,    # `(T,)` clean speech
@@ -274,9 +282,9 @@ def fitted_sdr(
     taps=512, # length of the fitted filter
 )->float:     # dB, clamped to ±100
     "SDR after the best filter of `taps` taps on the clean speech: BSS-eval's SDR of one source. Raises `MetricError`."
-    from fast_bss_eval import sdr
-    c,e = _two(clean, estimate, silence=False)
-    return float(_clamp_db(sdr(torch.from_numpy(c)[None], torch.from_numpy(e)[None], filter_length=taps)[0]))
+    from fast_bss_eval import sdr_loss
+    c,e = (torch.from_numpy(x)[None] for x in _two(clean, estimate, silence=False, n_min=taps))
+    return -float(_solved(sdr_loss, e, c, filter_length=taps, pairwise=False)[0])
 
 # %% ../nbs/50_metrics.ipynb #abf25de0
 def composite(
@@ -355,7 +363,7 @@ def _partners(
     extra = [dict(file=k, metrics=[], reason=f"no partner in {Path(clean_dir).name}") for k in enhanced if k not in clean]
     return [(k,clean[k],enhanced[k]) for k in both],sorted(lost+extra, key=lambda d: d['file'])
 
-# %% ../nbs/50_metrics.ipynb #93d67f0f
+# %% ../nbs/50_metrics.ipynb #51762b57
 def _load_pair(
     clean,       # path
     estimate,    # path
@@ -372,7 +380,9 @@ def _score_file(
 )->dict:    # file, metrics, failed
     "Scores of one pair of files; a pair that cannot be compared has no value and a reason."
     name,clean,estimate,highest = item
-    try: return dict(file=name, **score_pair(*_load_pair(clean, estimate, highest)))
+    try:
+        scores = score_pair(*_load_pair(clean, estimate, highest))
+        return dict(file=name, **{k: float(f'{scores[k]:.8g}') for k in metric_names}, failed=scores['failed'])   # below that: rounding of another run
     except (ValueError,OSError) as error:
         why = str(error)
         for p in (clean,estimate): why = why.replace(str(p), f'{p.parent.name}/{p.name}')   # a result must not depend on where it was made
