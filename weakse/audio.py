@@ -42,12 +42,16 @@ def check_rate(
         raise AudioError(f"{name}: sample rate {sample_rate!r}; expected a whole number of Hz from 1000 to 1000000, such as 16000 (not kHz)")
     return int(sample_rate)
 
-# %% ../nbs/01_audio.ipynb #fef32f41
+# %% ../nbs/01_audio.ipynb #260e95cc
 _int_scale = {torch.uint8:2**7, torch.int8:2**7, torch.int16:2**15, torch.int32:2**31}
+
+def _native(x): # numpy array
+    "The same numbers in this machine's byte order, the only one that torch knows."
+    return x.astype(x.dtype.newbyteorder('='), copy=False)
 
 def _as_float(wav, name:str)->Tensor:
     "A float32 tensor; integers are scaled to [-1, 1)."
-    try: x = wav if isinstance(wav, Tensor) else torch.from_numpy(np.array(wav))
+    try: x = wav if isinstance(wav, Tensor) else torch.from_numpy(_native(np.array(wav)))
     except (TypeError, ValueError): raise AudioError(f"{name}: {type(wav).__name__} cannot be read as samples; pass a tensor, an array or a list of numbers") from None
     if x.is_floating_point(): return x.float()
     if x.dtype not in _int_scale: raise AudioError(f"{name}: samples of type {x.dtype}; expected floats in [-1, 1] or 8-, 16- or 32-bit integers")

@@ -24,7 +24,7 @@ def write_error(
     else: why = os.strerror(e.errno) if e.errno else str(e)
     return type(e)(e.errno or errno.EIO, f"cannot write {path.name!r} into {path.parent}: {why}")
 
-# %% ../nbs/00a_files.ipynb #6bd2c263
+# %% ../nbs/00a_files.ipynb #0dd20a49
 def _replace(tmp:Path, path:Path):
     "Give `tmp` the name `path`; a folder already there makes room first and comes back if that fails."
     if not (path.is_dir() and not path.is_symlink()): return os.replace(tmp, path)
@@ -37,7 +37,7 @@ def _replace(tmp:Path, path:Path):
 def _remove(path:Path):
     "Remove a file or a folder, if it is there."
     if path.is_dir(): shutil.rmtree(path, ignore_errors=True)
-    elif path.exists(): path.unlink()
+    elif os.path.lexists(path): path.unlink()
 
 def _sync(path:Path):
     "Ask the system to bring a file's bytes to the disk before it is renamed."
