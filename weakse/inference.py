@@ -115,7 +115,7 @@ def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, bloc
 
 def _rms(energy_sum, count): return math.sqrt(energy_sum/count)
 
-# %% ../nbs/43_inference.ipynb #efe54de6
+# %% ../nbs/43_inference.ipynb #8ea6f0af
 def enhance(
     wav,                 # `(T,)` or `(C, T)` tensor or array, 1 to 64 channels
     sample_rate:int,     # Hz
@@ -129,18 +129,18 @@ def enhance(
     overlap=None,        # shared by neighbouring blocks, s; None: a quarter of a block
     precision="auto",    # "auto", "float32" or "bfloat16"
     progress=False,      # show a progress bar
-):                       # like `wav`: same shape, rate and kind
+):                       # shape and rate of `wav`; a tensor for a tensor, else an array
     "Keep `target`, take the rest away. Raises `AudioError` on unusable audio and `ValueError` on options that make no sense."
-    x,system = check_audio(wav, sample_rate),load_system(system)
+    x,system = check_audio(wav, sample_rate).detach().cpu(),load_system(system)
     if clean is not None:
-        clean = check_audio(clean, sample_rate, "clean")
+        clean = check_audio(clean, sample_rate, "clean").detach().cpu()
         if clean.shape != x.shape: raise ValueError(f"wav has shape {tuple(x.shape)} and clean {tuple(clean.shape)}: they must be equal, sample by sample")
     rms = _rms(x.double().square().sum().item(), x.numel())
     plan = _plan(system, sample_rate, rms, len(x), x.shape[-1], target=target, condition=condition, strength=strength, block=block,
                  overlap=overlap, precision=precision, clean=clean)
     stretches = _with_progress(overlap_stretches(read=lambda a,b: x[:, a:b], **plan), plan['n'], sample_rate, progress)
     out = torch.cat(list(stretches), -1).reshape(np.shape(wav))
-    return out.numpy() if isinstance(wav, np.ndarray) else out
+    return out.to(wav.device) if isinstance(wav, Tensor) else out.numpy()
 
 def _with_progress(stretches, n, rate, progress, name="enhance"):
     "Pass `stretches` on and count their seconds."
