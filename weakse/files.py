@@ -24,7 +24,7 @@ def write_error(
     else: why = os.strerror(e.errno) if e.errno else str(e)
     return type(e)(e.errno or errno.EIO, f"cannot write {path.name!r} into {path.parent}: {why}")
 
-# %% ../nbs/00a_files.ipynb #0dd20a49
+# %% ../nbs/00a_files.ipynb #ce50624f
 def _replace(tmp:Path, path:Path):
     "Give `tmp` the name `path`; a folder already there makes room first and comes back if that fails."
     if not (path.is_dir() and not path.is_symlink()): return os.replace(tmp, path)
@@ -36,7 +36,7 @@ def _replace(tmp:Path, path:Path):
 
 def _remove(path:Path):
     "Remove a file or a folder, if it is there."
-    if path.is_dir(): shutil.rmtree(path, ignore_errors=True)
+    if os.path.isdir(path): shutil.rmtree(path, ignore_errors=True)   # os.path: asking is allowed even where looking is not
     elif os.path.lexists(path): path.unlink()
 
 def _sync(path:Path):
