@@ -68,7 +68,7 @@ class Average:
         torch._foreach_lerp_([old[k] for k in floats], [new[k] for k in floats], 1 - decay)
         for k in new.keys() - set(floats): old[k].copy_(new[k])
 
-# %% ../nbs/41_tasks.ipynb #863e61a9
+# %% ../nbs/41_tasks.ipynb #0ce9ca00
 class WeakTask:
     "Eq. 2: the sound asked for, out of a mixture of two. Owns model, optimiser and average."
     def __init__(self,
@@ -90,7 +90,7 @@ class WeakTask:
         self.loss, self.clip, self.n = loss, clip, 0
         self.rate = lambda n: learning_rate(n, lr, schedule, steps, warmup)
         self.rate(0)
-        self.opt = torch.optim.Adam(self.model.parameters(), lr=lr)
+        self.opt = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True)
         self.average = None if ema is None else Average(self.model, ema)
 
     def _forward(self, batch):

@@ -12,7 +12,7 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 from ..audio import stft, istft
 
-# %% ../../nbs/30_models.unet.ipynb #487ca928
+# %% ../../nbs/30_models.unet.ipynb #995205ca
 class ConditionalConv(nn.Module):
     "A 3x3 convolution with batch norm, rectifier and the condition as a bias (Eq. 7)."
     def __init__(self,
@@ -37,6 +37,7 @@ class ConditionalConv(nn.Module):
         "Eq. 7 on a batch."
         x = self.bn(self.conv(x))
         bias = self.cond(cond)[:,:,None,None].to(x.dtype)
+        bias = bias.expand(-1, -1, 1, x.shape[-1]).contiguous(memory_format=torch.channels_last)   # a whole row: adding it is many times faster on CPU
         return F.relu_(x + bias) if self.place=='before' else F.relu_(x) + bias
 
 # %% ../../nbs/30_models.unet.ipynb #37bfb770
