@@ -153,7 +153,7 @@ def disjoint_share(
     "Share of pairs whose sets have no class in common."
     return float(1 - (sets[pairs[:,0]] & sets[pairs[:,1]]).any(1).mean())
 
-# %% ../nbs/23_mining.ipynb #46a327da
+# %% ../nbs/23_mining.ipynb #bdcc4828
 def _check_mining(store, focus, focus_share, batch_size):
     "The focus class's number; refuses what cannot be mined."
     if not len(store): raise MiningError("0 anchors, at least 2 expected; lower `anchors.min_area`, or check that the corpus has labelled clips")
@@ -167,9 +167,13 @@ def _check_mining(store, focus, focus_share, batch_size):
         f"class {focus!r} has no anchor (0 of {len(store)}); add clips with that label, lower `anchors.min_area`, or set `mine.focus_share` to 0")
     return k
 
+def _focus_places(share, batch_size, n_classes):
+    "Places of a mini-batch for the focus class, so that it is in `share` of the pairs; few classes fill fewer places."
+    return round(min(share*batch_size/2, share*(n_classes - 1)/(2 - share)))
+
 def _members(classes): return {int(k): np.flatnonzero(classes==k) for k in np.unique(classes)}
 
-# %% ../nbs/23_mining.ipynb #64787630
+# %% ../nbs/23_mining.ipynb #da3bc933
 def mine_store(
     store,                        # anchors: `.tags`, `.classes`, `.vocabulary`, `.table` with a column clip
     thresholds,                   # `(K,)` probabilities above which a class is present
@@ -188,7 +192,7 @@ def mine_store(
     k = _check_mining(store, focus, focus_share, batch_size)
     classes, clips = np.asarray(store.classes), np.asarray(store.table['clip'])
     sets, members = anchor_sets(store, thresholds, threshold_scale, with_label, related), _members(classes)
-    n_focus = round(focus_share*batch_size/2)
+    n_focus = _focus_places(focus_share, batch_size, len(members))
     draw = lambda step: sample_anchors(members, batch_size, seed, step, k, n_focus)
     pairs, drawn, paired, blockers = _mine_batches(sets, clips, draw, n_batches, progress)
     if not len(pairs): raise MiningError(
