@@ -5,8 +5,9 @@ from scipy.signal import lfilter
 import plain_metrics as plain
 from weakse import metrics
 from weakse.metrics import MetricError, LengthError, bss_eval, fitted_sdr, llr, metric_names, score_folders, score_pair, si_sdr, ssnr, wss
-from weakse.tables import difference, table1_dict, to_markdown, write_readme, write_table1
-from weakse.files import write_json
+from weakse.tables import write_readme, write_table1
+from weakse.audio import load_audio
+from weakse.files import shared_dir, write_json
 
 
 def syllables(seed=0, rate=16000, seconds=1.5):
@@ -67,6 +68,16 @@ def test_stored_numbers(change, stored):
     assert s['failed'] == {}
     for k, v in stored.items(): assert s[k] == pytest.approx(v, rel=5e-3 if 'stoi' in k else 5e-4), k
     assert set(stored) == set(metric_names)
+
+
+def test_matlab_values_of_real_files():
+    folder = shared_dir()
+    if folder is None or not (folder/'real/metrics/matlab.json').is_file(): pytest.skip('no shared folder with the MATLAB values beside this clone')
+    facts = json.loads((folder/'real/metrics/matlab.json').read_text())
+    clean, rate = load_audio(folder/'real/metrics'/facts['reference'])
+    for name, values in facts['files'].items():
+        s = score_pair(clean, load_audio(folder/'real/metrics'/name)[0], rate)
+        for k, v in values.items(): assert s[{'pesq_wb': 'pesq', 'stoi_10k': 'stoi'}.get(k, k)] == pytest.approx(v, rel=5e-3 if 'stoi' in k else 5e-4), (name, k)
 
 
 def test_best_values_of_identical_signals():

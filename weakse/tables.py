@@ -15,9 +15,9 @@ from .metrics import bootstrap_interval,metric_names
 
 _all_ = ['bootstrap_interval']
 
-# %% ../nbs/51_tables.ipynb #2156c12a
+# %% ../nbs/51_tables.ipynb #d2deaaf7
 _reported = dict(Noisy=(1.97,3.35,2.44,2.63,1.68), Wiener=(2.22,3.23,2.68,2.67,5.07), SEGAN=(2.16,3.48,2.94,2.80,7.73),
-                 **{'Wave-U-Net':(2.40,3.52,3.24,2.96,9.97), 'Kong et al. (proposed)':(2.28,2.43,2.96,2.30,8.75)})
+                 **{'Wave-U-Net':(2.40,3.52,3.24,2.96,9.97), 'Kong et al.':(2.28,2.43,2.96,2.30,8.75)})
 
 def recover_llr_wss(
     pesq:float, # wide-band PESQ
@@ -96,7 +96,7 @@ def _same_settings(scores)->dict:
         if v!=all_[first]: raise ValueError(f"{k!r} was scored with {v} and {first!r} with {all_[first]}; score them again with one setting")
     return all_[first]
 
-# %% ../nbs/51_tables.ipynb #1a5f705a
+# %% ../nbs/51_tables.ipynb #2a929fdd
 def table1_dict(
     scores:dict,                 # system -> dict made by `score_folders`, in the order of the rows
     title:str,                   # heading; names the corpus
@@ -110,7 +110,7 @@ def table1_dict(
     return dict(title=title, measured=measured, settings=_same_settings(scores), calibration=calibration(scores[first]),
                 rows=[_row(k, s, k in needs_clean) for k,s in scores.items()],
                 differences=[dict(system=k, minus=first, **difference(s, scores[first])) for k,s in scores.items() if k!=first],
-                reported=dict(source="Kong et al. 2021, Table 1 (VoiceBank-DEMAND test set); LLR and WSS recovered from the composites",
+                reported=dict(source="Kong et al. 2021, Table 1 (VoiceBank-DEMAND test set); LLR (± 0.02) and WSS (± 1) recovered from its composites",
                               rows=reported_table1().to_dict('records')))
 
 def table1(
@@ -150,14 +150,15 @@ def _markdown_table(head, rows)->str:
     lines = [head,['---']+['--:']*(len(head)-1),*rows]
     return '\n'.join('| '+' | '.join(map(str, r))+' |' for r in lines)
 
-# %% ../nbs/51_tables.ipynb #8c77fcce
+# %% ../nbs/51_tables.ipynb #27508ce1
 def _measured_section(t)->str:
     "The measured means, and the files behind them."
     rows = [[r['system']+('†' if r['needs_clean'] else ''),*(_cell(r[k], k) for k in _columns)] for r in t['rows']]
     n = sorted({r['n_files'] for r in t['rows']})
     notes = [f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the bootstrap 95 % interval. SSNR and SI-SDR in dB; for LLR and WSS less is better."]
     if any(r['needs_clean'] for r in t['rows']): notes.append("† is given the clean speech: a ceiling, not a system to compare with.")
-    notes += [f"{r['system']}: {r['failed']} failures, listed in its score file." for r in t['rows'] if r['failed']]
+    notes += [f"{r['system']}: {r['failed']} of {r['n_files']} files lack a value, each with its reason in the score file." for r in t['rows'] if r['failed']]
+    if not t['calibration'].startswith('not'): notes.append(f"Check: {t['calibration']}.")
     return f"**Measured: {t['measured']}**\n\n{_markdown_table(['System',*(shown[k] for k in _columns)], rows)}\n\n{' '.join(notes)}"
 
 def _difference_section(t)->str:
@@ -167,10 +168,14 @@ def _difference_section(t)->str:
     rows = [[d['system'],*(_difference_cell(d.get(k), k) for k in _columns)] for d in t['differences']]
     return f"**Differences on the same files** (95 % interval; bold: it excludes zero)\n\n{_markdown_table(head, rows)}\n\n"
 
+def _reported_cell(r, k)->str: # r: a row of the paper
+    "A number of the paper; WSS can be recovered to one unit only."
+    return '' if k not in r else f"{r[k]:.0f}" if k=='wss' else f"{r[k]:.2f}"
+
 def _reported_section(t)->str:
     "The paper's rows, apart."
     cols = ['pesq','csig','cbak','covl','ssnr','llr_uncapped','wss']
-    rows = [[r['system'],*(f"{r[k]:.0f}" if k=='wss' else f"{r[k]:.2f}" for k in cols)] for r in t['reported']['rows']]
+    rows = [[r['system'],*(_reported_cell(r, k) for k in cols)] for r in t['reported']['rows']]
     return (f"**Reported: VoiceBank-DEMAND test set** (another test set: compare within a section, not across)\n\n"
             f"{_markdown_table(['System',*(shown[k] for k in cols)], rows)}\n\n{t['reported']['source']}.")
 
@@ -180,26 +185,32 @@ def to_markdown(
     "Table 1 for readers: measured, differences, reported."
     return f"### {table['title']}\n\n{_measured_section(table)}\n\n{_difference_section(table)}{_reported_section(table)}\n"
 
-# %% ../nbs/51_tables.ipynb #df1d4797
+# %% ../nbs/51_tables.ipynb #a899dc4b
+def _number(v, k, wide)->str: # v: dict of mean, low, high
+    "Mean, with half the interval's width where there is room."
+    return _cell(dict(v, failed=0), k).replace(' ± ','±') if wide else _cell(dict(v, failed=0), k).split(' ')[0]
+
 def print_table1(
     table,        # dict made by `table1_dict`, or the path of its JSON
     console=None, # `rich` console; None: the terminal
 ):
-    "Print Table 1 on the terminal."
+    "Print Table 1 on the terminal, measured and reported rows apart."
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
-    t = table if isinstance(table, dict) else read_json(table)
-    console,paper = console or Console(),{r['system']: r for r in t['reported']['rows']}
-    out = Table(title=t['title'])
-    out.add_column('system')
-    for k in _columns: out.add_column(shown[k], justify='right')
+    t,console = table if isinstance(table, dict) else read_json(table),console or Console()
+    out = Table(title=t['title'], box=SIMPLE_HEAD, padding=(0,1,0,0), pad_edge=False)
+    for name in ('system',*(shown[k] for k in _columns),'failed'): out.add_column(name, justify='left' if name=='system' else 'right', no_wrap=True)
+    out.add_row('measured', style='bold')
+    for r in t['rows']:
+        out.add_row(f"  {r['system']}{'†' if r['needs_clean'] else ''}", *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
     out.add_section()
-    for r in t['rows']: out.add_row(r['system']+('†' if r['needs_clean'] else ''), *(_cell(r[k], k).replace(' ± ','±') for k in _columns))
-    out.add_section()
-    for name,r in paper.items(): out.add_row(f"reported: {name}", *('' if k not in r else f"{r[k]:.{0 if k=='wss' else 2}f}" for k in _columns), style='dim')
+    out.add_row('reported', style='bold dim')
+    for r in t['reported']['rows']: out.add_row(f"  {r['system']}", *(_reported_cell(r, k) for k in _columns), style='dim')
     console.print(out)
-    console.print(f"measured on {t['measured']}; reported on the VoiceBank-DEMAND test set: compare within a section, not across. † is given clean speech", style='dim')
+    console.print(f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)\n† is given the clean speech", style='dim')
 
+# %% ../nbs/51_tables.ipynb #7c6c20b6
 def scores_frame(
     scores:dict, # made by `score_folders`
 )->pd.DataFrame: # index metric; mean, low, high, n, failed
