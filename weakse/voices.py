@@ -6,8 +6,8 @@
 __all__ = ['ESPEAK_RATE', 'SOURCES', 'SpeechError', 'Voice', 'draw_voices', 'espeak_available', 'espeak', 'formants', 'trim',
            'say']
 
-# %% ../nbs/10b_voices.ipynb #1f9fa8fb
-import ctypes, importlib.util, os, warnings, zlib
+# %% ../nbs/10b_voices.ipynb #e952d009
+import importlib.util, json, os, subprocess, sys, zlib
 from dataclasses import dataclass
 import numpy as np, soxr
 from scipy.ndimage import uniform_filter1d
@@ -47,45 +47,69 @@ def draw_voices(
     return [Voice(languages[tongues[i%len(tongues)]], variants[order[i%len(order)]], *(round(between(k)) for k in ('rate','pitch','intonation')),
                   round(between('stretch'), 3), round(between('breath'), 3)) for i in range(n)]
 
-# %% ../nbs/10b_voices.ipynb #53745b4f
+# %% ../nbs/10b_voices.ipynb #553f827a
 ESPEAK_RATE = 22050 # Hz, of eSpeak NG's output
+
+_SPEAKER = r"""
+import ctypes, json, os, sys
+library, data = sys.argv[1:]
+lib, parts = ctypes.CDLL(library), []
+@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+def heard(samples, n, events):
+    if samples and n > 0: parts.append(ctypes.string_at(samples, 2*n))
+    return 0
+ready = lib.espeak_Initialize(2, 0, data.encode(), 0) > 0                # 2: synchronous, samples go to the callback
+lib.espeak_SetSynthCallback(heard)
+def say(text, voice, settings, pipe):
+    if lib.espeak_SetVoiceByName(voice.encode()): return 3
+    for parameter, value in settings: lib.espeak_SetParameter(parameter, value, 0)
+    lib.espeak_Synth(text.encode(), len(text.encode())+1, 0, 1, 0, 1, None, None)    # 1: UTF-8
+    with os.fdopen(pipe, 'wb') as f: f.write(b''.join(parts))
+    return 0
+for line in sys.stdin.buffer:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try: status = say(*json.loads(line), write) if ready else 4
+        finally: os._exit(status)
+    os.close(write)
+    with os.fdopen(read, 'rb') as f: samples = f.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.stdout.buffer.write(json.dumps([status, len(samples)]).encode() + b'\n' + samples)
+    sys.stdout.buffer.flush()
+"""
+
+# %% ../nbs/10b_voices.ipynb #3753183b
+_speakers = {} # process id -> the bare Python that forks for it; a forked worker must not share its parent's
 
 def espeak_available()->bool: # can `espeak` run here?
     "Is the speech extra installed, and can this system fork?"
     return importlib.util.find_spec('espeakng_loader') is not None and hasattr(os, 'fork')
 
-def _speak_and_exit(library, data, text, voice, pipe):
-    "In the child: say one sentence, write its samples into the pipe, end. Never returns."
-    try:
-        lib,parts = ctypes.CDLL(library),[]
-        heard = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(lambda p,n,_: parts.append(ctypes.string_at(p, 2*n)) or 0 if p and n>0 else 0)
-        if lib.espeak_Initialize(2, 0, data.encode(), 0) < 0: os._exit(4)          # 2: synchronous, samples to the callback
-        lib.espeak_SetSynthCallback(heard)
-        if lib.espeak_SetVoiceByName(f"{voice.language}+{voice.variant}".encode()): os._exit(3)
-        for parameter,value in ((1, voice.rate), (3, voice.pitch), (4, voice.intonation)): lib.espeak_SetParameter(parameter, value, 0)
-        said = text.encode()
-        lib.espeak_Synth(said, len(said)+1, 0, 1, 0, 1, None, None)                  # 1: UTF-8
-        with os.fdopen(pipe, 'wb') as f: f.write(b''.join(parts))
-        os._exit(0)
-    finally: os._exit(1)
+def _speaker():
+    "This process's speaker, started at the first sentence."
+    speaker = _speakers.get(os.getpid())
+    if speaker is None or speaker.poll() is not None:
+        import espeakng_loader
+        command = [sys.executable, '-I', '-S', '-c', _SPEAKER, espeakng_loader.get_library_path(), str(espeakng_loader.get_data_path())]
+        speaker = _speakers[os.getpid()] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    return speaker
 
 def espeak(
     text:str,    # one sentence
     voice:Voice, # who says it
 )->np.ndarray:   # `(T,)` at `ESPEAK_RATE`, as the synthesizer gives it
-    "Say a sentence in a forked child. Raises `SpeechError` for an unknown language or variant."
-    import espeakng_loader
-    library,data = espeakng_loader.get_library_path(),espeakng_loader.get_data_path()
-    read,write = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', DeprecationWarning)      # Python 3.12 warns of any fork beside threads; this child only calls C
-        child = os.fork()
-    if child==0: _speak_and_exit(library, data, text, voice, write)
-    os.close(write)
-    with os.fdopen(read, 'rb') as f: samples = np.frombuffer(f.read(), np.int16)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    "Say a sentence in a process without history. Raises `SpeechError` for an unknown language or variant."
+    speaker,settings = _speaker(),[(1, voice.rate), (3, voice.pitch), (4, voice.intonation)]
+    speaker.stdin.write(json.dumps([text, f'{voice.language}+{voice.variant}', settings]).encode()+b'\n')
+    speaker.stdin.flush()
+    answer = speaker.stdout.readline()
+    if not answer: raise SpeechError(f"eSpeak NG's process ended with status {speaker.wait()}; is espeakng-loader 0.2.4 whole? `speech_source='formant'` does without")
+    status,n = json.loads(answer)
+    samples = np.frombuffer(speaker.stdout.read(n), np.int16)
     if status==3: raise SpeechError(f"eSpeak NG has no voice {voice.language}+{voice.variant}; check `languages` and `variants` in recipe.yaml")
-    if status or not len(samples): raise SpeechError(f"eSpeak NG ended with status {status} and {len(samples)} samples for {text!r} ({voice.name}); is espeakng-loader 0.2.4 whole?")
+    if status or not n: raise SpeechError(f"eSpeak NG ended with status {status} and {n//2} samples for {text!r} ({voice.name})")
     return samples/32768.
 
 # %% ../nbs/10b_voices.ipynb #a5f599ea
