@@ -342,7 +342,7 @@ def enhance_pairs(
             total += noisy.shape[-1]/rate
     return dict(system=system.name, files=len(names), seconds=round(total, 3))
 
-# %% ../nbs/43_inference.ipynb #2304f16a
+# %% ../nbs/43_inference.ipynb #37f5958d
 def real_time_factor(
     system=None,        # name, folder or `System`; None: the one that `make repro` trained
     *,
@@ -350,10 +350,10 @@ def real_time_factor(
     sample_rate:int=16000, # Hz
     threads:int=2,      # of torch
     precision="auto",   # "auto", "float32" or "bfloat16"
-)->dict:                # seconds_per_second, times_real_time, memory_mb (gained over a 40-s recording)
+)->dict:                # seconds_per_second, times_real_time, memory_mb (gained over a 28-s recording)
     "Seconds of computing per second of audio, for a file of noise."
     import resource, tempfile
-    system,noise = load_system(system),0.1*torch.randn(round(40*sample_rate), generator=torch.Generator().manual_seed(0))
+    system,noise = load_system(system),0.1*torch.randn(round(28*sample_rate), generator=torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory() as folder, _threads(threads):
         short,long = Path(folder)/'short.wav',Path(folder)/'long.wav'
         save_audio(short, noise, sample_rate)
