@@ -47,7 +47,7 @@ def draw_voices(
     return [Voice(languages[tongues[i%len(tongues)]], variants[order[i%len(order)]], *(round(between(k)) for k in ('rate','pitch','intonation')),
                   round(between('stretch'), 3), round(between('breath'), 3)) for i in range(n)]
 
-# %% ../nbs/10b_voices.ipynb #553f827a
+# %% ../nbs/10b_voices.ipynb #d14b518b
 ESPEAK_RATE = 22050 # Hz, of eSpeak NG's output
 
 _SPEAKER = r"""
@@ -63,6 +63,7 @@ lib.espeak_SetSynthCallback(heard)
 def say(text, voice, settings, pipe):
     if lib.espeak_SetVoiceByName(voice.encode()): return 3
     for parameter, value in settings: lib.espeak_SetParameter(parameter, value, 0)
+    lib.espeak_ng_SetRandSeed(ctypes.c_long(1))                          # else breathy voices draw noise seeded with the time
     lib.espeak_Synth(text.encode(), len(text.encode())+1, 0, 1, 0, 1, None, None)    # 1: UTF-8
     with os.fdopen(pipe, 'wb') as f: f.write(b''.join(parts))
     return 0
