@@ -146,7 +146,7 @@ def _training_report(settings, rows, history, model, seconds):
     return dict(settings=settings, steps=settings['steps'], parameters=count_parameters(model), curve=light_curve(rows),
                 loss=light_curve(rows, 10)[-1]['loss'] if rows else None, seconds=round(seconds, 1), outside_share=outside_share(history))
 
-# %% ../nbs/42_train.ipynb #eeb795ca
+# %% ../nbs/42_train.ipynb #99afb5b5
 def train_unet(
     anchors:str|Path,                # folder of anchors
     mined:str|Path,                  # folder of mined pairs
@@ -171,6 +171,7 @@ def train_unet(
     precision:str='auto',            # "auto", "float32" or "bfloat16"
     mixtures:dict|None=None,         # further keywords of `Mixtures`: level, snr_range, n_interferers, ...
     condition:str='soft',            # conditions in training: "soft" (paper), "one_hot", "mean"
+    use:dict|None=None,              # how the finished system is used: `strength`, `condition`, ...; see `weakse.systems.save_system`
     seed:int=0,                      # seed of weights and mixtures
     checkpoint_every:int=500,        # updates between checkpoints
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`
@@ -180,7 +181,7 @@ def train_unet(
     settings = {k: v for k,v in locals().items() if k not in ('anchors','mined','out','checkpoint_every','checkpoints','progress')}
     return _train(Path(anchors), Path(mined), Path(out), settings, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
 
-# %% ../nbs/42_train.ipynb #aecbc8ef
+# %% ../nbs/42_train.ipynb #a328c4e5
 _of_model = ('width','depth','n_fft','hop_length','place','input','normalise','mask_floor_db')
 _of_task = ('precision','schedule','steps','warmup','clip','ema')
 
@@ -196,6 +197,6 @@ def _train(anchors, mined, out, settings, every, folder, progress):
     start = save.restore()
     history = fit(task, mixtures.batches(start), s['steps'], [save], start, progress)
     report = _training_report(s, save.history, history, task.model, time.perf_counter() - clock)
-    save_system(task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={'training': s})
+    save_system(task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={**(s['use'] or {}), 'training': s})
     shutil.rmtree(folder, ignore_errors=True)
     return report
