@@ -68,11 +68,11 @@ def verb(
         return f
     return _verb
 
-# %% ../nbs/61_cli.ipynb #bd93f883
+# %% ../nbs/61_cli.ipynb #e2aff09d
 # block of params.yaml -> the function that receives its values, or one for each `kind` (the first is the default)
 stages = dict(
     corpus=dict(synth='synth.synth_corpus', folder='adapters.folder_corpus'),
-    tagger=dict(small='detectors.small.train_tagger'),
+    tagger=dict(small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare'),
     anchors='anchors.detect_anchors', mine='mining.mine', train='train.train_unet',
     enhance='inference.enhance_pairs', score='metrics.score_folders', table1='tables.write_table1')
 
@@ -195,7 +195,7 @@ def detect(
     if out: events.to_csv(out, index=False)
     return f"{len(events)} events" + (f" in {out}" if out else "")
 
-# %% ../nbs/61_cli.ipynb #cf06890b
+# %% ../nbs/61_cli.ipynb #c570eb63
 @verb()
 def mine(
     anchors:Path,    # folder of anchors
@@ -207,9 +207,10 @@ def mine(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:              # closing line
     "Pair anchors whose tag sets share no class (Algorithm 1)."
-    report = stage('mine', params)(anchors, vocabulary, out, truth=truth)
+    events = truth/'events.csv' if truth and (truth/'events.csv').is_file() else None # only a made corpus knows them
+    report = stage('mine', params)(anchors, vocabulary, out, truth=events)
     _note(json, report)
-    return f"{report['paired']} pairs of {report['tried']} anchors in {out}"
+    return f"{report['pairs']} pairs, {report['paired']} of {report['tried']} drawn anchors found a partner, in {out}"
 
 @verb()
 def train(
@@ -225,7 +226,7 @@ def train(
     _note(json, report)
     return f"{report['steps']} steps, a system in {out}"
 
-# %% ../nbs/61_cli.ipynb #dbb8cbe0
+# %% ../nbs/61_cli.ipynb #330be63d
 def _given(**options):
     "The options that somebody gave."
     return {k:v for k,v in options.items() if v is not None}
@@ -248,27 +249,25 @@ def enhance(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                  # closing line
     "Keep the speech of recordings; same length, rate and channels out as in."
-    from weakse.inference import enhance_files, enhance_pairs
+    from weakse.inference import enhance_file, enhance_files, enhance_pairs
     from weakse.systems import load_system
     model = load_system(system)
     f = enhance_pairs if pairs else enhance_files
-    options = {**_values('enhance', f, params), **_given(target=target, strength=strength)}
-    report = f(inputs[0] if pairs else [str(i) for i in inputs], *((model, out) if pairs else (out, model)), **options)
-    return _enhanced(report, out)
+    options = {**_values('enhance', enhance_file, params), **_given(target=target, strength=strength)}
+    if pairs:
+        report = enhance_pairs(inputs[0], model, out, **{**stage('enhance', params).keywords, **options})
+        return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
+    return _enhanced(enhance_files([str(i) for i in inputs], out, model, **options), out)
 
-# %% ../nbs/61_cli.ipynb #141b42be
 def _enhanced(report, out):
-    "The closing line of `enhance`; the recordings that failed before it, one a line."
-    failed = report[report['error'].astype(bool)]
-    for row in failed.itertuples(): _say(f"failed: {row.file}: {row.error}", 'red', err=True)
-    if len(failed)==len(report): raise ValueError(f"none of {len(report)} recordings could be enhanced")
-    return f"{len(report)-len(failed)} recordings in {out}" + (f", {len(failed)} failed" if len(failed) else "")
-
-def _means(scores):
-    "A line for each metric: mean and interval."
-    import pandas as pd
-    rows = [(k, v, *(scores['interval'].get(k) or (float('nan'),)*2)) for k,v in scores['mean'].items()]
-    return pd.DataFrame(rows, columns=['metric','mean','low','high'])
+    "The closing line of `enhance`; before it, a line for each recording that failed or has a note."
+    for row in report[report['message'].astype(bool)].itertuples(): _say(f"{row.status}: {row.input}: {row.message}", 'yellow', err=True)
+    failed = int((report['status']=='failed').sum())
+    if failed==len(report): raise ValueError(f"none of {failed} recordings could be enhanced: the reasons are above")
+    said = f"{len(report)-failed} recordings, {report['seconds'].sum()/60:.1f} min of audio, in {out}"
+    if not failed: return said
+    _say(f"enhance: {said}; {failed} failed", 'red', err=True)
+    raise typer.Exit(1)
 
 @verb()
 def score(
@@ -279,13 +278,14 @@ def score(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
+    from weakse.tables import print_scores
     f = _behind(stages['score'])
     scores = f(clean, enhanced, **_values('score', f, params))
     _note(json, scores)
-    _show(_means(scores), title=str(enhanced))
-    return f"{len(scores['files'])} files scored, {len(scores['failed'])} failed" + (f", in {json}" if json else "")
+    print_scores(scores, title=str(enhanced))
+    return f"{scores['n_files']} files scored, {len(scores['failed'])} failures" + (f", in {json}" if json else "")
 
-# %% ../nbs/61_cli.ipynb #f9b5ec78
+# %% ../nbs/61_cli.ipynb #1eb12870
 @verb()
 def table1(
     scores:list[Path], # files that `score` wrote, a row each, then the two files to make: .json and .md
@@ -294,7 +294,9 @@ def table1(
 )->str:                # closing line
     "Write Table 1 from the scores of every system."
     *rows,out_json,out_md = scores
-    stage('table1', params)(rows, out_json, out_md, title=load_params(params).get('title', ''))
+    title = load_params(params).get('title', 'own corpus')
+    f = stage('table1', params)
+    f(rows, out_json, out_md, **{'title':f"Table 1 ({title})", 'measured':title, **f.keywords})
     return f"{len(rows)} systems in {out_json}"
 
 _mark,_unmark = '<!-- table1 -->','<!-- /table1 -->'
@@ -309,7 +311,7 @@ def write_index(
         text = ''.join(cell['source'])
         if cell['cell_type']!='markdown' or _mark not in text: continue
         head,rest = text.split(_mark, 1)
-        cell['source'] = f"{head}{_mark}\n\n{table.strip()}\n\n{_unmark}{rest.split(_unmark, 1)[1]}".splitlines(True)
+        cell['source'] = f"{head}{_mark}\n{table.strip()}\n{_unmark}{rest.split(_unmark, 1)[1]}".splitlines(True)
         Path(notebook).write_text(json.dumps(doc, sort_keys=True, indent=1, ensure_ascii=False)+'\n', encoding='utf-8')
         return True
     return False
@@ -321,32 +323,28 @@ def report(
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
 )->str:                 # closing line
     "Print Table 1."
-    from weakse.tables import write_readme
+    from weakse.tables import print_table1, write_readme
     md = Path('results/table1.md')
-    if not md.is_file(): raise FileNotFoundError(f"no `{md}` here: `make repro` makes it")
-    print(md.read_text(encoding='utf-8'))
+    if not md.is_file(): raise ParamsError(f"no `{md}` here: `make repro` makes it")
+    print_table1(md.with_suffix('.json'), Console(width=None if sys.stdout.isatty() else 130))
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))
     if compare: check_same(read_means('results/table1.json'), read_means(compare))
     return f"Table 1 from {md}" + (", written into README.md" if readme else "") + (f", every mean as in {compare}" if compare else "")
 
-# %% ../nbs/61_cli.ipynb #26e710a4
+# %% ../nbs/61_cli.ipynb #e4ff3406
 # by how much a mean may differ on another processor, in the metric's own unit
-tolerance = dict(pesq=.10, csig=.15, cbak=.10, covl=.12, ssnr=.6, stoi=.01, estoi=.02, si_sdr=.6, llr=.12, wss=3.)
-
-def _table_means(table, path):
-    "Cells of the measured rows."
-    rows = table.get('rows', {}) if isinstance(table, dict) else {}
-    if not rows: raise ValueError(f"`{path}` has no rows of Table 1: give a table1.json")
-    return {(name, k):v for name,row in rows.items() for k,v in row['mean'].items() if v is not None}
+tolerance = dict(pesq=.10, csig=.15, cbak=.10, covl=.12, ssnr=.6, stoi=.01, estoi=.02, si_sdr=.6, fitted_sdr=.6, llr=.12, llr_uncapped=.15, wss=3.)
 
 def read_means(
     path:str|Path, # a table1.json
 )->dict:           # (system, metric) -> mean
     "The means of a table that was measured here. Raises `ValueError` when the file is another one."
     from weakse.files import read_json
-    return _table_means(read_json(path), path)
+    table = read_json(path)
+    if not (isinstance(table, dict) and table.get('rows')): raise ValueError(f"`{path}` has no rows of Table 1: give a table1.json")
+    return {(r['system'], k):v['mean'] for r in table['rows'] for k,v in r.items() if isinstance(v, dict) and v.get('mean') is not None}
 
 def check_same(
     here:dict,  # (system, metric) -> mean
