@@ -1,0 +1,100 @@
+"""What things cost, as ratios measured in one run: `make bench`.
+
+Everything is made here from noise, so no artifact is needed; a trained system is used where there is one.
+"""
+import json, subprocess, sys, tempfile, time
+from pathlib import Path
+import numpy as np, torch
+from rich.console import Console
+from rich.table import Table
+
+torch.set_num_threads(2)
+
+def seconds(f, n=1):
+    "Seconds of a call, the best of `n`."
+    best = float('inf')
+    for _ in range(n):
+        start = time.perf_counter(); f(); best = min(best, time.perf_counter()-start)
+    return best
+
+def mining():
+    "Pairs a second: the plain listing of Algorithm 1 and the fast form, on mini-batches of 24 tag sets."
+    from weakse.mining import mine_pairs, mine_pairs_fast
+    rng = np.random.default_rng(0)
+    sets = [rng.random((24, 527)) < .004 for _ in range(200)]
+    for name,f in (('plain', mine_pairs), ('fast', mine_pairs_fast)):
+        pairs = sum(len(f(s)) for s in sets)
+        yield f'mining, {name}', f'{pairs/seconds(lambda: [f(s) for s in sets]):,.0f} pairs/s', ''
+
+class Store:
+    "Anchors of noise."
+    def __init__(self, n=200, n_classes=35, sample_rate=16000, seconds=2.0):
+        from weakse.labels import Vocabulary
+        self.vocabulary = Vocabulary([f'class {i}' for i in range(n_classes)])
+        self.sample_rate,self.seconds,rng = sample_rate,seconds,np.random.default_rng(0)
+        self.audio = (rng.standard_normal((n, int(sample_rate*seconds)))*3000).astype(np.int16)
+        self.tags,self.classes = rng.random((n, n_classes), dtype=np.float32),np.arange(n)%n_classes
+    def wav(self, idx): return torch.from_numpy(self.audio[np.asarray(idx)]).float()/32768
+    def __len__(self): return len(self.audio)
+
+def training(steps=8, batch=8):
+    "Share of a training step spent outside the network: waiting for mixtures, against forward, backward and update."
+    from weakse.losses import make_loss
+    from weakse.mixtures import Mixtures
+    from weakse.models.unet import ConditionalUNet
+    from weakse.tasks import WeakTask
+    from weakse.train import fit, outside_share
+    store = Store()
+    pairs = np.random.default_rng(2).permutation(len(store)).reshape(-1, 2)
+    mixtures = Mixtures(store, pairs, None, np.eye(35, dtype=bool)[store.classes], batch_size=batch)
+    task = WeakTask(ConditionalUNet(35, width=.25), make_loss({'waveform_mae':1.}), 1e-3)
+    history = fit(task, mixtures.batches(0), steps, [], 0, False)
+    alone = seconds(lambda: mixtures.batch(0), 5)
+    yield 'a batch of mixtures', f'{1000*alone:.0f} ms', f'{batch} times 2 s, made ahead in a thread'
+    yield 'training step outside the network', f'{100*outside_share(history):.1f} %', 'at most 10 %'
+
+worker = '''
+import sys, json, time, resource, torch
+torch.set_num_threads(2)
+from weakse.inference import enhance_file
+from weakse.systems import load_system
+system = load_system(sys.argv[1])
+start = time.perf_counter()
+enhance_file(sys.argv[2], sys.argv[3], system)
+print(json.dumps([time.perf_counter()-start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024]))
+'''
+
+def a_system(folder):
+    "Folder of the system that `make repro` trained, or of an untrained one of the same size."
+    from weakse.systems import default_system, save_system
+    if (default_system()/'config.json').is_file(): return default_system()
+    from weakse.labels import audioset_vocabulary
+    from weakse.models.unet import ConditionalUNet
+    v = audioset_vocabulary()
+    return save_system(ConditionalUNet(len(v), width=.25), folder, sample_rate=16000, vocabulary=v)
+
+def enhancing(minutes=(1, 10), rate=16000):
+    "Speed and peak memory for one and for ten minutes of audio, each in a process of its own."
+    import soundfile as sf
+    with tempfile.TemporaryDirectory() as d:
+        system = a_system(Path(d)/'system')
+        for m in minutes:
+            sf.write(f'{d}/{m}.wav', .1*np.random.default_rng(0).standard_normal(rate*60*m), rate)
+            out = subprocess.run([sys.executable, '-c', worker, str(system), f'{d}/{m}.wav', f'{d}/{m}_out.wav'], capture_output=True, text=True, check=True)
+            took,memory = json.loads(out.stdout.splitlines()[-1])
+            yield f'enhancing {m} min', f'{60*m/took:.0f} x real time', f'{memory:.0f} MiB at most'
+
+def scoring(n=3, rate=16000):
+    "Metrics of a pair of 3 s, in one process."
+    from weakse.metrics import score_pair
+    rng = np.random.default_rng(0)
+    s = (rng.standard_normal(3*rate)*np.repeat(rng.random(60), 3*rate//60)*.1).astype('float32')
+    pair = torch.from_numpy(s), torch.from_numpy(s+.01*rng.standard_normal(len(s)).astype('float32'))
+    score_pair(*pair, rate)
+    yield 'scoring', f'{n/seconds(lambda: [score_pair(*pair, rate) for _ in range(n)]):.1f} pairs/s', 'of 3 s, all metrics'
+
+if __name__=='__main__':
+    table = Table('what', 'measured', 'note', title=f'weakse bench: {torch.get_num_threads()} threads, torch {torch.__version__}')
+    for part in (mining, training, enhancing, scoring):
+        for row in part(): table.add_row(*row); print(*row, sep=' | ', file=sys.stderr)
+    Console(width=None if sys.stdout.isatty() else 100).print(table)
