@@ -21,18 +21,19 @@ from . import clip_tags, equal_pr_thresholds
 from ..labels import Vocabulary
 from ..files import atomic_path, read_json, write_json
 
-# %% ../../nbs/20a_detectors.small.ipynb #a17ca9be
+# %% ../../nbs/20a_detectors.small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):
-    "Two 3x3 convolutions, each with batch norm and ReLU, then average pooling; `(B,C,F,M)` to `(B,C',F/p,M/q)`."
+    "Convolution, batch norm, ReLU, average pooling; `(B,C,F,M)` to `(B,C',F/p,M/q)`."
     def __init__(self,
-        n_in:int,            # channels in
-        n_out:int,           # channels out
-        pool:tuple[int,int], # factors over time and frequency
+        n_in:int,             # channels in
+        n_out:int,            # channels out
+        pool:tuple=(1, 1),    # factors over time and frequency
+        kernel:int=3,         # of the convolution
+        stride:tuple=(1, 1),  # of the convolution
     ):
-        def conv(i, o): return nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU()
-        super().__init__(*conv(n_in, n_out), *conv(n_out, n_out), nn.AvgPool2d(pool))
+        super().__init__(nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(), nn.AvgPool2d(pool))
 
-# %% ../../nbs/20a_detectors.small.ipynb #04077baf
+# %% ../../nbs/20a_detectors.small.ipynb #3d8b2219
 class SmallDetector(nn.Module):
     "Framewise class probabilities from a log-mel spectrogram (Kong et al., Section 2.3, in small). A `Detector`."
     POOL = 8  # spectrogram frames in one output frame
@@ -42,27 +43,26 @@ class SmallDetector(nn.Module):
         n_fft:int=512,         # samples
         hop_length:int=160,    # samples
         n_mels:int=64,         # bands
-        width:int=32,          # channels of the stem; the blocks have 1, 2 and 4 times as many
+        width:int=16,          # channels of the stem; the last block has four times as many
     ):
         super().__init__()
         self.vocabulary, self.sample_rate, self.hop = vocabulary, sample_rate, self.POOL*hop_length/sample_rate
         self.config = dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width)
-        self.logmel, self.norm = LogMel(sample_rate, n_fft, hop_length, n_mels), nn.BatchNorm1d(n_mels)
-        self.stem = nn.Sequential(nn.Conv2d(1, width, 5, (4, 2), 2, bias=False), nn.BatchNorm2d(width), nn.ReLU())
-        self.blocks = nn.Sequential(ConvBlock(width, width, (2, 2)), ConvBlock(width, 2*width, (1, 2)), ConvBlock(2*width, 4*width, (1, 2)))
-        self.context = nn.Sequential(nn.Conv1d(4*width, 4*width, 3, padding=1), nn.ReLU())
-        self.classify = nn.Conv1d(4*width, len(vocabulary), 1)
-        nn.init.constant_(self.classify.bias, -3.)   # most classes are absent from most frames
+        self.logmel, self.norm, w = LogMel(sample_rate, n_fft, hop_length, n_mels), nn.BatchNorm1d(n_mels), width
+        self.blocks = nn.Sequential(ConvBlock(1, w, kernel=5, stride=(4, 2)), ConvBlock(w, w, (1, 2)), ConvBlock(w, 2*w, (2, 1)),
+                                    ConvBlock(2*w, 2*w, (1, 2)), ConvBlock(2*w, 4*w, (1, 2)))
+        self.context = nn.Sequential(nn.Conv1d(4*w*(n_mels//16), 8*w, 3, padding=1, bias=False), nn.BatchNorm1d(8*w), nn.ReLU())
+        self.classify = nn.Conv1d(8*w, len(vocabulary), 1)
+        nn.init.constant_(self.classify.bias, -4.)   # most classes are absent from most frames
 
-# %% ../../nbs/20a_detectors.small.ipynb #904de9a9
+# %% ../../nbs/20a_detectors.small.ipynb #90101e92
 def _logits(self,
     mel:Tensor, # `(B,F,M)` log-mel frames
 )->Tensor:      # `(B,⌈F/8⌉,K)`
     "Framewise logits."
     mel = nn.functional.pad(mel.transpose(1, 2), (0, -mel.shape[1] % self.POOL), mode="replicate")
     x = self.norm(mel).transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)  # (B,1,F,M)
-    x = self.blocks(self.stem(x))                                # (B,C,F/8,M/16)
-    x = x.mean(-1) + x.amax(-1)                                  # (B,C,F/8)
+    x = self.blocks(x).transpose(2, 3).flatten(1, 2)             # (B,C*M/16,F/8)
     return self.classify(self.context(x)).transpose(1, 2).float()
 SmallDetector.logits = _logits
 
@@ -142,7 +142,7 @@ def draw_batch(
     hidden = (band >= torch.from_numpy(low)[:, None]) & (band < torch.from_numpy(low + width)[:, None])
     return torch.where(hidden[:, None], x.mean((1, 2), keepdim=True), x), y
 
-# %% ../../nbs/20a_detectors.small.ipynb #7ac473fd
+# %% ../../nbs/20a_detectors.small.ipynb #160e6225
 def _fast_bfloat16()->bool:
     "Whether this processor multiplies bfloat16 natively."
     known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
@@ -152,9 +152,9 @@ def fit_small(
     model:SmallDetector, # changed in place
     mels:list,           # `(F,M)` of every training clip
     targets:np.ndarray,  # `(N,K)` float32 weak labels
-    steps:int=400,       # updates
+    steps:int=800,       # updates
     batch_size:int=16,   # clips
-    lr:float=3e-3,       # peak of the one-cycle schedule
+    lr:float=4e-3,       # peak of the one-cycle schedule
     n_frames:int=1000,   # spectrogram frames of a batch
     seed:int=0,
     progress:bool=True,
@@ -163,7 +163,7 @@ def fit_small(
     "Train from weak labels alone (Eq. 4)."
     rng, losses = np.random.default_rng([seed, 1]), []
     optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=.25)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=.2)
     model.train().to(memory_format=torch.channels_last)
     for _ in (bar := tqdm(range(steps), desc="tagger", unit="step", disable=not progress)):
         x, y = draw_batch(mels, targets, n_frames, batch_size, rng, **augment)
@@ -224,15 +224,15 @@ def _validate(model, corpus, split, progress):
     scores = [average_precision(tags[:, k], truth[:, k]) for k in range(truth.shape[1])]
     return float(np.nanmean(scores)) if not np.isnan(scores).all() else None
 
-# %% ../../nbs/20a_detectors.small.ipynb #2b523d88
+# %% ../../nbs/20a_detectors.small.ipynb #ade74e1b
 def train_tagger(
     corpus_folder:str|Path,  # a corpus with weak labels
     out:str|Path,            # folder to write: model.safetensors, config.json, vocabulary.csv, history.json
     *,
-    steps:int=400,           # updates
+    steps:int=800,           # updates
     batch_size:int=16,       # clips
-    lr:float=3e-3,           # peak of the one-cycle schedule
-    width:int=32,            # channels of the stem
+    lr:float=4e-3,           # peak of the one-cycle schedule
+    width:int=16,            # channels of the stem
     mix:float=0.5,           # share of clips that get a second one added
     seconds:float=10.0,      # s of a clip in a batch
     seed:int=0,              # of weights and batches
