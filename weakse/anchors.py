@@ -167,7 +167,7 @@ def _anchor_tags(detector, wavs, sample_rate, batch_size, progress):
     parts = tqdm(wavs.split(batch_size), desc="tagging", unit="batch", disable=not progress)
     return torch.cat([detector.tags(resample(w, sample_rate, detector.sample_rate)).float().cpu() for w in parts]).numpy()
 
-# %% ../nbs/21_anchors.ipynb #6403a936
+# %% ../nbs/21_anchors.ipynb #4847193a
 def _gate(
     table:pd.DataFrame, # columns area, level_db
     min_area:float,     # mean probability
@@ -176,7 +176,7 @@ def _gate(
     "Which anchors are loud and certain enough. Raises ValueError when none is."
     quiet, uncertain = table.level_db < min_level_db, table.area < min_area
     dropped = dict(dropped_quiet=int(quiet.sum()), dropped_uncertain=int((uncertain & ~quiet).sum()))
-    keep = (~quiet & ~uncertain).to_numpy(bool)
+    keep = np.array(~quiet & ~uncertain, bool)   # a copy: pandas lends read-only arrays, torch wants to write
     if not keep.any(): raise ValueError(f"none of {len(table)} anchors passes the gates ({dropped}), expected some; "
                                         "lower `anchors.min_area` or `anchors.min_level_db`, or check that the clips have labels")
     return keep, dropped
