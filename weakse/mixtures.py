@@ -60,7 +60,7 @@ def shuffled_positions(
     orders = {e: np.random.default_rng([seed, e]).permutation(size) for e in np.unique(at//size)}
     return np.array([orders[e][i] for e,i in zip(at//size, at%size)], dtype=np.int64)
 
-# %% ../nbs/24_mixtures.ipynb #f00a6e35
+# %% ../nbs/24_mixtures.ipynb #d53c3958
 class Mixtures:
     "Batches of mixtures, conditions and targets; `batch(step)` is a pure function of (seed, rank, step). Raises `ValueError` for settings that do not fit."
     def __init__(self,
@@ -75,7 +75,8 @@ class Mixtures:
         world:int=1,                      # processes that train together
         level:str='matched',              # "matched": equal energies; "snr": drawn from `snr_range`
         snr_range:tuple=(-5., 20.),       # target against interference, dB
-        focus:str='Speech',               # class that `focus_snr_range` and nothing else refers to
+        focus:str='Speech',               # class that the two settings below refer to
+        focus_target:float=.5,            # without `both_directions`: share of the pairs with one anchor of the focus class in which it is the target
         focus_snr_range:tuple=None,       # SNR range where the target is of the focus class, dB
         both_directions:bool=True,        # every pair gives two mixtures, one for each of its anchors
         condition:str='soft',             # "soft", "one_hot" or "mean"
@@ -94,6 +95,8 @@ class Mixtures:
         _check(self, bank)
         self.classes = np.asarray(store.classes)
         self.bank = torch.eye(len(store.vocabulary.names)) if condition=='one_hot' else bank
+        names = list(store.vocabulary.names)
+        self.focus, self.focus_target = names.index(focus) if focus in names else -1, focus_target
         self.low, self.high = _snr_limits(self, focus, snr_range, focus_snr_range)
 
     def batch(self,
@@ -127,17 +130,23 @@ def _snr_limits(m, focus, snr_range, focus_snr_range):
     if focus_snr_range is not None: limits[m.store.vocabulary.index(focus)] = focus_snr_range
     return limits[:,0], limits[:,1]
 
-# %% ../nbs/24_mixtures.ipynb #c090f95f
+# %% ../nbs/24_mixtures.ipynb #d304c6d6
 def _draw_items(m, step, rng):
     "Anchor numbers of a step: targets `(B,)` and interferers `(B, n)`, -1 where there is none."
     n = m.batch_size//2 if m.both_directions else m.batch_size
     at = shuffled_positions((step*m.world + m.rank)*n, n, len(m.pairs), m.seed)
     items = m.pairs[at]
-    items = np.concatenate([items, items[:,::-1]]) if m.both_directions else np.where(rng.random((n,1))<.5, items, items[:,::-1])
+    items = np.concatenate([items, items[:,::-1]]) if m.both_directions else _one_direction(m, items, rng)
     further = [_draw_disjoint(m, items[:,0], rng) for _ in range(m.n_interferers[1] - 1)]
     others = np.stack([items[:,1], *further], 1)
     count = rng.integers(m.n_interferers[0], m.n_interferers[1] + 1, m.batch_size)
     return items[:,0], np.where(np.arange(others.shape[1]) < count[:,None], others, -1)
+
+def _one_direction(m, items, rng):
+    "Each pair once, its target drawn: with chance `focus_target` the anchor of the focus class where just one is of it, else either."
+    focus = m.classes[items]==m.focus                                                # (n, 2)
+    chance = np.select([focus[:,0] & ~focus[:,1], focus[:,1] & ~focus[:,0]], [m.focus_target, 1 - m.focus_target], .5)
+    return np.where((rng.random(len(items)) < chance)[:,None], items, items[:,::-1])
 
 def _draw_disjoint(m, targets, rng, tries=16):
     "For each target an anchor of the pairs that shares no class with it, or -1."

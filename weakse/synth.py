@@ -103,15 +103,16 @@ def _speech(rng, n, sr, say):
         total += len(wav)+len(pause)
     return np.concatenate(parts[:-1])
 
-# %% ../nbs/11_synth.ipynb #a25fa2fd
+# %% ../nbs/11_synth.ipynb #f2413101
 def colour(
     wav:np.ndarray,          # `(T,)`
     rng:np.random.Generator, # source of all randomness
     sample_rate:int,         # Hz
-    tilt:float,              # standard deviation of the tilt, dB an octave; limited to +-6
+    spread:float,            # standard deviation of the tilt, dB an octave
+    mean:float=0.,           # mean of the tilt, dB an octave; below 0: darker
 )->np.ndarray:               # `(T,)`
     "Filter by a random tilt, random bumps and, at times, random band limits."
-    slope = float(np.clip(rng.normal(0, tilt), -6, 6))
+    slope = float(np.clip(rng.normal(mean, spread), mean - 6, mean + 6))
     low = rng.uniform(60, 250) if rng.uniform() < .5 else 20.
     high = rng.uniform(3400, 7800) if rng.uniform() < .2 else None
     bumps = rng.integers(1, 2**31)
@@ -133,7 +134,7 @@ def room(
     h[0] += 1
     return h
 
-# %% ../nbs/11_synth.ipynb #0ff98158
+# %% ../nbs/11_synth.ipynb #57a2f852
 def _rms(wav): return np.sqrt(np.mean(wav**2)+1e-20)
 
 def _in_room(wav, rng, sample_rate, settings):
@@ -155,9 +156,9 @@ def render_event(
     wav = generate(name, rng, n, sr, cast)
     while fill and len(wav) < n:
         wav = np.concatenate([wav, np.zeros(int(rng.uniform(.05, .5)*sr)), generate(name, rng, n, sr, cast)])
-    if kind=='stationary' and name not in s['plain'] and rng.uniform() < s['rumble']:
-        wav = wav/_rms(wav) + rng.uniform(.3, 1.5)*rumble(rng, len(wav), sr)
-    if name not in s['plain']: wav = colour(wav, rng, sr, s['tilt'][kind])
+    if name not in s['plain']: wav = colour(wav, rng, sr, **s['tilt'][kind])
+    if kind=='stationary' and name not in s['plain'] and rng.uniform() < s['rumble']['share']:
+        wav = wav/_rms(wav) + 10**(rng.uniform(*s['rumble']['level'])/20)*rumble(rng, len(wav), sr)  # after the filters, which may cut the lows
     wav = trim(_in_room(wav, rng, sr, s['room'][kind])[:int(longest*sr)], sr)
     edge = int(sr*(rng.uniform(.02, .4) if kind=='stationary' and not fill else .004))
     ramp = np.minimum(1, np.minimum(np.arange(1, len(wav)+1), np.arange(len(wav), 0, -1))/edge)
@@ -269,7 +270,7 @@ def render_stems(
     _,stems,background,_ = render_clip(run, int(Path(file).stem.split('_')[1]))
     return {**{k: _tensor(v) for k,v in stems.items()}, 'background':_tensor(background)}
 
-# %% ../nbs/11_synth.ipynb #bc6c2194
+# %% ../nbs/11_synth.ipynb #c935bc26
 def render_pair(
     run:Run,    # what all pairs share
     snrs:tuple, # dB; taken in turn
@@ -280,7 +281,7 @@ def render_pair(
     name,snr = from_queue(run.recipe.paired, index, [run.seed, 3]),float(snrs[index%len(snrs)])
     wav = cast(rng)
     while len(wav) < 2.3*sr: wav = np.concatenate([wav, np.zeros(sr//5), cast(rng, cast.voices[[v.name for v in cast.voices].index(cast.said[0][0])])])
-    wav = _in_room(colour(wav, rng, sr, s['tilt']['speech']), rng, sr, {**s['room']['speech'], 'share':.3})[:4*sr-sr//5]
+    wav = _in_room(colour(wav, rng, sr, **s['tilt']['speech']), rng, sr, {**s['room']['speech'], 'share':.3})[:4*sr-sr//5]
     wav = np.pad(wav*np.minimum(1, np.arange(len(wav), 0, -1)/(.01*sr)), sr//10)
     speaker = cast.said[0][0]
     noise = fit_length(_tensor(render_event(name, rng, run.recipe, cast, len(wav)/sr+.2, fill=True)), len(wav))
