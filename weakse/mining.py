@@ -200,7 +200,7 @@ def mine_store(
         f"most often shared: {', '.join(store.vocabulary.names[c] for c,_ in blockers.most_common(3))}); raise `mine.threshold_scale`, or bring clips of more classes")
     return pairs, sets, mining_report(store, pairs, drawn, paired, blockers, k)
 
-# %% ../nbs/23_mining.ipynb #cd70f30f
+# %% ../nbs/23_mining.ipynb #27d23ce7
 def mine(
     anchors:str|Path,             # folder of anchors, see `weakse.anchors`
     vocabulary:str|Path,          # csv of the tagger's vocabulary with its thresholds
@@ -235,10 +235,10 @@ def _true_sets_of(store, truth):
     return true_sets(store.table, pd.read_csv(truth), store.seconds, store.vocabulary.names)
 
 def _events(truth):
-    "The csv of events behind a path to it or to its folder; None where there is none, as for real recordings."
+    "The csv of events behind a path to it or to its folder; None where nobody knows any, as for real recordings (a header alone)."
     if truth is None: return None
     path = Path(truth)/'events.csv' if Path(truth).is_dir() else Path(truth)
-    return path if path.is_file() else None
+    return path if path.is_file() and len(path.read_text(encoding='utf-8').splitlines()) > 1 else None
 
 def _thresholds(store, path):
     "The thresholds of the vocabulary file, which must be the store's vocabulary."
