@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'stages', 'tolerance', 'weights', 'verb', 'stage', 'check_params', 'corpus', 'tagger', 'events_table', 'detect',
            'mine', 'train', 'enhance', 'score', 'table1', 'write_index', 'report', 'read_means', 'check_same',
-           'run_folder', 'repro', 'fetch', 'main']
+           'compare', 'run_folder', 'repro', 'fetch', 'main']
 
 # %% ../nbs/61_cli.ipynb #2f29ef06
 import contextlib, functools, inspect, json, os, subprocess, sys, time
@@ -356,6 +356,38 @@ def check_same(
     off = [f"{s} {m} {here[s,m]:.3f} here, {there[s,m]:.3f} there (tolerance {tolerance[m]})" for s,m in here
            if m in tolerance and not abs(here[s,m]-there[s,m]) <= tolerance[m]]
     if off: raise ValueError(f"{len(off)} means differ too much: {'; '.join(off)}")
+
+# %% ../nbs/61_cli.ipynb #114a3379
+def _rows(systems):
+    "Name of each row -> name or folder of its system; `NAME=FOLDER` names a row."
+    named = [s.split('=', 1) if '=' in s else (Path(s).name, s) for s in systems]
+    twice = {n for n,_ in named if [m for m,_ in named].count(n) > 1}
+    if twice: raise ValueError(f"two systems are called {', '.join(sorted(twice))}: name them apart, as in `mine={named[0][1]}`")
+    return dict(named)
+
+@verb()
+def compare(
+    systems:list[str], # names (noisy, highpass, wiener, oracle) or folders of systems; NAME=FOLDER names the row
+    *,
+    pairs:Path,        # folder with `clean/` and `noisy/` under equal file names
+    out:Path,          # the table to write, a .json; a .md of the same name is written beside it
+    title:str='own pairs', # what the pairs are
+    note:str='',       # a sentence for below the heading, such as the command
+)->str:                # closing line
+    "Run several systems on the same pairs and write their table, as Table 1."
+    import tempfile
+    from weakse.files import write_json
+    from weakse.inference import enhance_pairs
+    from weakse.metrics import score_folders
+    from weakse.tables import print_table1, write_table1
+    rows = _rows(systems)
+    with tempfile.TemporaryDirectory() as d:
+        files = {}
+        for name,system in rows.items():
+            enhance_pairs(pairs, system, Path(d)/name)
+            files[name] = write_json(Path(d)/f'{name}.json', score_folders(pairs/'clean', Path(d)/name))
+        print_table1(write_table1(files, out, out.with_suffix('.md'), f"Table 1 ({title})", measured=title, note=note))
+    return f"{len(rows)} systems in {out} and {out.with_suffix('.md')}"
 
 # %% ../nbs/61_cli.ipynb #8e73add3
 def _rebase(values, up):

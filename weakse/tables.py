@@ -96,18 +96,19 @@ def _same_settings(scores)->dict:
         if v!=all_[first]: raise ValueError(f"{k!r} was scored with {v} and {first!r} with {all_[first]}; score them again with one setting")
     return all_[first]
 
-# %% ../nbs/51_tables.ipynb #2a929fdd
+# %% ../nbs/51_tables.ipynb #7e4b4bf4
 def table1_dict(
     scores:dict,                 # system -> dict made by `score_folders`, in the order of the rows
     title:str,                   # heading; names the corpus
     *,
     needs_clean=('oracle',),     # systems that are given the clean speech
     measured="synthetic corpus", # what the measured rows were measured on
-)->dict:                         # title, measured, settings, rows, differences, reported
+    note="",                     # how the numbers came about: a command, say
+)->dict:                         # title, measured, note, settings, rows, differences, reported
     "Everything Table 1 says, as plain values. Raises `ValueError` for no scores or mixed settings."
     if not scores: raise ValueError("no scores, at least one system is needed; score the noisy files first")
     first = next(iter(scores))
-    return dict(title=title, measured=measured, settings=_same_settings(scores), calibration=calibration(scores[first]),
+    return dict(title=title, measured=measured, note=note, settings=_same_settings(scores), calibration=calibration(scores[first]),
                 rows=[_row(k, s, k in needs_clean) for k,s in scores.items()],
                 differences=[dict(system=k, minus=first, **difference(s, scores[first])) for k,s in scores.items() if k!=first],
                 reported=dict(source="Kong et al. 2021, Table 1 (VoiceBank-DEMAND test set); LLR (± 0.02) and WSS (± 1) recovered from its composites",
@@ -150,7 +151,7 @@ def _markdown_table(head, rows)->str:
     lines = [head,['---']+['--:']*(len(head)-1),*rows]
     return '\n'.join('| '+' | '.join(map(str, r))+' |' for r in lines)
 
-# %% ../nbs/51_tables.ipynb #27508ce1
+# %% ../nbs/51_tables.ipynb #c43ccf32
 def _measured_section(t)->str:
     "The measured means, and the files behind them."
     rows = [[r['system']+('†' if r['needs_clean'] else ''),*(_cell(r[k], k) for k in _columns)] for r in t['rows']]
@@ -183,7 +184,8 @@ def to_markdown(
     table:dict, # made by `table1_dict` or read from its JSON
 )->str:         # markdown
     "Table 1 for readers: measured, differences, reported."
-    return f"### {table['title']}\n\n{_measured_section(table)}\n\n{_difference_section(table)}{_reported_section(table)}\n"
+    note = f"{table['note']}\n\n" if table.get('note') else ""
+    return f"### {table['title']}\n\n{note}{_measured_section(table)}\n\n{_difference_section(table)}{_reported_section(table)}\n"
 
 # %% ../nbs/51_tables.ipynb #a899dc4b
 def _number(v, k, wide)->str: # v: dict of mean, low, high
@@ -235,7 +237,7 @@ def print_scores(
     for f in scores['failed'][:10]: console.print(f"{f['file']}: {', '.join(f['metrics']) or 'not scored'}: {f['reason']}", style='yellow', markup=False)
     if len(scores['failed'])>10: console.print(f"... and {len(scores['failed'])-10} more failures, all in the JSON", style='yellow')
 
-# %% ../nbs/51_tables.ipynb #ac6289da
+# %% ../nbs/51_tables.ipynb #3116dbc3
 _order = ['noisy','highpass','wiener','segan','wave_unet','weakse','unet','oracle']
 
 def _named(score_files)->dict: # system -> path
@@ -255,12 +257,13 @@ def write_table1(
     *,
     measured="synthetic corpus", # what the measured rows were measured on
     needs_clean=('oracle',),     # systems that are given the clean speech
+    note="",                     # how the numbers came about: a command, say
 )->dict:                         # the table
     "Stage `table1`: gather score files into JSON and markdown. Raises `FileNotFoundError` or `ValueError` naming the file."
     named = _named(score_files)
     for k,p in named.items():
         if not p.is_file(): raise FileNotFoundError(f"{p}: no scores of {k!r}; run `weakse score --json {p.name}` for it first")
-    table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean)
+    table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, note=note)
     table = read_json(write_json(out_json, table))   # markdown is made from what is stored, so both agree to the last digit
     with atomic_path(out_md) as tmp: tmp.write_text(to_markdown(table), encoding='utf-8')
     return table
