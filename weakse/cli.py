@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'stages', 'tolerance', 'weights', 'verb', 'stage', 'check_params', 'corpus', 'tagger', 'events_table', 'detect',
-           'mine', 'train', 'enhance', 'score', 'table1', 'write_index', 'report', 'read_means', 'check_same',
-           'compare', 'run_folder', 'repro', 'fetch', 'main']
+           'mine', 'train', 'enhance', 'score', 'table1', 'write_index', 'draw_figures', 'report', 'read_means',
+           'check_same', 'compare', 'run_folder', 'repro', 'fetch', 'main']
 
 # %% ../nbs/61_cli.ipynb #2f29ef06
 import contextlib, functools, inspect, json, os, subprocess, sys, time
@@ -285,7 +285,7 @@ def score(
     print_scores(scores, title=str(enhanced))
     return f"{scores['n_files']} files scored, {len(scores['failed'])} failures" + (f", in {json}" if json else "")
 
-# %% ../nbs/61_cli.ipynb #1eb12870
+# %% ../nbs/61_cli.ipynb #d96e05ae
 @verb()
 def table1(
     scores:list[Path], # files that `score` wrote, a row each, then the two files to make: .json and .md
@@ -316,10 +316,31 @@ def write_index(
         return True
     return False
 
+def draw_figures(
+    artifacts:Path=Path('artifacts'), # what a run made
+    out:Path=Path('results/figures'), # folder for the pictures
+):
+    "Figures 1 and 2 of the paper, from a run: an anchor and its tags; speech before and after."
+    import matplotlib.pyplot as plt
+    from weakse.anchors import show_anchor
+    from weakse.audio import load_audio
+    from weakse.corpus import read_corpus
+    from weakse.detectors import load_detector
+    from weakse.files import atomic_path
+    from weakse.inference import show_enhancement
+    corpus,name = read_corpus(artifacts/'corpus'),sorted(p.name for p in (artifacts/'pairs'/'noisy').iterdir())[0]
+    clip = next(i for i,labels in enumerate(corpus.table.labels) if 'Speech' in labels and len(labels) > 2)
+    waves = [load_audio(artifacts/folder/name)[0] for folder in ('pairs/noisy','pairs/clean','enhanced/weakse')]
+    figures = dict(anchor=show_anchor(corpus.load(clip), corpus.sample_rate, load_detector(str(artifacts/'tagger')), 'Speech'),
+                   enhanced=show_enhancement(*waves, corpus.sample_rate))
+    for name,fig in figures.items():
+        with atomic_path(out/f'{name}.png') as tmp: fig.savefig(tmp, format='png')
+        plt.close(fig)
+
 @verb()
 def report(
     *,
-    readme:bool=False,  # write the table into README.md and nbs/index.ipynb too
+    readme:bool=False,  # write the table into README.md and nbs/index.ipynb too, and draw the figures
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
 )->str:                 # closing line
     "Print Table 1."
@@ -330,6 +351,7 @@ def report(
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))
+        draw_figures()
     if compare: check_same(read_means('results/table1.json'), read_means(compare))
     return f"Table 1 from {md}" + (", written into README.md" if readme else "") + (f", every mean as in {compare}" if compare else "")
 

@@ -200,7 +200,7 @@ def mine_store(
         f"most often shared: {', '.join(store.vocabulary.names[c] for c,_ in blockers.most_common(3))}); raise `mine.threshold_scale`, or bring clips of more classes")
     return pairs, sets, mining_report(store, pairs, drawn, paired, blockers, k)
 
-# %% ../nbs/23_mining.ipynb #27d23ce7
+# %% ../nbs/23_mining.ipynb #92aedca7
 def mine(
     anchors:str|Path,             # folder of anchors, see `weakse.anchors`
     vocabulary:str|Path,          # csv of the tagger's vocabulary with its thresholds
@@ -223,11 +223,18 @@ def mine(
     pairs, sets, report = mine_store(store, _thresholds(store, vocabulary), batch_size=batch_size, n_batches=n_batches, threshold_scale=threshold_scale, focus=focus,
         focus_share=focus_share, with_label=with_label, related=RELATED if related else (), seed=seed, progress=progress)
     events = _events(truth)
-    if events: report['truly_disjoint'] = disjoint_share(pairs, close_related(_true_sets_of(store, events), store.vocabulary.names))
+    if events: report |= _checked(store, pairs, events)
     for name,array in (('pairs', pairs), ('sets', sets)):
         with atomic_path(Path(out)/f'{name}.npy') as tmp: np.save(tmp, array)
     write_json(Path(out)/'report.json', report)
     return report
+
+def _checked(store, pairs, events):
+    "What the true events say of the anchors (share that hits its class by half or more) and of the pairs (share truly disjoint)."
+    from weakse.anchors import anchor_accuracy
+    right = anchor_accuracy(store, events).set_index('class')['right']
+    true = close_related(_true_sets_of(store, events), store.vocabulary.names)
+    return dict(truly_disjoint=disjoint_share(pairs, true), anchors_right={k: float(right[k]) for k in ('all','Speech') if k in right})
 
 def _true_sets_of(store, truth):
     "True classes of a store's anchors, from the csv of events."
