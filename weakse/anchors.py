@@ -64,10 +64,12 @@ def find_anchors(
     start = _middle_of_ties(areas)
     return start*hop, areas.gather(0, start[None])[0]/n
 
-# %% ../nbs/21_anchors.ipynb #3a4e009c
+# %% ../nbs/21_anchors.ipynb #f76e18e0
 class AnchorStore:
     "Anchors of a corpus in a folder, with their tags; audio is read through a memory map."
-    def __init__(self, folder:str|Path):
+    def __init__(self,
+        folder:str|Path, # what `detect_anchors` wrote
+    ):
         self.folder = Path(folder)
         missing = [f for f in ("anchors.csv", "audio.npy", "tags.npy", "store.json", "vocabulary.csv") if not (self.folder/f).exists()]
         if missing: raise ValueError(f"{self.folder} is no anchor store, it lacks {', '.join(missing)}; write one with `weakse detect`")
@@ -80,7 +82,7 @@ class AnchorStore:
         index = {name: k for k, name in enumerate(self.vocabulary.names)}
         self.classes = self.table["class"].map(index).to_numpy(np.int64)
 
-    def __len__(self)->int: return len(self.table)
+    def __len__(self)->int: return len(self.table)   # anchors
 
     def wav(
         self,
@@ -181,7 +183,7 @@ def _gate(
                                         "lower `anchors.min_area` or `anchors.min_level_db`, or check that the clips have labels")
     return keep, dropped
 
-# %% ../nbs/21_anchors.ipynb #76269f30
+# %% ../nbs/21_anchors.ipynb #eb5a0ec6
 def detect_anchors(
     corpus_folder:str|Path,    # a corpus with weak labels
     detector,                  # folder of a prepared detector, a name, or a `Detector`
@@ -194,7 +196,7 @@ def detect_anchors(
     min_level_db:float=-60.0,  # dBFS below which an anchor is dropped as quiet
     seed:int=0,                # of the random places
     batch_size:int=16,         # clips, or anchors, that the detector sees at once
-    progress:bool=True,
+    progress:bool=True, # show a bar
 )->AnchorStore:
     "Stage `detect`: one anchor a clip and weak label, with its tags. Raises ValueError when no anchor passes the gates."
     if by not in ("area", "random"): raise ValueError(f"anchors by '{by}' are unknown; use 'area' (Eqs. 5-6) or 'random'")

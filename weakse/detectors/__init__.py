@@ -21,7 +21,7 @@ from ..audio import check_audio, resample
 from ..labels import Vocabulary
 from ..files import read_json
 
-# %% ../../nbs/20_detectors.ipynb #10dee653
+# %% ../../nbs/20_detectors.ipynb #7cb7b715
 @runtime_checkable
 class Detector(Protocol):
     "A sound event detector and tagger: weights, their sample rate and their vocabulary."
@@ -29,12 +29,16 @@ class Detector(Protocol):
     vocabulary:Vocabulary  # K classes
     hop:float              # s between frames
 
-    def framewise(self, wav:Tensor)->Tensor:
-        "Presence probabilities `(B,F,K)` of the waveforms `wav` `(B,T)`."
+    def framewise(self,
+        wav:Tensor, # `(B,T)` at `sample_rate`
+    )->Tensor:      # `(B,F,K)`
+        "Presence probabilities of every class in every frame."
         ...
 
-    def tags(self, wav:Tensor)->Tensor:
-        "Presence probabilities `(B,K)` of the waveforms `wav` `(B,T)` as wholes."
+    def tags(self,
+        wav:Tensor, # `(B,T)` at `sample_rate`
+    )->Tensor:      # `(B,K)`
+        "Presence probabilities of every class in waveforms as wholes."
         ...
 
 # %% ../../nbs/20_detectors.ipynb #2783abe8
@@ -127,14 +131,14 @@ def equal_pr_thresholds(
     out[~known] = np.median(out[known])
     return out.astype(np.float32)
 
-# %% ../../nbs/20_detectors.ipynb #3db624f8
+# %% ../../nbs/20_detectors.ipynb #d10de634
 def clip_batches(
     corpus,            # `Corpus`: `load(i)`, `table.seconds`, `sample_rate`
     indices,           # clips to read
     sample_rate:int,   # Hz, wanted
     batch_size:int=16, # clips
     shortest:float=0., # s; shorter clips are padded with zeros to this length
-    progress:bool=True,
+    progress:bool=True, # show a bar
     title:str="clips", # in front of the progress bar
 )->Iterator[tuple[np.ndarray, Tensor, Tensor]]: # indices `(B,)`, waveforms `(B,T)` padded with zeros, seconds `(B,)`
     "Waveforms of a corpus, clips of similar length together."
@@ -149,13 +153,13 @@ def clip_batches(
             yield chunk, resample(batch, corpus.sample_rate, sample_rate), torch.tensor([len(w) for w in wavs])/corpus.sample_rate
             bar.update(len(chunk))
 
-# %% ../../nbs/20_detectors.ipynb #5b74f0f1
+# %% ../../nbs/20_detectors.ipynb #af244d00
 def clip_tags(
     detector,          # `Detector`
     corpus,            # `Corpus`
     indices=None,      # clips to tag; None: all
     batch_size:int=16, # clips
-    progress:bool=True,
+    progress:bool=True, # show a bar
 )->np.ndarray:         # `(N,K)` float32, in the order of `indices`
     "Tags of whole clips."
     indices = np.arange(len(corpus)) if indices is None else np.asarray(indices)

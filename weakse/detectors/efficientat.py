@@ -65,7 +65,7 @@ def round_channels(
     near = max(8, int(n + 4)//8*8)
     return near + 8 if near < 0.9*n else near
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #1eb90521
+# %% ../../nbs/20c_detectors.efficientat.ipynb #564a56af
 def _conv(n_in, n_out, kernel=1, stride=1, groups=1, activation=None):
     "Convolution and batch norm, with an activation or without."
     layers = [nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, groups=groups, bias=False), nn.BatchNorm2d(n_out, eps=1e-3)]
@@ -73,30 +73,44 @@ def _conv(n_in, n_out, kernel=1, stride=1, groups=1, activation=None):
 
 class ChannelGate(nn.Module):
     "Squeeze and excitation: each channel is weighed by a function of all channels' means."
-    def __init__(self, n:int):
+    def __init__(self,
+        n:int, # channels
+    ):
         super().__init__()
         inner = nn.Module()
         inner.fc1, inner.fc2 = nn.Linear(n, round_channels(n//4)), nn.Linear(round_channels(n//4), n)
         self.conc_se_layers = nn.ModuleList([inner])   # the name under which the weights were published
-    def forward(self, x:Tensor)->Tensor:
-        "`(B,C,Q,F)` to the same shape."
+    def forward(self,
+        x:Tensor, # `(B,C,Q,F)`
+    )->Tensor:    # the same shape
+        "Channels times their weights in [0, 1]."
         inner = self.conc_se_layers[0]
         return x*inner.fc2(inner.fc1(x.mean((2, 3))).relu()).sigmoid()[:, :, None, None]
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #910fb8ad
+# %% ../../nbs/20c_detectors.efficientat.ipynb #19982c97
 class InvertedResidual(nn.Module):
     "Widen, look around, weigh the channels, narrow; `(B,C,Q,F)` to `(B,C',Q/s,F/s)`."
-    def __init__(self, n_in, kernel, expanded, n_out, gate, activation, stride):
+    def __init__(self,
+        n_in:int,        # channels in
+        kernel:int,      # of the depthwise convolution, bins and frames
+        expanded:int,    # channels inside
+        n_out:int,       # channels out
+        gate:bool,       # whether a `ChannelGate` weighs the channels inside
+        activation:type, # class of the activation
+        stride:int,      # of the depthwise convolution, bins and frames
+    ):
         super().__init__()
         self.add = stride == 1 and n_in == n_out
         widen = [_conv(n_in, expanded, activation=activation)] if expanded != n_in else []
         self.block = nn.Sequential(*widen, _conv(expanded, expanded, kernel, stride, expanded, activation),
                                    *([ChannelGate(expanded)] if gate else []), _conv(expanded, n_out))
-    def forward(self, x:Tensor)->Tensor:
+    def forward(self,
+        x:Tensor, # `(B,C,Q,F)`
+    )->Tensor:    # `(B,C',Q/s,F/s)`
         "The block, added to its input where the shapes agree."
         return x + self.block(x) if self.add else self.block(x)
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #04cd4e35
+# %% ../../nbs/20c_detectors.efficientat.ipynb #8ff17fa5
 class MobileNet(nn.Module):
     "MobileNetV3 over a spectrogram; `(B,1,Q,F)` to logits `(B,K)`. The state dict has the keys of the published weights."
     def __init__(self,
@@ -111,7 +125,9 @@ class MobileNet(nn.Module):
         hidden = round_channels(1280*width)
         self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(last, hidden), nn.Hardswish(),
                                         nn.Dropout(0.2), nn.Linear(hidden, n_classes))
-    def forward(self, x:Tensor)->Tensor:
+    def forward(self,
+        x:Tensor, # `(B,1,Q,F)` spectrogram
+    )->Tensor:    # `(B,K)`
         "Logits of every class."
         return self.classifier(self.features(x))
 
@@ -154,14 +170,14 @@ def _at_least(wav, n):
     "Zeros after waveforms shorter than `n` samples."
     return nn.functional.pad(wav, (0, max(0, n - wav.shape[-1])))
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #3ba588a9
+# %% ../../nbs/20c_detectors.efficientat.ipynb #e7c7c567
 URL = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt"
 SHA256 = "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
 
 def fetch_weights(
-    folder=None,        # where to keep them; None: the cache folder
-    progress:bool=True,
-)->Path:                # the file
+    folder:str|Path|None=None, # where to keep them; None: the cache folder
+    progress:bool=True,        # show a bar
+)->Path:                       # the file
     "The published weights (4 MB, MIT licence). Raises FetchError naming address, hash and file."
     return fetch(URL, SHA256, name="mn04_as_mAP_432.pt", folder=folder, progress=progress)
 
@@ -188,12 +204,12 @@ def load(
     config = read_json(Path(folder)/"config.json")
     return load_weights(EfficientAT(Vocabulary.read(Path(folder)/"vocabulary.csv"), config["window"], config["hop"]), fetch_weights())
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #97cbc18d
+# %% ../../nbs/20c_detectors.efficientat.ipynb #c95f79b6
 def corpus_thresholds(
     detector,           # `Detector`
     corpus,             # `Corpus`, whose classes the detector knows
     batch_size:int=32,  # clips heard at once
-    progress:bool=True,
+    progress:bool=True, # show a bar
 )->np.ndarray:          # `(K,)` of the detector's classes
     "Equal precision and recall on the corpus's clips; the median of those for classes without a clip. Raises UnknownClassError."
     known = [detector.vocabulary.index(name) for name in corpus.vocabulary.names]
@@ -201,7 +217,7 @@ def corpus_thresholds(
     truth[:, known] = np.asarray(corpus.targets())
     return equal_pr_thresholds(clip_tags(detector, corpus, batch_size=batch_size, progress=progress), truth)
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #a603b346
+# %% ../../nbs/20c_detectors.efficientat.ipynb #1af03965
 def prepare(
     corpus_folder:str|Path, # a corpus with weak labels, named as in AudioSet
     out:str|Path,           # folder to write: config.json, vocabulary.csv
@@ -209,7 +225,7 @@ def prepare(
     window:float=1.0,       # s, what one frame of a detection listens to
     hop:float=0.25,         # s between frames
     batch_size:int=32,      # clips heard at once
-    progress:bool=True,
+    progress:bool=True, # show a bar
 )->dict:                    # n_clips, n_classes, n_thresholds
     "Stage `tagger` with published weights: fit the thresholds to a corpus. Raises UnknownClassError, FetchError."
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder

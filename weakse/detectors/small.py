@@ -91,11 +91,11 @@ def weak_loss(
     "Binary cross-entropy between the maximum over time and the weak labels (Kong et al., Eq. 4, mean over classes)."
     return nn.functional.binary_cross_entropy_with_logits(logits.amax(1), labels)
 
-# %% ../../nbs/20a_detectors.small.ipynb #5c10a84f
+# %% ../../nbs/20a_detectors.small.ipynb #f05ade17
 def corpus_mels(
     corpus,             # `Corpus`
     model,              # `SmallDetector`, for its spectrogram
-    progress:bool=True,
+    progress:bool=True, # show a bar
 )->list[Tensor]:        # float16 `(F,M)` of each clip
     "Log-mel spectrograms of all clips."
     with torch.no_grad():
@@ -142,7 +142,7 @@ def draw_batch(
     hidden = (band >= torch.from_numpy(low)[:, None]) & (band < torch.from_numpy(low + width)[:, None])
     return torch.where(hidden[:, None], x.mean((1, 2), keepdim=True), x), y
 
-# %% ../../nbs/20a_detectors.small.ipynb #160e6225
+# %% ../../nbs/20a_detectors.small.ipynb #bf6df745
 def _fast_bfloat16()->bool:
     "Whether this processor multiplies bfloat16 natively."
     known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
@@ -156,8 +156,8 @@ def fit_small(
     batch_size:int=16,   # clips
     lr:float=4e-3,       # peak of the one-cycle schedule
     n_frames:int=1000,   # spectrogram frames of a batch
-    seed:int=0,
-    progress:bool=True,
+    seed:int=0, # of the batches
+    progress:bool=True, # show a bar
     **augment,           # `mix`, `gain_db`, `mask` of `draw_batch`
 )->list[float]:          # loss of every step
     "Train from weak labels alone (Eq. 4)."
@@ -224,7 +224,7 @@ def _validate(model, corpus, split, progress):
     scores = [average_precision(tags[:, k], truth[:, k]) for k in range(truth.shape[1])]
     return float(np.nanmean(scores)) if not np.isnan(scores).all() else None
 
-# %% ../../nbs/20a_detectors.small.ipynb #ade74e1b
+# %% ../../nbs/20a_detectors.small.ipynb #b648200d
 def train_tagger(
     corpus_folder:str|Path,  # a corpus with weak labels
     out:str|Path,            # folder to write: model.safetensors, config.json, vocabulary.csv, history.json
@@ -236,7 +236,7 @@ def train_tagger(
     mix:float=0.5,           # share of clips that get a second one added
     seconds:float=10.0,      # s of a clip in a batch
     seed:int=0,              # of weights and batches
-    progress:bool=True,
+    progress:bool=True, # show a bar
 )->dict:                     # n_clips, n_classes, mean_average_precision, loss
     "Stage `tagger`: train the small detector by Eq. 4 and fit its thresholds. Raises ValueError without training clips."
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
