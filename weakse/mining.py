@@ -83,17 +83,30 @@ def close_related(
         sets[:,columns] |= sets[:,columns].any(1, keepdims=True)
     return sets
 
-# %% ../nbs/23_mining.ipynb #1b3ac0a7
+# %% ../nbs/23_mining.ipynb #d600870e
+def _weak_labels(store, labels, n_classes):
+    "`(N, K)` bool: the weak labels that `labels` asks for."
+    if labels not in ('none','anchor','clip'): raise ValueError(f"`labels` is {labels!r}; known: none (paper), anchor, clip")
+    own = np.zeros((len(store.classes), n_classes), bool)
+    if labels=='none': return own
+    own[np.arange(len(own)), np.asarray(store.classes)] = True
+    if labels=='anchor': return own
+    clips = np.unique(np.asarray(store.table['clip']), return_inverse=True)[1]
+    heard = np.zeros((clips.max() + 1, n_classes), bool)                       # every label of a clip has an anchor
+    np.logical_or.at(heard, clips, own)
+    return heard[clips]
+
+# %% ../nbs/23_mining.ipynb #797054fe
 def anchor_sets(
     store,                     # anchors: `.tags`, `.classes`, `.vocabulary`
     thresholds,                # `(K,)` probabilities
     threshold_scale:float=1.,  # factor on every threshold; 1: paper, 0.5: earlier code
-    with_label:bool=True,      # add each anchor's own weak label
+    labels:str='anchor',       # weak labels to add: "none" (paper), each anchor's own ("anchor"), all of its clip ("clip")
     related=RELATED,           # groups of overlapping classes; (): none
 )->np.ndarray:                 # `(N, K)` bool
     "The tag set of every anchor of a store."
     sets = tag_sets(np.asarray(store.tags, np.float32), thresholds, threshold_scale)
-    if with_label: sets[np.arange(len(sets)), np.asarray(store.classes)] = True
+    sets |= _weak_labels(store, labels, sets.shape[1])
     return close_related(sets, store.vocabulary.names, related)
 
 # %% ../nbs/23_mining.ipynb #271a2141
@@ -173,7 +186,7 @@ def _focus_places(share, batch_size, n_classes):
 
 def _members(classes): return {int(k): np.flatnonzero(classes==k) for k in np.unique(classes)}
 
-# %% ../nbs/23_mining.ipynb #da3bc933
+# %% ../nbs/23_mining.ipynb #2585cd78
 def mine_store(
     store,                        # anchors: `.tags`, `.classes`, `.vocabulary`, `.table` with a column clip
     thresholds,                   # `(K,)` probabilities above which a class is present
@@ -183,7 +196,7 @@ def mine_store(
     threshold_scale:float=1.,     # factor on every threshold; 1: paper, 0.5: earlier code
     focus:str='Speech',           # class of interest
     focus_share:float=0.,         # share of pairs to hold an anchor of the focus class; 0: paper
-    with_label:bool=True,         # an anchor's own weak label belongs to its tag set
+    labels:str='anchor',          # weak labels that belong to a tag set: "none" (paper), "anchor", "clip"
     related=RELATED,              # groups of classes that overlap in meaning
     seed:int=0,                   # seed of the draws
     progress:bool=False,          # show a bar
@@ -191,7 +204,7 @@ def mine_store(
     "Draw mini-batches of anchors and pair them. Raises `MiningError` where no pair exists."
     k = _check_mining(store, focus, focus_share, batch_size)
     classes, clips = np.asarray(store.classes), np.asarray(store.table['clip'])
-    sets, members = anchor_sets(store, thresholds, threshold_scale, with_label, related), _members(classes)
+    sets, members = anchor_sets(store, thresholds, threshold_scale, labels, related), _members(classes)
     n_focus = _focus_places(focus_share, batch_size, len(members))
     draw = lambda step: sample_anchors(members, batch_size, seed, step, k, n_focus)
     pairs, drawn, paired, blockers = _mine_batches(sets, clips, draw, n_batches, progress)
@@ -200,7 +213,7 @@ def mine_store(
         f"most often shared: {', '.join(store.vocabulary.names[c] for c,_ in blockers.most_common(3))}); raise `mine.threshold_scale`, or bring clips of more classes")
     return pairs, sets, mining_report(store, pairs, drawn, paired, blockers, k)
 
-# %% ../nbs/23_mining.ipynb #92aedca7
+# %% ../nbs/23_mining.ipynb #a910798c
 def mine(
     anchors:str|Path,             # folder of anchors, see `weakse.anchors`
     vocabulary:str|Path,          # csv of the tagger's vocabulary with its thresholds
@@ -211,7 +224,7 @@ def mine(
     threshold_scale:float=1.,     # factor on every threshold; 1: paper, 0.5: earlier code
     focus:str='Speech',           # class of interest
     focus_share:float=0.,         # share of pairs to hold an anchor of the focus class; 0: paper
-    with_label:bool=True,         # an anchor's own weak label belongs to its tag set
+    labels:str='anchor',          # weak labels that belong to a tag set: "none" (paper), "anchor", "clip"
     related:bool=True,            # classes of the speech family count as one
     seed:int=0,                   # seed of the draws
     truth:str|Path|None=None,     # csv of true events or its folder, for the report alone
@@ -221,7 +234,7 @@ def mine(
     from weakse.anchors import read_anchors
     store = read_anchors(anchors)
     pairs, sets, report = mine_store(store, _thresholds(store, vocabulary), batch_size=batch_size, n_batches=n_batches, threshold_scale=threshold_scale, focus=focus,
-        focus_share=focus_share, with_label=with_label, related=RELATED if related else (), seed=seed, progress=progress)
+        focus_share=focus_share, labels=labels, related=RELATED if related else (), seed=seed, progress=progress)
     events = _events(truth)
     if events: report |= _checked(store, pairs, events)
     for name,array in (('pairs', pairs), ('sets', sets)):
