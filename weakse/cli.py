@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'stages', 'tolerance', 'weights', 'verb', 'stage', 'check_params', 'corpus', 'tagger', 'events_table', 'detect',
            'mine', 'train', 'enhance', 'score', 'table1', 'write_index', 'draw_figures', 'report', 'read_means',
-           'check_same', 'compare', 'run_folder', 'repro', 'fetch', 'main']
+           'check_same', 'compare', 'run_folder', 'has_pairs', 'repro', 'fetch', 'main']
 
 # %% ../nbs/61_cli.ipynb #2f29ef06
 import contextlib, functools, inspect, json, os, subprocess, sys, time
@@ -450,12 +450,19 @@ def run_folder(
     if not (run/'weakse').exists(): (run/'weakse').symlink_to('../../weakse', target_is_directory=True)
     return run
 
-# %% ../nbs/61_cli.ipynb #a8d12968
-def _dvc(folder):
+# %% ../nbs/61_cli.ipynb #8de9ab87
+def _dvc(folder, *targets):
     "Run `dvc repro` in `folder`, with this environment's commands first. Raises `ValueError` when a stage fails."
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
-    done = subprocess.run([sys.executable, '-m', 'dvc', 'repro'], cwd=folder, env={**os.environ, 'PATH':path})
+    done = subprocess.run([sys.executable, '-m', 'dvc', 'repro', *targets], cwd=folder, env={**os.environ, 'PATH':path})
     if done.returncode: raise ValueError("a stage failed: its message is above; mend the cause and call this again, what is done stays done")
+
+def has_pairs(
+    params:str|Path, # a parameter file
+)->bool:             # are there clean/noisy pairs to score?
+    "A made corpus brings its test pairs; a folder of recordings has some only where `corpus.pairs_from` names them."
+    corpus = load_params(params).corpus.kwargs()
+    return corpus.get('kind')!='folder' or bool(corpus.get('pairs_from'))
 
 @verb()
 def repro(
@@ -467,6 +474,9 @@ def repro(
     check_params(params)
     lock = folder/'dvc.lock'
     before = lock.read_bytes() if lock.is_file() else b''
+    if not has_pairs(params):
+        _dvc(folder, 'train@unet')
+        return f"a system in {folder/'artifacts/models/unet'}; no Table 1, because `corpus.pairs_from` names no clean/noisy pairs"
     _dvc(folder)
     with contextlib.chdir(folder): report(readme=folder==Path('.'))
     return ("nothing changed" if lock.read_bytes()==before else "every stage is done") + f", results in {folder/'results'}"
