@@ -270,7 +270,14 @@ def render_stems(
     _,stems,background,_ = render_clip(run, int(Path(file).stem.split('_')[1]))
     return {**{k: _tensor(v) for k,v in stems.items()}, 'background':_tensor(background)}
 
-# %% ../nbs/11_synth.ipynb #c935bc26
+# %% ../nbs/11_synth.ipynb #d7ed0fc2
+def _ambience(run, rng, cast, name, n):
+    "`n` samples of noise without gaps: a stationary sound, or a transient one as often as it fits over a stationary one of equal energy."
+    draw = lambda which: fit_length(_tensor(render_event(which, rng, run.recipe, cast, n/run.sample_rate+.2, fill=True)), n)
+    if run.recipe.kinds[name]=='stationary': return draw(name)
+    under = [k for k in run.recipe.paired if run.recipe.kinds[k]=='stationary']
+    return mix_at_snr(draw(name), draw(under[rng.integers(len(under))]), 0.)
+
 def render_pair(
     run:Run,    # what all pairs share
     snrs:tuple, # dB; taken in turn
@@ -284,7 +291,7 @@ def render_pair(
     wav = _in_room(colour(wav, rng, sr, **s['tilt']['speech']), rng, sr, {**s['room']['speech'], 'share':.3})[:4*sr-sr//5]
     wav = np.pad(wav*np.minimum(1, np.arange(len(wav), 0, -1)/(.01*sr)), sr//10)
     speaker = cast.said[0][0]
-    noise = fit_length(_tensor(render_event(name, rng, run.recipe, cast, len(wav)/sr+.2, fill=True)), len(wav))
+    noise = _ambience(run, rng, cast, name, len(wav))
     clean = _tensor(wav*10**(rng.uniform(-29, -23)/20)/_rms(wav))
     noisy = mix_at_snr(clean, noise, snr)
     gain = min(1., .98/float(noisy.abs().max()))
