@@ -108,19 +108,19 @@ def _other_settings(path, old, new):
     keys = [k for k in sorted({*old, *new}) if old.get(k)!=new.get(k)]
     return f"checkpoint {path} was made with {', '.join(f'{k}={old.get(k)!r} (now {new.get(k)!r})' for k in keys)}; training starts over"
 
-# %% ../nbs/42_train.ipynb #62574eb6
+# %% ../nbs/42_train.ipynb #cdb0fa6b
 def _digest(path):
     "A short fingerprint of a file's bytes."
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
-def _make_mixtures(store, folder, condition, options):
+def _make_mixtures(store, folder, condition, purest, options):
     "The mixtures of a store and a folder of mined pairs, and the condition bank."
     from weakse.conditions import condition_bank
     from weakse.mixtures import Mixtures
     pairs, sets = (np.load(Path(folder)/f'{n}.npy') for n in ('pairs','sets'))
     if len(sets) != len(store): raise ValueError(f"{folder} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` again")
     bank = condition_bank(store.tags, store.classes)
-    return Mixtures(store, pairs, bank, sets, condition=condition, **options), bank
+    return Mixtures(store, pairs, bank, sets, condition=condition, **options), condition_bank(store.tags, store.classes, store.vocabulary.names, purest)
 
 def _make_model(n_cond, seed, **options):
     "A U-Net whose random start is a function of `seed` alone."
@@ -146,7 +146,7 @@ def _training_report(settings, rows, history, model, seconds):
     return dict(settings=settings, steps=settings['steps'], parameters=count_parameters(model), curve=light_curve(rows),
                 loss=light_curve(rows, 10)[-1]['loss'] if rows else None, seconds=round(seconds, 1), outside_share=outside_share(history))
 
-# %% ../nbs/42_train.ipynb #99afb5b5
+# %% ../nbs/42_train.ipynb #cc6f4f4e
 def train_unet(
     anchors:str|Path,                # folder of anchors
     mined:str|Path,                  # folder of mined pairs
@@ -171,6 +171,7 @@ def train_unet(
     precision:str='auto',            # "auto", "float32" or "bfloat16"
     mixtures:dict|None=None,         # further keywords of `Mixtures`: level, snr_range, n_interferers, ...
     condition:str='soft',            # conditions in training: "soft" (paper), "one_hot", "mean"
+    purest:float=.1,                 # share of a class's anchors, the purest, whose mean tag the finished system is asked with; 1: all
     use:dict|None=None,              # how the finished system is used: `strength`, `condition`, ...; see `weakse.systems.save_system`
     seed:int=0,                      # seed of weights and mixtures
     checkpoint_every:int=500,        # updates between checkpoints
@@ -181,7 +182,7 @@ def train_unet(
     settings = {k: v for k,v in locals().items() if k not in ('anchors','mined','out','checkpoint_every','checkpoints','progress')}
     return _train(Path(anchors), Path(mined), Path(out), settings, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
 
-# %% ../nbs/42_train.ipynb #a328c4e5
+# %% ../nbs/42_train.ipynb #81f6ac6c
 _of_model = ('width','depth','n_fft','hop_length','place','input','normalise','mask_floor_db')
 _of_task = ('precision','schedule','steps','warmup','clip','ema')
 
@@ -190,7 +191,7 @@ def _train(anchors, mined, out, settings, every, folder, progress):
     from weakse.anchors import read_anchors
     from weakse.systems import save_system
     store, s, clock = read_anchors(anchors), settings, time.perf_counter()
-    mixtures, bank = _make_mixtures(store, mined, s['condition'], dict(s['mixtures'] or {}, batch_size=s['batch_size'], seed=s['seed']))
+    mixtures, bank = _make_mixtures(store, mined, s['condition'], s['purest'], dict(s['mixtures'] or {}, batch_size=s['batch_size'], seed=s['seed']))
     model = _make_model(len(store.vocabulary), s['seed'], **{k: s[k] for k in _of_model})
     task = WeakTask(model, make_loss(s['loss'] or {'waveform_mae': 1.}), s['lr'], **{k: s[k] for k in _of_task})
     save = Checkpoint(folder, every, task=task, settings={**s, 'pairs': _digest(mined/'pairs.npy')})
