@@ -230,7 +230,7 @@ def anchor_accuracy(
     total = dict(n=len(anchors), right=anchors.right.mean(), area=anchors.area.mean())
     return pd.concat([rows, pd.DataFrame([{"class": "all", **total}])], ignore_index=True).round(4)
 
-# %% ../nbs/21_anchors.ipynb #8a20ea95
+# %% ../nbs/21_anchors.ipynb #3d574eed
 def show_anchor(
     wav:Tensor,         # `(T,)` a clip
     sample_rate:int,    # Hz
@@ -251,5 +251,5 @@ def show_anchor(
     b.stairs(probs[:, k], np.arange(len(probs) + 1)*hop); b.set(ylim=(0, 1.05), ylabel=f"p(t, {name})", xlabel="seconds")
     for ax in (a, b): ax.axvspan(start, start + seconds, color="tab:red", alpha=.25); ax.set_xlim(0, len(wav)/detector.sample_rate)
     best = tags.argsort(descending=True)[:top]
-    c.bar([detector.vocabulary.names[i] for i in best], tags[best]); c.set(ylim=(0, 1), ylabel="tag of the anchor"); c.tick_params(axis="x", rotation=20)
+    c.barh([detector.vocabulary.names[i] for i in best], tags[best]); c.invert_yaxis(); c.set(xlim=(0, 1), xlabel="tag of the anchor")
     return fig

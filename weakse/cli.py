@@ -285,7 +285,7 @@ def score(
     print_scores(scores, title=str(enhanced))
     return f"{scores['n_files']} files scored, {len(scores['failed'])} failures" + (f", in {json}" if json else "")
 
-# %% ../nbs/61_cli.ipynb #d96e05ae
+# %% ../nbs/61_cli.ipynb #073a3359
 @verb()
 def table1(
     scores:list[Path], # files that `score` wrote, a row each, then the two files to make: .json and .md
@@ -328,11 +328,13 @@ def draw_figures(
     from weakse.detectors import load_detector
     from weakse.files import atomic_path
     from weakse.inference import show_enhancement
-    corpus,name = read_corpus(artifacts/'corpus'),sorted(p.name for p in (artifacts/'pairs'/'noisy').iterdir())[0]
+    import pandas as pd
+    corpus,pairs = read_corpus(artifacts/'corpus'),pd.read_csv(artifacts/'pairs'/'pairs.csv')
+    name,snr,_,noise = pairs.loc[pairs.noise.isin(['Rain','Vacuum cleaner','Stream'])].sort_values(['snr_db','file']).iloc[0]  # a noise that a picture shows
     clip = next(i for i,labels in enumerate(corpus.table.labels) if 'Speech' in labels and len(labels) > 2)
     waves = [load_audio(artifacts/folder/name)[0] for folder in ('pairs/noisy','pairs/clean','enhanced/weakse')]
     figures = dict(anchor=show_anchor(corpus.load(clip), corpus.sample_rate, load_detector(str(artifacts/'tagger')), 'Speech'),
-                   enhanced=show_enhancement(*waves, corpus.sample_rate))
+                   enhanced=show_enhancement(*waves, corpus.sample_rate, f'{noise}, {snr:g} dB'))
     for name,fig in figures.items():
         with atomic_path(out/f'{name}.png') as tmp: fig.savefig(tmp, format='png')
         plt.close(fig)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ItemError', 'available_backends', 'pmap', 'rank_and_world']
 
-# %% ../nbs/03_scale.ipynb #2f3acf62
-import multiprocessing,os,pickle,sys
+# %% ../nbs/03_scale.ipynb #f5fd840b
+import contextlib, multiprocessing,os,pickle,sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from .files import atomic_path, read_json, shared_dir, write_json
@@ -29,7 +29,7 @@ class _Safely:
         try: return self.f(item)
         except Exception as e: return _Caught(e)
 
-# %% ../nbs/03_scale.ipynb #66104c6e
+# %% ../nbs/03_scale.ipynb #ae07cdcb
 def _begin(f):
     "Runs first in each worker: one thread, and `f` at hand (a forked child inherits it, so it may be a closure)."
     os.environ['OMP_NUM_THREADS'] = '1'
@@ -38,7 +38,18 @@ def _begin(f):
 
 def _go_on(item): return _begin.f(item)
 
-def _serial(f, items, n_workers): yield from map(f, items)
+@contextlib.contextmanager
+def _one_thread():
+    "One thread of torch, as every worker has: a sum split among threads differs in its last bit, and serial is the truth."
+    torch = sys.modules.get('torch')
+    before = torch.get_num_threads() if torch else None
+    if torch: torch.set_num_threads(1)
+    try: yield
+    finally:
+        if torch: torch.set_num_threads(before)
+
+def _serial(f, items, n_workers):
+    with _one_thread(): yield from map(f, items)
 
 def _process(f, items, n_workers):
     context = multiprocessing.get_context('fork' if sys.platform=='linux' else 'spawn')
