@@ -101,17 +101,14 @@ def stage(
     f = _behind(dotted)
     return functools.partial(f, **Block(name, values, block.common).kwargs(f))
 
-# %% ../nbs/61_cli.ipynb #3b6a0368
+# %% ../nbs/61_cli.ipynb #b7546040
 def check_params(
     params:str|Path='params.yaml', # the parameter file
 ):
     "Check every block against its stage's function. Raises `ParamsError` for an unknown block, key, or type."
-    given = yaml.safe_load(Path(params).read_text(encoding='utf-8')) if Path(params).is_file() else {}
-    for name,value in (given or {}).items():
-        if not isinstance(value, dict): continue
+    for name in load_params(params).blocks:
         if name not in stages: raise ParamsError(f"unknown block `{name}` in `{params}`; known: {', '.join(stages)}")
         stage(name, params)
-    load_params(params)
 
 # %% ../nbs/61_cli.ipynb #f94a2ad5
 def _note(json_file, report):

@@ -66,7 +66,7 @@ class Block:
             if not _fits(value, hints.get(key, typing.Any)): raise ParamsError(_wrong_type(path, value, hints[key]))
         return {**{k:v for k,v in self.common.items() if k in known}, **self.values}
 
-# %% ../nbs/00_params.ipynb #7389ef00
+# %% ../nbs/00_params.ipynb #0463dbdb
 class Params:
     "All blocks of a parameter file, as attributes: `params.mine.kwargs(mine)`; single values beside them: `params.seed`, `params.title`."
     def __init__(self,
@@ -75,13 +75,13 @@ class Params:
     ):
         self._path = str(path)
         self._single = {k:v for k,v in values.items() if not isinstance(v, dict)}
-        self._blocks = {k:Block(k, v, {'seed':self._single.get('seed', 0)}) for k,v in values.items() if isinstance(v, dict)}
+        self.blocks = {k:Block(k, v, {'seed':self._single.get('seed', 0)}) for k,v in values.items() if isinstance(v, dict)}
 
     def __getattr__(self, name):
         if name.startswith('_'): raise AttributeError(name)
-        if name in self._blocks: return self._blocks[name]
+        if name in self.blocks: return self.blocks[name]
         if name in self._single: return self._single[name]
-        raise ParamsError(f"`{self._path}` has no block `{name}`; it has: {', '.join([*self._single, *self._blocks])}")
+        raise ParamsError(f"`{self._path}` has no block `{name}`; it has: {', '.join([*self._single, *self.blocks])}")
 
     def get(self,
         name:str,     # a single value, such as `data`
@@ -89,15 +89,6 @@ class Params:
     ): 
         "A single value of the file, or `default`."
         return self._single.get(name, default)
-
-    def check(self,
-        stages:dict, # block name -> the function (or functions) that receive its values
-    ):
-        "Check every block before anything runs. Raises `ParamsError` for a block that no stage uses, too."
-        for name,block in self._blocks.items():
-            if name not in stages:
-                raise ParamsError(f"unknown block `{name}` in `{self._path}`; known: {', '.join(stages)}")
-            block.kwargs(stages[name])
 
 # %% ../nbs/00_params.ipynb #7aebe16e
 def load_params(
