@@ -149,22 +149,28 @@ def _with_progress(stretches, n, rate, progress, name="enhance"):
             yield stretch
             bar.update(stretch.shape[-1]/rate)
 
-# %% ../nbs/43_inference.ipynb #36b32465
+# %% ../nbs/43_inference.ipynb #39c0fb3d
 def show_enhancement(
     noisy:Tensor,     # `(T,)`
     clean:Tensor,     # `(T,)`, or None where there is no clean version
     enhanced:Tensor,  # `(T,)`
     sample_rate:int,  # Hz
     title="",         # above the pictures
+    axs=None,         # one Axes a picture, such as a column of a grid; None: a new figure with the pictures side by side
 ):                    # the matplotlib Figure
-    "Log-mel spectrograms side by side: Figure 2 of Kong et al. (2021)."
+    "Log-mel spectrograms under one colour scale: Figure 2 of Kong et al. (2021)."
     import matplotlib.pyplot as plt
     shown = {k:v for k,v in dict(noisy=noisy, clean=clean, enhanced=enhanced).items() if v is not None}
-    fig,axs = plt.subplots(1, len(shown), figsize=(3.6*len(shown), 2.6), dpi=80, layout='constrained')
+    beside = axs is None
+    if beside: axs = plt.subplots(1, len(shown), figsize=(3.6*len(shown), 2.6), dpi=80, layout='constrained')[1]
     for ax,(name,wav) in zip(axs, shown.items()): show(wav, sample_rate, ax=ax, title=name)
-    for ax in axs[1:]: ax.set(ylabel='', yticklabels=[])
-    fig.suptitle(title)
-    return fig
+    low,top = np.max([ax.images[0].get_clim() for ax in axs], 0)   # the loudest decides, or a silent estimate would look like noise
+    for ax in axs: ax.images[0].set_clim(low, top)
+    for ax in axs[1:] if beside else []: ax.set(ylabel='', yticklabels=[])
+    for ax in [] if beside else axs[:-1]: ax.set(xlabel='', xticklabels=[])
+    if beside: axs[0].figure.suptitle(title)
+    else: axs[0].set_title(f"{title}\n{axs[0].get_title()}")
+    return axs[0].figure
 
 # %% ../nbs/43_inference.ipynb #70d56dc9
 _formats = {'.wav':'WAV', '.flac':'FLAC', '.ogg':'OGG', '.oga':'OGG', '.opus':'OGG', '.mp3':'MP3', '.aif':'AIFF', '.aiff':'AIFF', '.w64':'W64', '.caf':'CAF', '.au':'AU'}
