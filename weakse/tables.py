@@ -6,12 +6,12 @@
 __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibration', 'table1_dict', 'table1', 'to_markdown',
            'print_table1', 'scores_frame', 'print_scores', 'write_table1', 'write_readme', 'bootstrap_interval']
 
-# %% ../nbs/51_tables.ipynb #670ac501
+# %% ../nbs/51_tables.ipynb #fb68c4fe
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
 from .files import atomic_path,read_json,write_json
-from .metrics import bootstrap_interval,metric_names
+from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']
 
@@ -60,7 +60,7 @@ def difference(
     if not out: raise ValueError("the two score files share no scored file; score both systems on the same folder")
     return out
 
-# %% ../nbs/51_tables.ipynb #4cbfb3cf
+# %% ../nbs/51_tables.ipynb #95a7330f
 _noisy824 = dict(pesq=1.972, csig=3.350, cbak=2.443, covl=2.632, ssnr=1.679, stoi=.921)
 
 def calibration(
@@ -71,17 +71,19 @@ def calibration(
     files = [r['file'] for r in scores['files']]
     if len(files)!=824 or not all(Path(f).name.startswith(('p232_','p257_')) for f in files):
         return f"not the VoiceBank-DEMAND test set ({len(files)} files), so no published value to check against"
-    off = {k: f"{scores['mean'][k]:.3f}, expected {v}" for k,v in _noisy824.items() if abs((scores['mean'][k] or 0)-v)>tolerance}
+    off = off_expected(scores, {k: (v,tolerance) for k,v in _noisy824.items()})
     if not off: return "the noisy files have the known means of the VoiceBank-DEMAND test set"
-    return f"WARNING: the noisy files miss their known means: {off}; check resampling and file pairing before believing any row"
+    return f"WARNING: the noisy files miss their known means: {'; '.join(off)}; check resampling and file pairing before believing any row"
 
-# %% ../nbs/51_tables.ipynb #c5c478fa
+# %% ../nbs/51_tables.ipynb #e8dd197d
 shown = dict(pesq='PESQ', csig='CSIG', cbak='CBAK', covl='COVL', ssnr='SSNR', stoi='STOI', estoi='ESTOI', si_sdr='SI-SDR', fitted_sdr='SDR-512',
              llr='LLR ≤ 2', llr_uncapped='LLR', wss='WSS')   # headings of the metrics
 
-def _row(system, scores, needs_clean)->dict:
+_systems = dict(noisy='Noisy', highpass='High-pass', wiener='Wiener', segan='SEGAN', wave_unet='Wave-U-Net', oracle='Oracle mask')  # as the field writes them
+
+def _row(system, scores, needs_clean, trained_on="")->dict:
     "One measured row: metric -> mean, low, high, n, failed."
-    n_files,row = scores.get('n_files', len(scores['files'])),dict(system=system, needs_clean=needs_clean)
+    n_files,row = scores.get('n_files', len(scores['files'])),dict(system=system, needs_clean=needs_clean, trained_on=trained_on)
     for k in metric_names:
         low,high = scores['interval'].get(k) or (None,None)
         n = scores['count'].get(k, 0)
@@ -96,20 +98,24 @@ def _same_settings(scores)->dict:
         if v!=all_[first]: raise ValueError(f"{k!r} was scored with {v} and {first!r} with {all_[first]}; score them again with one setting")
     return all_[first]
 
-# %% ../nbs/51_tables.ipynb #7e4b4bf4
+# %% ../nbs/51_tables.ipynb #718606b9
 def table1_dict(
     scores:dict,                 # system -> dict made by `score_folders`, in the order of the rows
     title:str,                   # heading; names the corpus
     *,
     needs_clean=('oracle',),     # systems that are given the clean speech
+    paired=('segan','wave_unet'), # systems trained on clean/noisy pairs
+    weak=('weakse',),            # systems trained on weak labels alone
     measured="synthetic corpus", # what the measured rows were measured on
     note="",                     # how the numbers came about: a command, say
-)->dict:                         # title, measured, note, settings, rows, differences, reported
+    manifest="",                 # hash of the manifest of the corpus that was trained on
+)->dict:                         # title, measured, note, manifest, settings, calibration, rows, differences, reported
     "Everything Table 1 says, as plain values. Raises `ValueError` for no scores or mixed settings."
     if not scores: raise ValueError("no scores, at least one system is needed; score the noisy files first")
     first = next(iter(scores))
-    return dict(title=title, measured=measured, note=note, settings=_same_settings(scores), calibration=calibration(scores[first]),
-                rows=[_row(k, s, k in needs_clean) for k,s in scores.items()],
+    trained_on = {**dict.fromkeys(paired, 'clean/noisy pairs'), **dict.fromkeys(weak, 'weak labels')}
+    return dict(title=title, measured=measured, note=note, manifest=manifest, settings=_same_settings(scores), calibration=calibration(scores[first]),
+                rows=[_row(k, s, k in needs_clean, trained_on.get(k, '')) for k,s in scores.items()],
                 differences=[dict(system=k, minus=first, **difference(s, scores[first])) for k,s in scores.items() if k!=first],
                 reported=dict(source="Kong et al. 2021, Table 1 (VoiceBank-DEMAND test set); LLR (± 0.02) and WSS (± 1) recovered from its composites",
                               rows=reported_table1().to_dict('records')))
@@ -117,33 +123,39 @@ def table1_dict(
 def table1(
     scores:dict,      # system -> dict made by `score_folders`
     title="Table 1",  # heading
-    **kwargs,         # `needs_clean`, `measured`
+    **kwargs,         # of `table1_dict`
 )->pd.DataFrame:      # index (source, system); the metrics' means, n and failed
     "Means of the measured systems and the paper's rows, each under its source. Raises `ValueError` like `table1_dict`."
     t = table1_dict(scores, title, **kwargs)
-    rows = [dict(source=f"measured ({t['measured']})", system=r['system'], needs_clean=r['needs_clean'],
+    rows = [dict(source=f"measured ({t['measured']})", system=r['system'], needs_clean=r['needs_clean'], trained_on=r['trained_on'],
                  **{k: r[k]['mean'] for k in metric_names}, n=r['n_files'], failed=r['failed']) for r in t['rows']]
     rows += [dict(source="reported (VoiceBank-DEMAND test)", n=824, **r) for r in t['reported']['rows']]
     frame = pd.DataFrame(rows).set_index(['source','system'])
     frame.attrs['title'] = title
     return frame
 
-# %% ../nbs/51_tables.ipynb #473da60f
+# %% ../nbs/51_tables.ipynb #209e6ada
 _columns = ['pesq','csig','cbak','covl','ssnr','stoi','si_sdr','llr_uncapped','wss']
 _digits = dict(stoi=3, wss=1, si_sdr=1, ssnr=2)
+_stay = '\N{NO-BREAK SPACE}'   # where a page is narrow, a cell breaks before its ±, never after
+
+def _name(r)->str: # r: a measured row
+    "A system's name with its marks."
+    pairs = r.get('trained_on')=='clean/noisy pairs'
+    return _systems.get(r['system'], r['system']) + '†'*r['needs_clean'] + '‡'*pairs
 
 def _cell(v, k)->str: # v: dict of mean, low, high, n and perhaps failed
     "Mean ± half width, and how many values it is of where some are missing."
     if v['mean'] is None: return 'none'
     d = _digits.get(k, 2)
     few = f" ({v['n']} files)" if v.get('failed') else ''
-    return f"{v['mean']:.{d}f} ± {(v['high']-v['low'])/2:.{d}f}{few}"
+    return f"{v['mean']:.{d}f} ±{_stay}{(v['high']-v['low'])/2:.{d}f}{few}"
 
 def _difference_cell(v, k)->str:
-    "Signed difference with its interval, bold where the interval excludes zero."
+    "Signed difference ± half its interval, bold where the interval excludes zero."
     if v is None: return 'none'
     d = _digits.get(k, 2)
-    text = f"{v['mean']:+.{d}f} [{v['low']:+.{d}f}, {v['high']:+.{d}f}]"
+    text = f"{v['mean']:+.{d}f} ±{_stay}{(v['high']-v['low'])/2:.{d}f}"
     return f"**{text}**" if v['low']>0 or v['high']<0 else text
 
 def _markdown_table(head, rows)->str:
@@ -151,23 +163,32 @@ def _markdown_table(head, rows)->str:
     lines = [head,['---']+['--:']*(len(head)-1),*rows]
     return '\n'.join('| '+' | '.join(map(str, r))+' |' for r in lines)
 
-# %% ../nbs/51_tables.ipynb #c43ccf32
+# %% ../nbs/51_tables.ipynb #34a6af8e
+def _training_notes(rows)->list: # sentences
+    "What the marks of the rows mean, and who was trained on weak labels."
+    weak = [r['system'] for r in rows if r.get('trained_on')=='weak labels']
+    return ([f"{' and '.join(weak)}: trained on weak labels alone."] if weak else []) + \
+        (["‡ trained on clean/noisy pairs."] if any(r.get('trained_on')=='clean/noisy pairs' for r in rows) else []) + \
+        (["† is given the clean speech: a ceiling, not a system to compare with."] if any(r['needs_clean'] for r in rows) else [])
+
 def _measured_section(t)->str:
     "The measured means, and the files behind them."
-    rows = [[r['system']+('†' if r['needs_clean'] else ''),*(_cell(r[k], k) for k in _columns)] for r in t['rows']]
+    rows = [[_name(r),*(_cell(r[k], k) for k in _columns)] for r in t['rows']]
     n = sorted({r['n_files'] for r in t['rows']})
     notes = [f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the bootstrap 95 % interval. SSNR and SI-SDR in dB; for LLR and WSS less is better."]
-    if any(r['needs_clean'] for r in t['rows']): notes.append("† is given the clean speech: a ceiling, not a system to compare with.")
-    notes += [f"{r['system']}: {r['failed']} of {r['n_files']} files lack a value, each with its reason in the score file." for r in t['rows'] if r['failed']]
+    notes += _training_notes(t['rows'])
+    notes += [f"{_systems.get(r['system'], r['system'])}: {r['failed']} of {r['n_files']} files lack a value, each with its reason in the score file." for r in t['rows'] if r['failed']]
     if not t['calibration'].startswith('not'): notes.append(f"Check: {t['calibration']}.")
+    if t.get('manifest'): notes.append(f"Manifest of the training corpus: `{t['manifest']}`.")
     return f"**Measured: {t['measured']}**\n\n{_markdown_table(['System',*(shown[k] for k in _columns)], rows)}\n\n{' '.join(notes)}"
 
 def _difference_section(t)->str:
     "Each system minus the first, file by file."
     if not t['differences']: return ''
-    head = [f"minus {t['differences'][0]['minus']}",*(shown[k] for k in _columns)]
-    rows = [[d['system'],*(_difference_cell(d.get(k), k) for k in _columns)] for d in t['differences']]
-    return f"**Differences on the same files** (95 % interval; bold: it excludes zero)\n\n{_markdown_table(head, rows)}\n\n"
+    minus,names = t['differences'][0]['minus'],{r['system']: _name(r) for r in t['rows']}
+    rows = [[names[d['system']],*(_difference_cell(d.get(k), k) for k in _columns)] for d in t['differences']]
+    head = [f"minus {names[minus]}",*(shown[k] for k in _columns)]
+    return f"**Differences on the same files** (± half of the 95 % interval of the paired difference; bold: it excludes zero)\n\n{_markdown_table(head, rows)}\n\n"
 
 def _reported_cell(r, k)->str: # r: a row of the paper
     "A number of the paper; WSS can be recovered to one unit only."
@@ -187,10 +208,10 @@ def to_markdown(
     note = f"{table['note']}\n\n" if table.get('note') else ""
     return f"### {table['title']}\n\n{note}{_measured_section(table)}\n\n{_difference_section(table)}{_reported_section(table)}\n"
 
-# %% ../nbs/51_tables.ipynb #a899dc4b
+# %% ../nbs/51_tables.ipynb #8b5d5620
 def _number(v, k, wide)->str: # v: dict of mean, low, high
     "Mean, with half the interval's width where there is room."
-    return _cell(dict(v, failed=0), k).replace(' ± ','±') if wide else _cell(dict(v, failed=0), k).split(' ')[0]
+    return _cell(dict(v, failed=0), k).replace(f' ±{_stay}','±') if wide else _cell(dict(v, failed=0), k).split(' ')[0]
 
 def print_table1(
     table,        # dict made by `table1_dict`, or the path of its JSON
@@ -205,12 +226,13 @@ def print_table1(
     for name in ('system',*(shown[k] for k in _columns),'failed'): out.add_column(name, justify='left' if name=='system' else 'right', no_wrap=True)
     out.add_row('measured', style='bold')
     for r in t['rows']:
-        out.add_row(f"  {r['system']}{'†' if r['needs_clean'] else ''}", *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
+        out.add_row(f"  {_name(r)}", *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
     out.add_section()
     out.add_row('reported', style='bold dim')
     for r in t['reported']['rows']: out.add_row(f"  {r['system']}", *(_reported_cell(r, k) for k in _columns), style='dim')
     console.print(out)
-    console.print(f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)\n† is given the clean speech", style='dim')
+    console.print(f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)", style='dim')
+    console.print(' '.join(_training_notes(t['rows'])), style='dim', markup=False)
 
 # %% ../nbs/51_tables.ipynb #7c6c20b6
 def scores_frame(
@@ -237,7 +259,7 @@ def print_scores(
     for f in scores['failed'][:10]: console.print(f"{f['file']}: {', '.join(f['metrics']) or 'not scored'}: {f['reason']}", style='yellow', markup=False)
     if len(scores['failed'])>10: console.print(f"... and {len(scores['failed'])-10} more failures, all in the JSON", style='yellow')
 
-# %% ../nbs/51_tables.ipynb #3116dbc3
+# %% ../nbs/51_tables.ipynb #c589a5f0
 _order = ['noisy','highpass','wiener','segan','wave_unet','weakse','unet','oracle']
 
 def _named(score_files)->dict: # system -> path
@@ -257,13 +279,17 @@ def write_table1(
     *,
     measured="synthetic corpus", # what the measured rows were measured on
     needs_clean=('oracle',),     # systems that are given the clean speech
+    paired=('segan','wave_unet'), # systems trained on clean/noisy pairs
+    weak=('weakse',),            # systems trained on weak labels alone
     note="",                     # how the numbers came about: a command, say
+    manifest="",                 # hash of the manifest of the corpus that was trained on
 )->dict:                         # the table
     "Stage `table1`: gather score files into JSON and markdown. Raises `FileNotFoundError` or `ValueError` naming the file."
     named = _named(score_files)
     for k,p in named.items():
         if not p.is_file(): raise FileNotFoundError(f"{p}: no scores of {k!r}; run `weakse score --json {p.name}` for it first")
-    table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, note=note)
+    table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, paired=paired, weak=weak,
+                        note=note, manifest=manifest)
     table = read_json(write_json(out_json, table))   # markdown is made from what is stored, so both agree to the last digit
     with atomic_path(out_md) as tmp: tmp.write_text(to_markdown(table), encoding='utf-8')
     return table
