@@ -75,11 +75,11 @@ def calibration(
     if not off: return "the noisy files have the known means of the VoiceBank-DEMAND test set"
     return f"WARNING: the noisy files miss their known means: {'; '.join(off)}; check resampling and file pairing before believing any row"
 
-# %% ../nbs/51_tables.ipynb #e8dd197d
+# %% ../nbs/51_tables.ipynb #b50ea8fc
 shown = dict(pesq='PESQ', csig='CSIG', cbak='CBAK', covl='COVL', ssnr='SSNR', stoi='STOI', estoi='ESTOI', si_sdr='SI-SDR', fitted_sdr='SDR-512',
              llr='LLR ≤ 2', llr_uncapped='LLR', wss='WSS')   # headings of the metrics
 
-_systems = dict(noisy='Noisy', highpass='High-pass', wiener='Wiener', segan='SEGAN', wave_unet='Wave-U-Net', oracle='Oracle mask')  # as the field writes them
+_systems = dict(noisy='Noisy', highpass='High-pass', wiener='Wiener', segan='SEGAN', wave_unet='Wave-U-Net', oracle='Oracle')  # as the field writes them
 
 def _row(system, scores, needs_clean, trained_on="")->dict:
     "One measured row: metric -> mean, low, high, n, failed."
@@ -208,7 +208,7 @@ def to_markdown(
     note = f"{table['note']}\n\n" if table.get('note') else ""
     return f"### {table['title']}\n\n{note}{_measured_section(table)}\n\n{_difference_section(table)}{_reported_section(table)}\n"
 
-# %% ../nbs/51_tables.ipynb #8b5d5620
+# %% ../nbs/51_tables.ipynb #4aa007a1
 def _number(v, k, wide)->str: # v: dict of mean, low, high
     "Mean, with half the interval's width where there is room."
     return _cell(dict(v, failed=0), k).replace(f' ±{_stay}','±') if wide else _cell(dict(v, failed=0), k).split(' ')[0]
@@ -226,10 +226,10 @@ def print_table1(
     for name in ('system',*(shown[k] for k in _columns),'failed'): out.add_column(name, justify='left' if name=='system' else 'right', no_wrap=True)
     out.add_row('measured', style='bold')
     for r in t['rows']:
-        out.add_row(f"  {_name(r)}", *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
+        out.add_row(f" {_name(r)}", *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
     out.add_section()
     out.add_row('reported', style='bold dim')
-    for r in t['reported']['rows']: out.add_row(f"  {r['system']}", *(_reported_cell(r, k) for k in _columns), style='dim')
+    for r in t['reported']['rows']: out.add_row(f" {r['system']}", *(_reported_cell(r, k) for k in _columns), style='dim')
     console.print(out)
     console.print(f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)", style='dim')
     console.print(' '.join(_training_notes(t['rows'])), style='dim', markup=False)
