@@ -244,7 +244,7 @@ def ancestors(self:Ontology,
     "All nodes above, the nearest first along each way. Raises `UnknownClassError`."
     return self._names(_reach(self.id(name), lambda id: self._parents[id])[1:])
 
-# %% ../nbs/02_labels.ipynb #88a4616c
+# %% ../nbs/02_labels.ipynb #86031727
 def _column(node:dict, vocabulary:Vocabulary): # column, or None
     "Where a node is in a vocabulary, by id or else by name."
     key = next((key for key in (node['id'],node['name']) if key in vocabulary), None)
@@ -257,6 +257,15 @@ def within(self:Ontology,
 )->list:                   # names in the vocabulary, in its order
     "The classes of a vocabulary that are these nodes or below them. Raises `UnknownClassError` for what is no node."
     ids = {id for n in ([names] if isinstance(names, str) else names) for id in _reach(self.id(n), lambda i: self.nodes[i]['child_ids'])}
+    return [vocabulary.names[k] for k in sorted({_column(self.nodes[id], vocabulary) for id in ids}-{None})]
+
+@patch
+def containing(self:Ontology,
+    names,                 # names or ids of nodes; a single string is one
+    vocabulary:Vocabulary, # K classes
+)->list:                   # names in the vocabulary, in its order
+    "The classes of a vocabulary that are these nodes or above them. Raises `UnknownClassError` for what is no node."
+    ids = {id for n in ([names] if isinstance(names, str) else names) for id in _reach(self.id(n), lambda i: self._parents[i])}
     return [vocabulary.names[k] for k in sorted({_column(self.nodes[id], vocabulary) for id in ids}-{None})]
 
 @patch
