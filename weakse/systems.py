@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['UnusableSystemError', 'System', 'system_names', 'register_model', 'save_system', 'default_system', 'load_system']
 
-# %% ../nbs/35_systems.ipynb #445b3566
+# %% ../nbs/35_systems.ipynb #e63f130b
 import copy, hashlib, os
 import numpy as np, torch
 from pathlib import Path
@@ -14,7 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from .files import atomic_path, read_json, write_json
 from .labels import Vocabulary
+from .models.segan import SEGAN
 from .models.unet import ConditionalUNet
+from .models.wave_unet import WaveUNet
 from .models.wiener import highpass, identity, oracle, wiener
 
 # %% ../nbs/35_systems.ipynb #83767d8f
@@ -94,8 +96,8 @@ def system_names()->list: # of str
     "Names that `load_system` knows without any file."
     return list(_rows)
 
-# %% ../nbs/35_systems.ipynb #57f7ff03
-_models = {c.__name__: c for c in (ConditionalUNet,)}
+# %% ../nbs/35_systems.ipynb #e3c34d72
+_models = {c.__name__: c for c in (ConditionalUNet, SEGAN, WaveUNet)}
 
 def register_model(
     cls, # an `nn.Module` class whose instances have `kwargs` and `forward(mix (B,T), cond (B,D)) -> (B,T)`
@@ -106,13 +108,13 @@ def register_model(
 
 def _fingerprint(vocabulary): return hashlib.sha256('\n'.join(vocabulary.names).encode()).hexdigest()[:16]
 
-# %% ../nbs/35_systems.ipynb #08c45358
+# %% ../nbs/35_systems.ipynb #caf7f7fd
 def save_system(
     model:nn.Module,  # a registered class, with its arguments in `model.kwargs`
     folder,           # where to save
     *,
     sample_rate:int,  # Hz, of the training material
-    vocabulary,       # `Vocabulary` of the condition
+    vocabulary,       # `Vocabulary` of the condition; None: the model takes none
     bank=None,        # `(K, K)` mean soft tag of each class, see `condition_bank`; None: one-hot conditions only
     config:dict=None, # further settings to keep: `strength`, `condition`, how it was trained
 )->Path:              # the folder
@@ -121,11 +123,12 @@ def save_system(
     if name not in _models: raise UnusableSystemError(f"model class `{name}` is unknown here; known: {', '.join(_models)}; add it with `register_model`")
     kwargs = getattr(model, 'kwargs', None)
     if kwargs is None: raise UnusableSystemError(f"the `{name}` has no `kwargs`: keep its constructor's arguments in `self.kwargs`, so that it can be rebuilt")
-    saved = dict(config or {}, format=1, model=name, kwargs=kwargs, sample_rate=int(sample_rate), n_classes=len(vocabulary),
-                 vocabulary=_fingerprint(vocabulary), bank=bank is not None)
-    _check_sizes(saved, len(vocabulary), bank, folder)
+    n = 0 if vocabulary is None else len(vocabulary)
+    saved = dict(config or {}, format=1, model=name, kwargs=kwargs, sample_rate=int(sample_rate), n_classes=n,
+                 vocabulary=_fingerprint(vocabulary) if n else None, bank=bank is not None)
+    _check_sizes(saved, n, bank, folder)
     with atomic_path(folder/'model.safetensors') as tmp: save_file({k: v.detach().cpu().contiguous() for k,v in model.state_dict().items()}, tmp)
-    vocabulary.save(folder/'vocabulary.csv')
+    if n: vocabulary.save(folder/'vocabulary.csv')
     if bank is not None:
         with atomic_path(folder/'bank.npy') as tmp: np.save(tmp, np.asarray(bank, dtype=np.float32))
     write_json(folder/'config.json', saved, digits=12)
@@ -141,7 +144,7 @@ def _check_sizes(config, n_names, bank, folder):
         found = ', '.join(f'{k} {v}' for k,v in sizes.items())
         raise UnusableSystemError(f"numbers of classes differ in {folder} ({found}): model, vocabulary and bank must come from the same training")
 
-# %% ../nbs/35_systems.ipynb #a51fdf23
+# %% ../nbs/35_systems.ipynb #165a7b81
 def _read_config(folder):
     "The checked `config.json` of a system's folder."
     if not (folder/'config.json').is_file():
@@ -155,7 +158,8 @@ def _read_config(folder):
     return config
 
 def _read_vocabulary(folder, config, expected):
-    "The folder's vocabulary, checked against the fingerprint and against the vocabulary at hand."
+    "The folder's vocabulary, checked against the fingerprint and against the vocabulary at hand; None for a model without condition."
+    if not config['n_classes']: return None
     if not (folder/'vocabulary.csv').is_file(): raise UnusableSystemError(f"vocabulary.csv is missing in {folder}: copy the whole folder that the training wrote")
     names = Vocabulary.read(folder/'vocabulary.csv')
     if len(names)==config['n_classes'] and _fingerprint(names)!=config['vocabulary']:
@@ -170,7 +174,7 @@ def _difference(saved, expected):
     i = next(i for i,(a,b) in enumerate(zip(saved, expected)) if a!=b)
     return f"class {i} is {saved[i]!r} there and {expected[i]!r} here"
 
-# %% ../nbs/35_systems.ipynb #ab8b0e86
+# %% ../nbs/35_systems.ipynb #fca4d05d
 def _read_bank(folder, config):
     "The folder's bank `(K, K)`, or None when it was saved without."
     if not config.get('bank'): return None
@@ -193,9 +197,9 @@ def _learned(folder, vocabulary, device):
     "The `System` of a folder."
     config = _read_config(folder)
     names, bank = _read_vocabulary(folder, config, vocabulary), _read_bank(folder, config)
-    _check_sizes(config, len(names), bank, folder)
+    _check_sizes(config, len(names or ()), bank, folder)
     model = _read_model(folder, config).to(device, memory_format=torch.channels_last)
-    def f(wav, cond, clean, rate): return model(wav.to(device), cond.to(device)).to(wav.device)
+    def f(wav, cond, clean, rate): return model(wav.to(device), cond if cond is None else cond.to(device)).to(wav.device)
     system = System(config.get('name', 'weakse'), f, sample_rate=config['sample_rate'], vocabulary=names, bank=bank, block=config.get('block', 4.0), config=config)
     system.model = model
     return system
