@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'Recipe', 'read_recipe', 'Cast', 'colour', 'room', 'render_event', 'Run', 'from_queue', 'clip_classes',
-           'render_clip', 'clip_name', 'render_stems', 'render_pair', 'synth_corpus']
+           'render_clip', 'clip_name', 'render_stems', 'render_pair', 'synth_corpus', 'synth_train_pairs']
 
 # %% ../nbs/11_synth.ipynb #43a312f3
 import shutil, warnings
@@ -270,7 +270,9 @@ def render_stems(
     _,stems,background,_ = render_clip(run, int(Path(file).stem.split('_')[1]))
     return {**{k: _tensor(v) for k,v in stems.items()}, 'background':_tensor(background)}
 
-# %% ../nbs/11_synth.ipynb #d7ed0fc2
+# %% ../nbs/11_synth.ipynb #0a354834
+_PAIR_STREAMS = {'test': (1, 3), 'train': (5, 6)}  # streams of a pair's randomness and of the queue of its noises
+
 def _ambience(run, rng, cast, name, n):
     "`n` samples of noise without gaps: a stationary sound, or a transient one as often as it fits over a stationary one of equal energy."
     draw = lambda which: fit_length(_tensor(render_event(which, rng, run.recipe, cast, n/run.sample_rate+.2, fill=True)), n)
@@ -279,27 +281,29 @@ def _ambience(run, rng, cast, name, n):
     return mix_at_snr(draw(name), draw(under[rng.integers(len(under))]), 0.)
 
 def render_pair(
-    run:Run,    # what all pairs share
-    snrs:tuple, # dB; taken in turn
-    index:int,  # of the pair
-)->tuple:       # clean `(T,)`, noisy `(T,)`, row of pairs.csv
-    "A clean and a noisy sentence of the test split."
-    sr,rng,cast,s = run.sample_rate,run.rng(1, index),run.cast('test'),run.recipe.settings
-    name,snr = from_queue(run.recipe.paired, index, [run.seed, 3]),float(snrs[index%len(snrs)])
+    run:Run,           # what all pairs share
+    snrs:tuple,        # dB; taken in turn
+    index:int,         # of the pair
+    split:str='test',  # "test" or "train": whose voices and sentences
+)->tuple:              # clean `(T,)`, noisy `(T,)`, row of pairs.csv
+    "A clean and a noisy sentence of a split; the two splits share neither voice, sentence nor noise."
+    stream,queue = _PAIR_STREAMS[split]
+    sr,rng,cast,s = run.sample_rate,run.rng(stream, index),run.cast(split),run.recipe.settings
+    name,snr = from_queue(run.recipe.paired, index, [run.seed, queue]),float(snrs[index%len(snrs)])
     wav = cast(rng)
     while len(wav) < 2.3*sr: wav = np.concatenate([wav, np.zeros(sr//5), cast(rng, cast.voices[[v.name for v in cast.voices].index(cast.said[0][0])])])
     wav = _in_room(colour(wav, rng, sr, **s['tilt']['speech']), rng, sr, {**s['room']['speech'], 'share':.3})[:4*sr-sr//5]
     wav = np.pad(wav*np.minimum(1, np.arange(len(wav), 0, -1)/(.01*sr)), sr//10)
-    speaker = cast.said[0][0]
+    row = dict(file=f'pair_{index:04d}.wav', snr_db=snr, speaker=cast.said[0][0], noise=name, text=' / '.join(t for _,t in cast.said))
     noise = _ambience(run, rng, cast, name, len(wav))
     clean = _tensor(wav*10**(rng.uniform(-29, -23)/20)/_rms(wav))
     noisy = mix_at_snr(clean, noise, snr)
     gain = min(1., .98/float(noisy.abs().max()))
-    return gain*clean,gain*noisy,dict(file=f'pair_{index:04d}.wav', snr_db=snr, speaker=speaker, noise=name)
+    return gain*clean,gain*noisy,row
 
-def _make_pair(run, snrs, folder, index):
+def _make_pair(run, snrs, folder, split, index):
     "Render and write one pair; its row."
-    clean,noisy,row = render_pair(run, snrs, index)
+    clean,noisy,row = render_pair(run, snrs, index, split)
     save_audio(Path(folder)/'clean'/row['file'], clean, run.sample_rate)
     save_audio(Path(folder)/'noisy'/row['file'], noisy, run.sample_rate)
     return row
@@ -329,7 +333,7 @@ def _vocabulary(recipe):
     audioset = audioset_vocabulary()
     return Vocabulary(list(recipe.kinds), [audioset.ids[audioset.index(n)] for n in recipe.kinds])
 
-# %% ../nbs/11_synth.ipynb #aa2353f5
+# %% ../nbs/11_synth.ipynb #768a9f29
 def synth_corpus(
     data,                       # folder with the recipe
     out,                        # corpus folder: audio/, clips.csv, corpus.json, vocabulary.csv
@@ -354,7 +358,7 @@ def synth_corpus(
     audio = _emptied(Path(out)/'audio')
     made = pmap(partial(_make_clip, run, audio), range(n_clips), n_workers=n_workers, progress='clips' if progress else None)
     for part in ('clean','noisy'): _emptied(Path(pairs)/part)
-    rows = pmap(partial(_make_pair, run, tuple(snrs), pairs), range(n_pairs), n_workers=n_workers, progress='pairs' if progress else None)
+    rows = pmap(partial(_make_pair, run, tuple(snrs), pairs, 'test'), range(n_pairs), n_workers=n_workers, progress='pairs' if progress else None)
     with atomic_path(Path(pairs)/'pairs.csv') as tmp: pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']).to_csv(tmp, index=False, lineterminator='\n')
     events = _write_truth(truth, made, run.speech_source)
     table = pd.DataFrame(dict(file=[clip_name(i) for i in range(n_clips)], labels=[[e['class'] for e in ev] for ev,_ in made], split=_splits(n_clips, seed), seconds=seconds))
@@ -362,3 +366,26 @@ def synth_corpus(
     corpus = Corpus(Path(out), table, _vocabulary(run.recipe), sample_rate, run.recipe.settings['title'], 'audio', about)
     corpus.save()
     return corpus
+
+# %% ../nbs/11_synth.ipynb #6b28aa2a
+def synth_train_pairs(
+    data,                       # folder with the recipe
+    out,                        # folder for clean/, noisy/ and pairs.csv
+    *,
+    n_pairs:int=400,            # training mixtures
+    sample_rate:int=16000,      # Hz
+    snrs:tuple[float,...]=(0., 5., 10., 15.), # levels, dB
+    voices:int=64,              # speakers; those of `synth_corpus` with the same number
+    seed:int=0,                 # of everything; that of the corpus
+    speech_source:str='espeak', # "espeak", or "formant" without the speech extra
+    n_workers:int=2,            # processes; the files do not depend on it
+    progress:bool=True,         # show a bar
+)->pd.DataFrame:                # file, snr_db, speaker, noise, text
+    "Make clean and noisy sentences of the training voices. Raises `CorpusError` for a recipe or a number that cannot be."
+    if n_pairs < 1: raise CorpusError(f"n_pairs={n_pairs}; expected at least 1 training pair")
+    run = Run(read_recipe(data), sample_rate, 10., .5, voices, seed, _source(speech_source))
+    for part in ('clean','noisy'): _emptied(Path(out)/part)
+    rows = pmap(partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers, progress='training pairs' if progress else None)
+    table = pd.DataFrame(rows)
+    with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    return table
