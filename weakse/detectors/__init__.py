@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'Detector', 'detect', 'window_starts', 'sliding_probs', 'equal_pr_threshold', 'equal_pr_thresholds',
-           'clip_batches', 'clip_tags', 'load_detector', 'prepare_detector']
+           'clip_batches', 'clip_tags', 'corpus_thresholds', 'WeightsError', 'read_weights', 'load_detector',
+           'prepare_detector']
 
-# %% ../../nbs/20_detectors.ipynb #f225dce0
-import importlib
+# %% ../../nbs/20_detectors.ipynb #2ed01cd3
+import importlib, pickle, re, warnings
 from pathlib import Path
 from typing import Iterator, Protocol, runtime_checkable
 
@@ -168,29 +169,82 @@ def clip_tags(
         tags[chunk] = detector.tags(wav).float().cpu().numpy()
     return tags[indices]
 
-# %% ../../nbs/20_detectors.ipynb #57770f35
-KINDS = ("small", "efficientat")
+# %% ../../nbs/20_detectors.ipynb #eeacc87e
+def corpus_thresholds(
+    detector,           # `Detector`
+    corpus,             # `Corpus`, whose classes the detector knows
+    batch_size:int=32,  # clips heard at once
+    progress:bool=True, # show a bar
+    others=None,        # `(K,)` thresholds of the classes without a clip; None: the median of those found
+)->np.ndarray:          # `(K,)` of the detector's classes
+    "Equal precision and recall on the corpus's clips. Raises UnknownClassError."
+    known = [detector.vocabulary.index(name) for name in corpus.vocabulary.names]
+    truth = np.zeros((len(corpus), len(detector.vocabulary)), np.float32)
+    truth[:, known] = np.asarray(corpus.targets())
+    found = equal_pr_thresholds(clip_tags(detector, corpus, batch_size=batch_size, progress=progress), truth)
+    return found if others is None else np.where(truth.any(0), found, others).astype(np.float32)
+
+# %% ../../nbs/20_detectors.ipynb #187daa18
+class WeightsError(ValueError):
+    "A file that does not hold the weights it should; the message says what was found and what helps."
+
+def _read_tensors(path:Path, remedy:str):
+    "The content of a file of `torch.save`, tensors and containers only. Raises `WeightsError`."
+    if not path.is_file(): raise WeightsError(f"there is no weights file {path}; {remedy}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")   # torch remarks on unusual pickles before it refuses them
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as e:                    # a damaged file fails anywhere in the reader; torch's own message advises to switch the guard off
+        code = re.search(r"GLOBAL (\S+)", str(e)) if isinstance(e, pickle.UnpicklingError) else None
+        why = (f"{path} holds more than weights: reading it would call `{code[1]}`. Expected tensors alone, so it was refused and nothing of it was run" if code else
+               f"{path} cannot be read as weights: its {path.stat().st_size} bytes are truncated or of another kind; expected a state dict written by `torch.save`")
+    raise WeightsError(f"{why}; {remedy}")
+
+def _shape(x):
+    "Shape of a tensor; of anything else, what it is."
+    return tuple(x.shape) if isinstance(x, Tensor) else None if x is None else type(x).__name__
+
+def read_weights(
+    path:str|Path,                  # file of `torch.save`
+    own:dict,                       # state dict of the network, on any device
+    inside:str="",                  # key under which the file keeps its state dict; "": the file is one
+    remedy:str="fetch the file again", # last words of a message
+)->dict[str, Tensor]:               # the file's tensors, in the network's types
+    "Published weights that fit a network. Raises WeightsError for a damaged file, one with code in it, and another network's."
+    path = Path(path)
+    found = _read_tensors(path, remedy)
+    if inside and isinstance(found, dict) and inside in found: found = found[inside]
+    elif inside: raise WeightsError(f"{path} holds {', '.join(map(repr, list(found)[:3])) if isinstance(found, dict) else type(found).__name__}; expected the key '{inside}' with a state dict; {remedy}")
+    if not isinstance(found, dict): raise WeightsError(f"{path} holds a {type(found).__name__}; expected a state dict; {remedy}")
+    wrong = [k for k in {**own, **found} if _shape(own.get(k)) != _shape(found.get(k))]
+    if wrong: raise WeightsError(f"{path} does not hold this network's weights: {len(wrong)} of {len(own)} entries differ, the first is '{wrong[0]}' "
+                                 f"(found {_shape(found.get(wrong[0]))}, expected {_shape(own.get(wrong[0]))}); {remedy}")
+    return {k: found[k].to(v.dtype) for k, v in own.items()}
+
+# %% ../../nbs/20_detectors.ipynb #06805084
+KINDS = ("small", "panns", "efficientat")
 
 def _module(kind):
     "The module of a kind of detector, imported when it is asked for."
     if kind not in KINDS: raise ValueError(f"unknown detector '{kind}'; known: {', '.join(KINDS)}, or a folder that `weakse tagger` wrote")
     return importlib.import_module(f"{__name__}.{kind}" if __name__ != "__main__" else f"weakse.detectors.{kind}")
 
-# %% ../../nbs/20_detectors.ipynb #3d9755d7
+# %% ../../nbs/20_detectors.ipynb #9d418672
 def load_detector(
-    name_or_path:str|Path, # `efficientat`, or a folder that `prepare_detector` wrote
+    name_or_path:str|Path, # `panns`, `efficientat`, or a folder that `prepare_detector` wrote
 )->Detector:
     "A detector ready to listen. Raises ValueError when there is none of that name."
     config = Path(name_or_path)/"config.json"
     if config.exists(): return _module(read_json(config)["detector"]).load(config.parent)
     return _module(str(name_or_path)).load(None)
 
-# %% ../../nbs/20_detectors.ipynb #ebc250a8
+# %% ../../nbs/20_detectors.ipynb #3f29e8e6
 def prepare_detector(
-    name:str,               # small | efficientat
+    name:str,               # small | panns | efficientat
     corpus_folder:str|Path, # a corpus with weak labels
     out:str|Path,           # folder to write: config.json, vocabulary.csv and what the kind needs
-    **kwargs,               # settings of the kind, see `small.train_tagger` and `efficientat.prepare`
+    **kwargs,               # settings of the kind, see `small.train_tagger`, `panns.prepare` and `efficientat.prepare`
 )->dict:                    # what was done, for the last line of the stage
     "Stage `tagger`: train a detector, or fetch one, and fit its thresholds to the corpus."
     return _module(name).prepare(corpus_folder, out, **kwargs)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'URL', 'SHA256', 'kaldi_mel_bank', 'FrontEnd', 'round_channels', 'ChannelGate', 'InvertedResidual',
-           'MobileNet', 'EfficientAT', 'fetch_weights', 'load_weights', 'load', 'corpus_thresholds', 'prepare']
+           'MobileNet', 'EfficientAT', 'fetch_weights', 'load_weights', 'load', 'prepare']
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #2683ee10
+# %% ../../nbs/20c_detectors.efficientat.ipynb #9a9ca730
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..corpus import Corpus, read_corpus
-from . import clip_tags, equal_pr_thresholds, window_starts
+from . import corpus_thresholds, read_weights, window_starts
 from ..fetch import fetch
 from ..files import atomic_path, read_json, write_json
 from ..labels import Vocabulary, audioset_vocabulary
@@ -181,18 +181,13 @@ def fetch_weights(
     "The published weights (4 MB, MIT licence). Raises FetchError naming address, hash and file."
     return fetch(URL, SHA256, name="mn04_as_mAP_432.pt", folder=folder, progress=progress)
 
-# %% ../../nbs/20c_detectors.efficientat.ipynb #329b2dcf
+# %% ../../nbs/20c_detectors.efficientat.ipynb #3d543330
 def load_weights(
     model:EfficientAT, # changed in place
     path:str|Path,     # a state dict with the published keys
 )->EfficientAT:        # the same, for inference
-    "Read published weights. Raises ValueError when the file is for another network."
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    own = model.net.state_dict()
-    wrong = [k for k in {**own, **weights} if k not in own or k not in weights or own[k].shape != weights[k].shape]
-    if wrong: raise ValueError(f"{path} does not hold this network's weights: {len(wrong)} of {len(own)} entries differ, the first is '{wrong[0]}'; "
-                               f"delete the file and fetch it again from {URL}")
-    model.net.load_state_dict(weights)
+    "Read published weights. Raises WeightsError when the file is damaged, has code in it, or is for another network."
+    model.net.load_state_dict(read_weights(path, model.net.state_dict(), remedy=f"delete the file and fetch it again from {URL}"))
     return model.to(memory_format=torch.channels_last).eval()
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #080aff43
@@ -203,19 +198,6 @@ def load(
     if folder is None: return load_weights(EfficientAT(), fetch_weights())
     config = read_json(Path(folder)/"config.json")
     return load_weights(EfficientAT(Vocabulary.read(Path(folder)/"vocabulary.csv"), config["window"], config["hop"]), fetch_weights())
-
-# %% ../../nbs/20c_detectors.efficientat.ipynb #c95f79b6
-def corpus_thresholds(
-    detector,           # `Detector`
-    corpus,             # `Corpus`, whose classes the detector knows
-    batch_size:int=32,  # clips heard at once
-    progress:bool=True, # show a bar
-)->np.ndarray:          # `(K,)` of the detector's classes
-    "Equal precision and recall on the corpus's clips; the median of those for classes without a clip. Raises UnknownClassError."
-    known = [detector.vocabulary.index(name) for name in corpus.vocabulary.names]
-    truth = np.zeros((len(corpus), len(detector.vocabulary)), np.float32)
-    truth[:, known] = np.asarray(corpus.targets())
-    return equal_pr_thresholds(clip_tags(detector, corpus, batch_size=batch_size, progress=progress), truth)
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #1af03965
 def prepare(
