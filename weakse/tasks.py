@@ -69,7 +69,7 @@ class Average:
         torch._foreach_lerp_([old[k] for k in floats], [new[k] for k in floats], 1 - decay)
         for k in new.keys() - set(floats): old[k].copy_(new[k])
 
-# %% ../nbs/41_tasks.ipynb #0ce9ca00
+# %% ../nbs/41_tasks.ipynb #5f7d1375
 class WeakTask:
     "Eq. 2: the sound asked for, out of a mixture of two. Owns model, optimiser and average."
     def __init__(self,
@@ -83,6 +83,7 @@ class WeakTask:
         warmup:int=0,            # updates of linear rise
         clip:float=None,         # largest gradient norm; None: no clipping (the paper)
         ema:float=None,          # decay of the running average; None: no average (the paper)
+        amsgrad:bool=False,      # Adam's variant of the authors' earlier code; False: plain Adam (the paper)
         device:str=None,         # None: CUDA where there is one
     ):
         self.device = pick_device(device)
@@ -91,7 +92,7 @@ class WeakTask:
         self.loss, self.clip, self.n = loss, clip, 0
         self.rate = lambda n: learning_rate(n, lr, schedule, steps, warmup)
         self.rate(0)
-        self.opt = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True)
+        self.opt = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True, amsgrad=amsgrad)
         self.average = None if ema is None else Average(self.model, ema)
 
     def _forward(self, batch):

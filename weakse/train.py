@@ -146,7 +146,7 @@ def _training_report(settings, rows, history, model, seconds):
     return dict(settings=settings, steps=settings['steps'], parameters=count_parameters(model), curve=light_curve(rows),
                 loss=light_curve(rows, 10)[-1]['loss'] if rows else None, seconds=round(seconds, 1), outside_share=outside_share(history))
 
-# %% ../nbs/42_train.ipynb #cc6f4f4e
+# %% ../nbs/42_train.ipynb #be5b0bcd
 def train_unet(
     anchors:str|Path,                # folder of anchors
     mined:str|Path,                  # folder of mined pairs
@@ -167,6 +167,7 @@ def train_unet(
     warmup:int=0,                    # updates of linear rise
     clip:float|None=None,            # largest gradient norm
     ema:float|None=None,             # decay of the running average of the weights
+    amsgrad:bool=False,              # Adam's variant of the earlier code; False: paper
     loss:dict|None=None,             # loss name -> weight; None: waveform MAE (Eq. 1)
     precision:str='auto',            # "auto", "float32" or "bfloat16"
     mixtures:dict|None=None,         # further keywords of `Mixtures`: level, snr_range, n_interferers, ...
@@ -182,9 +183,9 @@ def train_unet(
     settings = {k: v for k,v in locals().items() if k not in ('anchors','mined','out','checkpoint_every','checkpoints','progress')}
     return _train(Path(anchors), Path(mined), Path(out), settings, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
 
-# %% ../nbs/42_train.ipynb #25cb5fe4
+# %% ../nbs/42_train.ipynb #257cde78
 _of_model = ('width','depth','n_fft','hop_length','place','input','normalise','mask_floor_db')
-_of_task = ('precision','schedule','steps','warmup','clip','ema')
+_of_task = ('precision','schedule','steps','warmup','clip','ema','amsgrad')
 
 def _make_task(n_cond, s):
     "Model, loss and optimiser of a run with settings `s`."
