@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['record', 'parts', 'ArchiveError', 'safe_entries', 'matched', 'fetch_voicebank']
 
-# %% ../nbs/13_voicebank.ipynb #c9375260
+# %% ../nbs/13_voicebank.ipynb #15639e5b
 import functools,os,re,shutil,stat,tempfile,warnings,zipfile,zlib
+from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from .adapters import AUDIO_TYPES, raise_all
@@ -76,16 +77,16 @@ def _sources(source, end, checksums, cache, progress)->dict: # half -> folder or
     files = [f'{half}_{end}.zip' for half in _halves]
     return {half: fetch(f"{str(source).rstrip('/')}/{name}", checksums[name], folder=cache, progress=progress) for half,name in zip(_halves, files)}
 
-# %% ../nbs/13_voicebank.ipynb #760daf89
+# %% ../nbs/13_voicebank.ipynb #d82b1565
 def _entries(
     half:Path, # folder or archive
 )->dict:       # name of the utterance -> name inside `half`
     "Sound files of a half. Raises `CorpusError` when two have one name."
     names = safe_entries(half) if half.is_file() else sorted(p.relative_to(half).as_posix() for p in half.rglob('*')
                                                              if p.suffix.lower() in AUDIO_TYPES and not p.name.startswith('.'))
-    stems = [Path(n).stem for n in names]
-    raise_all([f"{s!r} is there {stems.count(s)} times; keep one" for s in sorted({s for s in stems if stems.count(s)>1})], half)
-    return dict(zip(stems, names))
+    stems = Counter(Path(n).stem for n in names)
+    raise_all([f"{s!r} is there {n} times; keep one" for s,n in sorted(stems.items()) if n>1], half)
+    return {Path(n).stem: n for n in names}
 
 def _wrong_speakers(names, part)->list: # sentences
     "What the names say about the part they are of."
@@ -151,11 +152,11 @@ def _convert(
     snr = 10*np.log10(max(float(energy(clean)), 1e-12)/max(float(energy(noisy-clean)), 1e-12))
     return dict(file=f'{name}.wav', snr_db=round(float(snr), 2), speaker=name[:4], noise='')
 
-# %% ../nbs/13_voicebank.ipynb #173f3bfc
-def _about(part, sample_rate, halves, checksums)->dict:
+# %% ../nbs/13_voicebank.ipynb #97906383
+def _about(part, sample_rate, halves)->dict:
     "What a folder of pairs is made of."
     sources = {half: dict(name=p.name, md5=hash_of(p, 'md5') if p.is_file() else None) for half,p in halves.items()}
-    for s in sources.values(): s['published'] = f"md5:{s['md5']}" in checksums.values()
+    for s in sources.values(): s['published'] = f"md5:{s['md5']}" in _published.values()
     return dict(part=part, sample_rate=sample_rate, sources=sources)
 
 def _is_whole(out:Path, part:str, sample_rate:int)->bool:
@@ -173,7 +174,7 @@ def _workspace(out:Path, about:dict)->Path:
     write_json(work/'voicebank.json', about)
     return work
 
-# %% ../nbs/13_voicebank.ipynb #c5ef84c2
+# %% ../nbs/13_voicebank.ipynb #f1386c94
 def fetch_voicebank(
     out,                        # folder to make: clean/, noisy/, pairs.csv, voicebank.json
     *,
@@ -192,7 +193,7 @@ def fetch_voicebank(
     if _is_whole(out, part, sample_rate): return out
     halves = _sources(source, end, checksums or _published, cache, progress)
     pairs = matched(halves['clean'], halves['noisy'], part, n_files or n_known)
-    work = _workspace(out, about := _about(part, sample_rate, halves, checksums or _published))
+    work = _workspace(out, about := _about(part, sample_rate, halves))
     jobs = [(name,[(halves['clean'],c),(halves['noisy'],n)],work,sample_rate) for name,c,n in pairs]
     rows = pmap(_convert, jobs, n_workers=n_workers, progress=f'VoiceBank-DEMAND {part}' if progress else None)
     raise_all([r['problem'] for r in rows if 'problem' in r], f"VoiceBank-DEMAND, part {part!r}")
