@@ -260,7 +260,7 @@ def _draw_tags(ax, tags, vocabulary, labels, top):
     ax.invert_yaxis(); ax.set(xlim=(0, 1), yticks=[], xlabel="probability")
     ax.set_title("audio tags of the anchor" + (" (blue: weak labels of the clip)" if len(labels) else ""), loc="left")
 
-# %% ../nbs/21_anchors.ipynb #ed096a0e
+# %% ../nbs/21_anchors.ipynb #83315ce7
 def show_anchor(
     wav:Tensor,         # `(T,)` a clip
     sample_rate:int,    # Hz
@@ -278,7 +278,7 @@ def show_anchor(
     start, area = (float(x[0]) for x in find_anchors(probs, [k], seconds, hop))
     tags = detector.tags(_cut(wav, [start], detector.sample_rate, seconds))[0].float().cpu()
     fig, (a, b, c) = plt.subplots(3, 1, figsize=(8.5, 6.8), dpi=80, layout="constrained", height_ratios=(1.3, .8, .17*top))
-    show(wav, detector.sample_rate, ax=a); a.set_title("log-mel spectrogram of the clip, 80 dB from black to white", loc="left")
+    show(wav, detector.sample_rate, ax=a); a.set_title("log-mel spectrogram of the clip, 80 dB from dark to bright", loc="left")
     for width, colour in ((4, "white"), (2, _red)): a.axvspan(start, start + seconds, fill=False, ec=colour, lw=width)
     step = curve_step(probs, hop)
     _draw_curve(b, probs[:, k], hop, start, seconds, f'SED of "{name}", a value every {step:g} s; red: anchor, {start:.2f} s to {start + seconds:.2f} s, mean {area:.2f}')
