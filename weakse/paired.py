@@ -77,7 +77,7 @@ def copy_train_pairs(
     with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
     return table
 
-# %% ../nbs/44_paired.ipynb #70dde121
+# %% ../nbs/44_paired.ipynb #b9887fa6
 class PairedWindows:
     "Windows of noisy and clean speech; `batch(step)` is a pure function of (seed, step). Raises `ValueError` for sizes that do not fit."
     def __init__(self,
@@ -87,14 +87,16 @@ class PairedWindows:
         window:int=WINDOW,  # samples
         overlap:float=.5,   # share of a window that the next one has too, 0 to below 1
         jitter:bool=False,  # start anywhere up to the next window's place
-        seed:int=0,         # of order and jitter
+        gain_range:tuple[float,float]=(1., 1.), # factor on the speech, and another on the noise, drawn for each window
+        seed:int=0,         # of order, jitter and factors
     ):
         if batch_size < 1 or not 0 <= overlap < 1: raise ValueError(f"`batch_size` is {batch_size} and `overlap` {overlap}; expected at least 1, and 0 <= overlap < 1 (0.5 is usual)")
+        if not 0 < gain_range[0] <= gain_range[1]: raise ValueError(f"`gain_range` is {gain_range}; expected two positive factors, the smaller first, such as (0.7, 1.0)")
         hop = max(1, round(window*(1 - overlap)))
         whole = [np.pad(p, [(0, 0), (0, max(0, window - p.shape[1]))]) for p in pairs]
         last = [p.shape[1] - window for p in whole]                                       # latest start in each recording
         first = np.cumsum([0, *(p.shape[1] for p in whole)])[:-1]
-        self.sound, self.window, self.batch_size, self.seed = np.concatenate(whole, 1), window, batch_size, seed
+        self.sound, self.window, self.batch_size, self.seed, self.gain_range = np.concatenate(whole, 1), window, batch_size, seed, gain_range
         self.starts = np.concatenate([a + np.arange(0, n + 1, hop) for a,n in zip(first, last)])
         self.room = np.concatenate([np.minimum(hop - 1, n - np.arange(0, n + 1, hop)) for n in last]) if jitter else np.zeros(len(self.starts), np.int64)
 
@@ -113,7 +115,10 @@ class PairedWindows:
         "The batch of a step."
         which = shuffled_positions(step*self.batch_size, self.batch_size, len(self), self.seed)
         rng = np.random.default_rng([self.seed, step, 1])
-        return self.at(self.starts[which] + (rng.random(self.batch_size)*(self.room[which] + 1)).astype(np.int64))
+        found = self.at(self.starts[which] + (rng.random(self.batch_size)*(self.room[which] + 1)).astype(np.int64))
+        if self.gain_range==(1., 1.): return found
+        speech, noise = torch.from_numpy(rng.uniform(*self.gain_range, (2, self.batch_size, 1)).astype(np.float32))
+        return {'noisy': speech*found['clean'] + noise*(found['noisy'] - found['clean']), 'clean': speech*found['clean']}
 
     def batches(self,
         start:int=0, # first step
@@ -160,7 +165,7 @@ def _run(task, windows, held, save, steps, valid_every, progress):
     seconds, made = time.perf_counter() - clock, save.history[known:]
     return 1 - sum(r['step_seconds'] for r in made)/seconds if made else 0.
 
-# %% ../nbs/44_paired.ipynb #7976bee8
+# %% ../nbs/44_paired.ipynb #2402aead
 def _seeded(make, seed):
     "What `make()` gives, its random start drawn from `seed` alone."
     with torch.random.fork_rng(devices=[]):
@@ -177,7 +182,7 @@ def _train(name, pairs, out, s, make_task, every, folder, progress):
     "What both stages share: data, task, checkpoint, loop, system, report."
     clock, found = time.perf_counter(), read_pairs(pairs, s['sample_rate'])
     train, held = split_pairs(len(found), s['valid_share'], s['seed'])
-    windows = PairedWindows([found[i] for i in train], s['batch_size'], overlap=s['overlap'], jitter=s['jitter'], seed=s['seed'])
+    windows = PairedWindows([found[i] for i in train], s['batch_size'], overlap=s['overlap'], jitter=s['jitter'], gain_range=tuple(s['gain_range']), seed=s['seed'])
     held = PairedWindows([found[i] for i in held], overlap=0) if len(held) else None
     steps = s['steps'] if s['epochs'] is None else max(1, round(s['epochs']*len(windows)/s['batch_size']))
     task = _seeded(lambda: make_task(windows, steps), s['seed'])
@@ -188,7 +193,7 @@ def _train(name, pairs, out, s, make_task, every, folder, progress):
     shutil.rmtree(folder, ignore_errors=True)
     return report
 
-# %% ../nbs/44_paired.ipynb #62ac45c8
+# %% ../nbs/44_paired.ipynb #fc3a8584
 def train_segan(
     pairs:str|Path,                 # folder of training pairs
     out:str|Path,                   # folder of the finished system
@@ -205,6 +210,7 @@ def train_segan(
     emphasis:float=.95,             # pre-emphasis (paper: 0.95)
     overlap:float=.5,               # of the windows (paper: 0.5)
     jitter:bool=False,              # windows start anywhere (paper: on a grid)
+    gain_range:tuple[float,float]=(1., 1.), # factors on speech and noise of each window (paper: none)
     precision:str='auto',           # "auto", "float32" or "bfloat16"
     sample_rate:int=16000,          # Hz (paper: 16 kHz)
     valid_share:float=.05,          # share of the pairs held out
@@ -226,7 +232,7 @@ def _reference(windows, n):
     found = windows.at(windows.starts[np.linspace(0, len(windows) - 1, n).astype(int)])
     return found['clean'], found['noisy']
 
-# %% ../nbs/44_paired.ipynb #8a3b7dd9
+# %% ../nbs/44_paired.ipynb #d97876ee
 def train_wave_unet(
     pairs:str|Path,                 # folder of training pairs
     out:str|Path,                   # folder of the finished system
@@ -246,6 +252,7 @@ def train_wave_unet(
     ema:float|None=None,            # decay of the running average of the weights; None: none (paper)
     overlap:float=.5,               # of the grid of windows
     jitter:bool=True,               # windows start anywhere (paper)
+    gain_range:tuple[float,float]=(.7, 1.), # factors on speech and noise of each window (paper)
     precision:str='auto',           # "auto", "float32" or "bfloat16"
     sample_rate:int=16000,          # Hz (paper: 16 kHz)
     valid_share:float=.05,          # share of the pairs held out

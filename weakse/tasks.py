@@ -69,7 +69,7 @@ class Average:
         torch._foreach_lerp_([old[k] for k in floats], [new[k] for k in floats], 1 - decay)
         for k in new.keys() - set(floats): old[k].copy_(new[k])
 
-# %% ../nbs/41_tasks.ipynb #5f7d1375
+# %% ../nbs/41_tasks.ipynb #0ce9ca00
 class WeakTask:
     "Eq. 2: the sound asked for, out of a mixture of two. Owns model, optimiser and average."
     def __init__(self,
@@ -83,7 +83,6 @@ class WeakTask:
         warmup:int=0,            # updates of linear rise
         clip:float=None,         # largest gradient norm; None: no clipping (the paper)
         ema:float=None,          # decay of the running average; None: no average (the paper)
-        amsgrad:bool=False,      # Adam's variant of the authors' earlier code; False: plain Adam (the paper)
         device:str=None,         # None: CUDA where there is one
     ):
         self.device = pick_device(device)
@@ -92,7 +91,7 @@ class WeakTask:
         self.loss, self.clip, self.n = loss, clip, 0
         self.rate = lambda n: learning_rate(n, lr, schedule, steps, warmup)
         self.rate(0)
-        self.opt = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True, amsgrad=amsgrad)
+        self.opt = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True)
         self.average = None if ema is None else Average(self.model, ema)
 
     def _forward(self, batch):
@@ -134,9 +133,9 @@ class WeakTask:
         self.model.load_state_dict(state['model']); self.opt.load_state_dict(state['opt']); self.n = state['n']
         if self.average: self.average.n = state['average']['n']; self.average.model.load_state_dict(state['average']['model'])
 
-# %% ../nbs/41_tasks.ipynb #2b433f1f
+# %% ../nbs/41_tasks.ipynb #e6ee70f3
 class PairedTask(WeakTask):
-    "Speech and noise out of their mixture, by mean squared error (Macartney and Weyde 2018; Stoller et al. 2018, Sec. 4.2)."
+    "Speech and noise out of their mixture, by mean squared error (Macartney and Weyde 2018)."
     def __init__(self,
         model:nn.Module,         # has `separate(mix (B,T))` -> speech and noise `(B,2,T)`
         lr:float=1e-4,           # first learning rate of Adam
@@ -195,9 +194,9 @@ class PairedTask(WeakTask):
         super().load_state_dict(state)
         (self.phase, self.worse, self.lowest), self.kept = state['rounds'], state['kept']
 
-# %% ../nbs/41_tasks.ipynb #20ab62ac
+# %% ../nbs/41_tasks.ipynb #77bd97f0
 class AdversarialTask:
-    "Least-squares GAN with an L1 term (Pascual et al. 2017, Eqs. 4 and 5). Owns both networks, their optimisers and the average."
+    "Least-squares GAN with an L1 term (Pascual et al. 2017, Sec. 3). Owns both networks, their optimisers and the average."
     def __init__(self,
         model:nn.Module,          # `SEGAN`: has `generator`, `draw_z`, `emphasis`
         discriminator:nn.Module,  # `(candidate (B,T), noisy (B,T))` -> scores `(B,)`

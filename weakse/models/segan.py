@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from ..audio import fit_length
 
-# %% ../../nbs/33_models.segan.ipynb #558d8946
+# %% ../../nbs/33_models.segan.ipynb #6f9efac9
 def pre_emphasis(
     wav:Tensor,       # `(..., T)` waveform
     factor:float=.95, # share of the previous sample that is taken away, 0..1
 )->Tensor:            # `(..., T)`
-    "Lift the treble: a first-order difference (Pascual et al., Sec. 4.1)."
+    "Lift the treble: a first-order difference (Pascual et al., Sec. 4.2)."
     return wav - factor*F.pad(wav, (1, 0))[..., :-1]
 
 def de_emphasis(
@@ -118,9 +118,9 @@ class Discriminator(nn.Module):
         for conv,norm in zip(self.down, self.norms): x = F.leaky_relu(norm(conv(x), n_ref), .3)
         return self.score(self.squeeze(x[n_ref:])[:,0,0])[:,0].float()
 
-# %% ../../nbs/33_models.segan.ipynb #7a7e2ebd
+# %% ../../nbs/33_models.segan.ipynb #da824165
 class SEGAN(nn.Module):
-    "The generator as a system on waveforms of any length (Pascual et al., Sec. 4.1)."
+    "The generator as a system on waveforms of any length (Pascual et al., Sec. 4.2)."
     def __init__(self,
         width:float=1.,     # channel multiplier; 1: the paper's
         emphasis:float=.95, # pre-emphasis
