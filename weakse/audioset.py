@@ -395,12 +395,12 @@ def fetch_list(
         except ValueError as e: raise FetchError(f"what arrived is no {name}: {str(e).replace(str(tmp), name)[:300]}{by_hand}") from None
     return path
 
-# %% ../nbs/12a_audioset.ipynb #ac3a60d1
+# %% ../nbs/12a_audioset.ipynb #7bc2a305
 class ClipError(ValueError):
     "A clip that cannot be had; `reason` is one word for the manifest."
     def __init__(self, reason, message): super().__init__(message); self.reason = reason
 
-_reasons = [('refused', r'429|too many requests|rate-limited|not a bot|captcha|http error 403'), ('private', r'private'),
+_reasons = [('other', r'requested format|report this issue|unable to extract|javascript runtime'), ('refused', r'429|too many requests|rate-limited|not a bot|captcha|http error 403'), ('private', r'private'),
             ('age restricted', r'confirm your age|age-restricted|inappropriate'), ('blocked', r'in your country|geo.?restrict|copyright grounds|blocked'),
             ('members only', r'members|join this channel|payment|rental'), ('removed', r'removed|terminated|no longer available|deleted|closed'),
             ('network', r'timed out|timeout|resolve|connection|urlopen|ssl|network|http error 5\d\d|incomplete|broken pipe'), ('unavailable', r'unavailable|not available')]
@@ -413,7 +413,7 @@ def failure_reason(
     text = message.lower()
     return next((reason for reason,pattern in _reasons if re.search(pattern, text)), 'other')
 
-# %% ../nbs/12a_audioset.ipynb #2cf80c2e
+# %% ../nbs/12a_audioset.ipynb #eb44c3ec
 class _Quiet:
     "A logger that says nothing: the reasons are noted, not printed."
     def debug(self, message): pass
@@ -439,17 +439,18 @@ def _ffmpeg(source:Path, start, seconds)->Path:
     "Decode a part of a recording into a WAV beside it."
     tool = shutil.which('ffmpeg')
     if not tool: raise FetchError(f"{source.suffix} can only be decoded by ffmpeg, which is not in PATH: install it (apt install ffmpeg, brew install ffmpeg, conda install ffmpeg) and call again; nothing is lost")
-    out = source.with_name(f'{source.stem}.cut.wav')
-    done = subprocess.run([tool, '-nostdin', '-v', 'error', '-y', '-ss', f'{start:.3f}', '-i', str(source), '-t', f'{seconds:.3f}', '-vn', '-c:a', 'pcm_s16le', str(out)], capture_output=True, text=True)
+    out,early = source.with_name(f'{source.stem}.cut.wav'),min(start, 2.)     # a decoder loses its first frames after a jump: jump before them
+    done = subprocess.run([tool, '-nostdin', '-v', 'error', '-y', '-ss', f'{start-early:.3f}', '-i', str(source), '-ss', f'{early:.3f}', '-t', f'{seconds+.5:.3f}',
+                           '-vn', '-c:a', 'pcm_s16le', str(out)], capture_output=True, text=True)
     if done.returncode or not out.is_file(): raise ClipError('undecodable', (done.stderr.strip().splitlines() or ['ffmpeg wrote nothing'])[-1])
     return out
 
-# %% ../nbs/12a_audioset.ipynb #82d5e595
+# %% ../nbs/12a_audioset.ipynb #07db0508
 def _part(source, start, seconds, sample_rate):
     "Samples of a part of a recording, decoded by soundfile or else by ffmpeg."
     try: return load_audio(source, sample_rate, start=start, seconds=seconds)[0]
     except EmptyAudioError: raise
-    except AudioError: return load_audio(_ffmpeg(Path(source), start, seconds), sample_rate)[0]
+    except AudioError: return load_audio(_ffmpeg(Path(source), start, seconds), sample_rate, seconds=seconds)[0]
 
 def cut_clip(
     source,                # a recording
@@ -467,14 +468,17 @@ def cut_clip(
     if there < end-start-tolerance: raise ClipError('too short', f"the recording ends at {start+there:.2f} s, the segment at {end:g} s")
     return save_audio(out, wav.clamp(-1, 1), sample_rate)   # decoders of lossy codes overshoot full scale a little
 
-# %% ../nbs/12a_audioset.ipynb #9452154d
+# %% ../nbs/12a_audioset.ipynb #8e5b6a3d
 class _Stopped(Exception): "The run is ending; what has not begun is not begun."
 
+_patience = dict(refused=(6, "wait some hours, lower `rate`, or take another network"), network=(12, "is this machine offline?"),
+                 other=(30, "bring yt-dlp up to date (pip install -U 'yt-dlp[default]'; it may also need a JavaScript runtime, such as deno)")) # failures in a row, remedy
+
 class _Pace:
-    "At most `rate` downloads a minute; after a refusal everybody waits, each time twice as long."
-    def __init__(self, rate, backoff, patience=6):
-        self.gap,self.backoff,self.patience = 60/rate,backoff,patience
-        self.next,self.refusals,self.lock,self.stop = 0.,0,threading.Lock(),threading.Event()
+    "At most `rate` downloads a minute; after a refusal everybody waits, each time twice as long; after too many failures in a row the run ends."
+    def __init__(self, rate, backoff):
+        self.gap,self.backoff = 60/rate,backoff
+        self.next,self.row,self.lock,self.stop = 0.,0,threading.Lock(),threading.Event()
     def wait(self):
         with self.lock:
             now = time.monotonic()
@@ -482,13 +486,13 @@ class _Pace:
             self.next = at+self.gap
         self.stop.wait(at-now)
         if self.stop.is_set(): raise _Stopped()
-    def went_well(self): self.refusals = 0
-    def refused(self, message):
+    def heard(self, reason, message):
+        "Take note of how a download went."
         with self.lock:
-            self.refusals += 1
-            self.next = max(self.next, time.monotonic()+self.backoff*2**(self.refusals-1))
-        if self.refusals>=self.patience:
-            raise FetchError(f"refused {self.refusals} times in a row, the last with: {message}\n  nothing is lost; wait some hours, lower `rate` (now {60/self.gap:g} a minute) or take another network, then call again")
+            self.row = self.row+1 if reason in _patience else 0
+            if reason=='refused': self.next = max(self.next, time.monotonic()+self.backoff*2**(self.row-1))
+        n,remedy = _patience.get(reason, (1,''))
+        if self.row>=n: raise FetchError(f"{self.row} failures in a row, the last: {reason}: {message}\n  nothing is lost; {remedy}, then call again")
 
 class _Notes:
     "`failures.csv`, a line at a time, so that a crash can tear the last one at most."
@@ -500,7 +504,7 @@ class _Notes:
         with self.lock, self.path.open('a', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerow([row.id, f'{row.start:.3f}', reason, ' '.join(message.split())[:300]])
 
-# %% ../nbs/12a_audioset.ipynb #53f9e3b9
+# %% ../nbs/12a_audioset.ipynb #00a3a3ef
 def _fetch_one(row, out, download, sample_rate, tolerance, pace, notes, tries):
     "Get one clip; its reason where it cannot be had, else ''. A part that an interruption leaves is gone on with."
     name = f'Y{row.id}_{row.start*1000:.0f}'
@@ -512,8 +516,7 @@ def _fetch_one(row, out, download, sample_rate, tolerance, pace, notes, tries):
             cut_clip(download(row.id, part), out/f'{name}.flac', row.start, row.end, sample_rate, tolerance)
             reason,said = '',''
         except ClipError as e: reason,said = e.reason,str(e)
-        if reason=='refused': pace.refused(said)
-        else: pace.went_well()
+        pace.heard(reason, said)
         if left and reason in ('refused','network'): continue
         if reason: notes.add(row, reason, said)
         shutil.rmtree(part, ignore_errors=True)
