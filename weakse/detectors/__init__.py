@@ -169,7 +169,7 @@ def clip_tags(
         tags[chunk] = detector.tags(wav).float().cpu().numpy()
     return tags[indices]
 
-# %% ../../nbs/20_detectors.ipynb #eeacc87e
+# %% ../../nbs/20_detectors.ipynb #eaf360fc
 def corpus_thresholds(
     detector,           # `Detector`
     corpus,             # `Corpus`, whose classes the detector knows
@@ -182,7 +182,7 @@ def corpus_thresholds(
     truth = np.zeros((len(corpus), len(detector.vocabulary)), np.float32)
     truth[:, known] = np.asarray(corpus.targets())
     found = equal_pr_thresholds(clip_tags(detector, corpus, batch_size=batch_size, progress=progress), truth)
-    return found if others is None else np.where(truth.any(0), found, others).astype(np.float32)
+    return found if others is None else np.where(truth.any(0), found, others)
 
 # %% ../../nbs/20_detectors.ipynb #187daa18
 class WeightsError(ValueError):
