@@ -169,7 +169,7 @@ def _pair_random(idx, sets, clips, rng):
 
 pairings = dict(disjoint=_pair_disjoint, matching=_pair_matching, neighbour=_pair_neighbour, random=_pair_random)   # ways to pair a mini-batch
 
-# %% ../nbs/23_mining.ipynb #bc25cc3c
+# %% ../nbs/23_mining.ipynb #c3661ac8
 def _mine_batches(sets, clips, draw, pair, n_batches, seed, progress):
     "All mini-batches: pairs `(M, 2)`; for each drawn anchor its number and whether it found a partner; the classes in the way of those that did not; the tally."
     pairs, drawn, paired, blockers, tally = [], [], [], Counter(), Counter()
@@ -178,7 +178,8 @@ def _mine_batches(sets, clips, draw, pair, n_batches, seed, progress):
         places = np.array(places, dtype=np.int64).reshape(-1,2)
         lone = np.setdiff1d(np.arange(len(idx)), places)
         for i in lone: blockers.update(np.flatnonzero((sets[idx[i]] & np.delete(sets[idx], i, 0)).any(0)).tolist())
-        pairs.append(idx[places]); drawn.append(idx); paired.append(~np.isin(np.arange(len(idx)), lone)); tally.update(counts)
+        pairs.append(idx[places]); drawn.append(idx); paired.append(~np.isin(np.arange(len(idx)), lone))
+        tally.update(counts)
     return np.concatenate(pairs).astype(np.int32), np.concatenate(drawn), np.concatenate(paired), blockers, tally
 
 # %% ../nbs/23_mining.ipynb #68fa4085
@@ -197,7 +198,7 @@ def true_sets(
     sets[hits.anchor, hits['class'].map(at).astype(int)] = True
     return sets
 
-# %% ../nbs/23_mining.ipynb #2d4c8b04
+# %% ../nbs/23_mining.ipynb #79ecd807
 _of_pairs = ('same clip', 'shares a class')                       # why a pair was refused; every other word of a tally is why an anchor was left
 
 def _tried(names, tally):
@@ -226,12 +227,12 @@ def mining_report(
 
 def report_frame(
     report:dict,    # made by `mine`
-)->pd.DataFrame:    # index what; columns n, share
+)->pd.DataFrame:    # index what; columns n, share (of the drawn anchors, of the tried pairs)
     "The mining report as a table to read."
     rows = [('anchors drawn', report['tried'], report['tried']), ('  found a partner', report['paired'], report['tried'])]
     rows += [(f'  left: {k}', n, report['tried']) for k,n in report['anchors_left'].items()]
     tried = report['pairs_tried']
-    rows += [('pairs tried', tried, tried), ('  taken', tried - sum(report['pairs_rejected'].values()) if report['pairing']!='matching' else report['pairs'], tried)]
+    rows += [('pairs tried', tried, tried), ('  taken', report['pairs'], tried)]
     rows += [(f'  rejected: {k}', n, tried) for k,n in report['pairs_rejected'].items()]
     rows += [(f'    {k}', n, tried) for k,n in report['rejected_by_class'].items()]
     return pd.DataFrame([(what, n, f'{n/max(of, 1):.1%}') for what,n,of in rows], columns=['what','n','share']).set_index('what')
