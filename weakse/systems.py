@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['UnusableSystemError', 'System', 'system_names', 'register_model', 'save_system', 'default_system', 'load_system']
 
-# %% ../nbs/35_systems.ipynb #e63f130b
+# %% ../nbs/35_systems.ipynb #680c7b18
 import copy, hashlib, os
 import numpy as np, torch
 from pathlib import Path
 from torch import Tensor, nn
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from .audio import check_audio, resample
 from .files import atomic_path, read_json, write_json
 from .labels import Vocabulary
 from .models.segan import SEGAN
+from .models.selective import SelectiveNet
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet
 from .models.wiener import highpass, identity, oracle, wiener
@@ -23,7 +25,7 @@ from .models.wiener import highpass, identity, oracle, wiener
 class UnusableSystemError(ValueError):
     "A folder or name from which no system can be made; the message says what is wrong and what to do."
 
-# %% ../nbs/35_systems.ipynb #fccdec95
+# %% ../nbs/35_systems.ipynb #0cf075f8
 class System:
     "One row of a table: a function on waveforms with its rate, vocabulary and conditions."
     def __init__(self,
@@ -34,7 +36,7 @@ class System:
         any_rate:bool=False,    # `f` runs at whatever rate it is given
         needs_clean:bool=False, # `f` wants the clean speech: an oracle
         vocabulary=None,        # `Vocabulary` of the conditions; None: takes no condition
-        bank=None,              # `(K, K)` mean soft tag of each class
+        bank=None,              # `(K, K)` mean soft tag of each class, or `(K, D)` embeddings
         block:float=None,       # longest useful input, s; None: the whole signal at once
         config:dict=None,       # what was saved with it: `strength`, `condition`, training settings
     ):
@@ -47,7 +49,7 @@ class System:
 
     def __call__(self,
         wav:Tensor,        # `(B, T)` waveforms at `self.sample_rate`
-        cond:Tensor=None,  # `(K,)` or `(B, K)` condition, for systems with a vocabulary
+        cond:Tensor=None,  # `(K,)` or `(B, K)` condition, `(D,)` or `(B, D)` embedding, for systems with a vocabulary
         clean:Tensor=None, # `(B, T)` clean speech, for oracles
     )->Tensor:             # `(B, T)` estimates
         "Run the system. Raises `ValueError` when shape, condition or clean speech is not what it needs."
@@ -58,9 +60,9 @@ class System:
         return self.f(wav, cond, clean, self.sample_rate)
 
     def _check_condition(self, cond):
-        n = len(self.vocabulary)
+        n = len(self.vocabulary) if self.bank is None else self.bank.shape[1]
         if cond is None: raise ValueError(f"system `{self.name}` needs a condition of {n} numbers: pass `system.condition('Speech')`, for example")
-        if cond.shape[-1] != n: raise ValueError(f"the condition has {cond.shape[-1]} numbers, system `{self.name}` was trained with {n} classes: use `system.condition(name)`")
+        if cond.shape[-1] != n: raise ValueError(f"the condition has {cond.shape[-1]} numbers, system `{self.name}` was trained with {n}: use `system.condition(name)`")
         return cond
 
     def condition(self,
@@ -73,6 +75,8 @@ class System:
         if kind not in ('mean','one_hot'): raise ValueError(f"condition kind is {kind!r}, known: 'mean', 'one_hot'")
         if kind=='mean' and self.bank is None:
             raise ValueError(f"system `{self.name}` was saved without a bank of mean tags: use condition 'one_hot', or save it with `bank=`")
+        if kind=='one_hot' and self.bank is not None and self.bank.shape[1] != len(self.vocabulary):
+            raise ValueError(f"system `{self.name}` is asked with embeddings of {self.bank.shape[1]} numbers, not with 'one_hot': use condition 'mean', or `system.embed` with a recording")
         k = self.vocabulary.index(name)
         return self.bank[k].clone() if kind=='mean' else nn.functional.one_hot(torch.tensor(k), len(self.vocabulary)).float()
 
@@ -83,6 +87,51 @@ class System:
         if not self.any_rate or sample_rate==self.sample_rate: return self
         other = copy.copy(self); other.sample_rate = sample_rate
         return other
+
+# %% ../nbs/35_systems.ipynb #6882dd14
+def _heard(system, wav, sample_rate):
+    "The listening network, and one recording as it wants it, `(1, T)`; channels are averaged."
+    if not hasattr(getattr(system, 'model', None), 'listen'): raise ValueError(f"system `{system.name}` cannot listen to a recording, it has no classification branch: use `system.condition(name)`, or a system of `train_selective`")
+    wav = resample(check_audio(wav, sample_rate, 'the reference').mean(0), sample_rate, system.sample_rate)
+    return system.model, wav[None].to(next(system.model.parameters()).device)
+
+@torch.no_grad()
+def _embed(self,
+    references,  # `(T,)` or `(C, T)` recording of the sound, or a list of them
+    sample_rate, # Hz, or a list: one for each recording
+)->Tensor:       # `(D,)` mean embedding: a condition
+    "Ask for what is heard in recordings. Raises `ValueError` for a system that cannot listen, for recordings too short or silent, or another number of rates than of recordings."
+    many = list(references) if isinstance(references, (list, tuple)) else [references]
+    rates = list(sample_rate) if isinstance(sample_rate, (list, tuple)) else [sample_rate]*len(many)
+    if not many: raise ValueError("no reference is given, at least 1 recording of the sound expected")
+    if len(rates) != len(many): raise ValueError(f"{len(many)} references but {len(rates)} sample rates; give one rate for all, or one for each")
+    embeddings = [model.embed(wav)[0].cpu() for model,wav in (_heard(self, w, r) for w,r in zip(many, rates))]
+    return torch.stack(embeddings).mean(0)
+System.embed = _embed
+
+def _ranked(self, scores):
+    "Names and scores, the highest first."
+    return dict(sorted(zip(self.vocabulary.names, scores.tolist()), key=lambda x: -x[1]))
+
+@torch.no_grad()
+def _classify(self,
+    wav,             # `(T,)` or `(C, T)` recording of one sound
+    sample_rate:int, # Hz
+)->dict:             # class -> probability, the highest first; they add up to 1
+    "Which class a recording is of. Raises `ValueError` for a system that cannot listen, or a recording too short or silent."
+    model, wav = _heard(self, wav, sample_rate)
+    return _ranked(self, model.classify(wav)[0].float().softmax(-1).cpu())
+System.classify = _classify
+
+@torch.no_grad()
+def _tags(self,
+    wav,             # `(T,)` or `(C, T)` recording of any number of sounds
+    sample_rate:int, # Hz
+)->dict:             # class -> probability of being heard, the highest first
+    "Which classes can be heard. Raises `ValueError` like `classify`."
+    model, wav = _heard(self, wav, sample_rate)
+    return _ranked(self, model.tags(wav)[0].cpu())
+System.tags = _tags
 
 # %% ../nbs/35_systems.ipynb #bc54a1f5
 _rows = {
@@ -96,8 +145,8 @@ def system_names()->list: # of str
     "Names that `load_system` knows without any file."
     return list(_rows)
 
-# %% ../nbs/35_systems.ipynb #e3c34d72
-_models = {c.__name__: c for c in (ConditionalUNet, SEGAN, WaveUNet)}
+# %% ../nbs/35_systems.ipynb #2a5807f2
+_models = {c.__name__: c for c in (ConditionalUNet, SEGAN, SelectiveNet, WaveUNet)}
 
 def register_model(
     cls, # an `nn.Module` class whose instances have `kwargs` and `forward(mix (B,T), cond (B,D)) -> (B,T)`
@@ -108,14 +157,14 @@ def register_model(
 
 def _fingerprint(vocabulary): return hashlib.sha256('\n'.join(vocabulary.names).encode()).hexdigest()[:16]
 
-# %% ../nbs/35_systems.ipynb #caf7f7fd
+# %% ../nbs/35_systems.ipynb #fc2c66ae
 def save_system(
     model:nn.Module,  # a registered class, with its arguments in `model.kwargs`
     folder,           # where to save
     *,
     sample_rate:int,  # Hz, of the training material
     vocabulary,       # `Vocabulary` of the condition; None: the model takes none
-    bank=None,        # `(K, K)` mean soft tag of each class, see `condition_bank`; None: one-hot conditions only
+    bank=None,        # `(K, K)` mean soft tag of each class, see `condition_bank`, or `(K, D)` embeddings; None: one-hot conditions only
     config:dict=None, # further settings to keep: `strength`, `condition`, how it was trained
 )->Path:              # the folder
     "Save what `load_system` needs to rebuild model and conditions. Raises `UnusableSystemError` when the parts do not fit together."
@@ -136,10 +185,13 @@ def save_system(
 
 def _check_sizes(config, n_names, bank, folder):
     "Raise unless config, vocabulary and bank speak of the same number of classes."
-    sizes = {'the network': config['kwargs'].get('n_cond', n_names), 'vocabulary': n_names, 'config.json': config['n_classes']}
+    kwargs = config['kwargs']
+    sizes = {'the network': kwargs.get('n_cond', kwargs.get('n_classes', n_names)), 'vocabulary': n_names, 'config.json': config['n_classes']}
     if bank is not None:
         if np.ndim(bank) != 2: raise UnusableSystemError(f"the bank has shape {np.shape(bank)}, expected (K, K): one row of mean tags for each class")
-        sizes.update({'rows of the bank': len(bank), 'columns of the bank': np.shape(bank)[1]})
+        n_embed = kwargs.get('n_embed')
+        if n_embed and np.shape(bank)[1] != n_embed: raise UnusableSystemError(f"the bank has rows of {np.shape(bank)[1]} numbers, the network's embeddings have {n_embed}: take the bank from this network")
+        sizes.update({'rows of the bank': len(bank)}, **({} if n_embed else {'columns of the bank': np.shape(bank)[1]}))
     if len(set(sizes.values())) > 1:
         found = ', '.join(f'{k} {v}' for k,v in sizes.items())
         raise UnusableSystemError(f"numbers of classes differ in {folder} ({found}): model, vocabulary and bank must come from the same training")
