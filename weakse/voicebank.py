@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['record', 'parts', 'ArchiveError', 'safe_entries', 'matched', 'fetch_voicebank']
 
-# %% ../nbs/13_voicebank.ipynb #15639e5b
-import functools,os,re,shutil,stat,tempfile,warnings,zipfile,zlib
+# %% ../nbs/13_voicebank.ipynb #9de39290
+import functools,os,re,shutil,stat,struct,tempfile,warnings,zipfile,zlib
 from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
@@ -37,7 +37,7 @@ def _danger(
     if info.file_size > min(_largest, _ratio*info.compress_size+2**16): return f"{name!r} unfolds from {info.compress_size} to {info.file_size} bytes"
     return ""
 
-# %% ../nbs/13_voicebank.ipynb #6ee23852
+# %% ../nbs/13_voicebank.ipynb #6d64610f
 def safe_entries(
     path, # zip archive
 )->list:  # names of its sound files, sorted
@@ -45,7 +45,7 @@ def safe_entries(
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as z: infos = z.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as e:
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, struct.error) as e:   # zipfile has no one error for a spoiled directory
         raise ArchiveError(f"{path} ({path.stat().st_size} bytes) is no whole zip archive ({e}): delete it and download it again") from None
     bad = [why for why in map(_danger, infos) if why]
     if sum(i.compress_size for i in infos) > path.stat().st_size: bad.append("its entries overlap: together they claim more bytes than the archive has")
@@ -110,10 +110,16 @@ def matched(
     raise_all(wrong+count+alone, f"VoiceBank-DEMAND, part {part!r}")
     return [(name,c[name],n[name]) for name in sorted(c)]
 
-# %% ../nbs/13_voicebank.ipynb #a862297c
+# %% ../nbs/13_voicebank.ipynb #542cf7b8
 @functools.lru_cache(2)
 def _opened(path, pid): # each process opens its own: a shared file position would mix up the entries
     return zipfile.ZipFile(path)
+
+def _unpacked(half:Path, name:str)->bytes:
+    "An entry of an archive, its CRC checked. Raises `ArchiveError`; zipfile has many errors for a spoiled entry."
+    try: return _opened(half, os.getpid()).read(name)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as e:
+        raise ArchiveError(f"{half.name}: {name} is damaged ({e}): delete the archive and download it again") from None
 
 def _load(
     half:Path,       # folder or archive
@@ -125,10 +131,9 @@ def _load(
         warnings.simplefilter('error', AudioWarning)   # a file that is cut short is no test file
         path = half/name if half.is_dir() else Path(d)/Path(name).name
         try:
-            if half.is_file(): path.write_bytes(_opened(half, os.getpid()).read(name))
+            if half.is_file(): path.write_bytes(_unpacked(half, name))
             if (rate := audio_info(path).sample_rate) < sample_rate: raise AudioError(f"{path} has {rate} Hz, less than the {sample_rate} Hz wanted")
             return load_audio(path, sample_rate)[0]
-        except (zipfile.BadZipFile, zlib.error, EOFError) as e: raise ArchiveError(f"{half.name}: {name} is damaged ({e}): delete the archive and download it again") from None
         except (AudioError, AudioWarning) as e: raise AudioError(str(e).replace(str(path), f'{half.name}/{Path(name).name}')) from None
 
 # %% ../nbs/13_voicebank.ipynb #68669f6f
