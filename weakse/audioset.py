@@ -8,8 +8,8 @@ __all__ = ['COLUMNS', 'CLIP_TYPES', 'STATUSES', 'MANIFEST', 'FAILURES', 'LISTS',
            'show_coverage', 'audioset_shaped', 'audioset_corpus', 'manifest_note', 'fetch_list', 'ClipError',
            'failure_reason', 'youtube_audio', 'cut_clip', 'fetch_clips', 'fetch_audioset']
 
-# %% ../nbs/12a_audioset.ipynb #97df2522
-import base64,contextlib,csv,hashlib,json,os,re,shutil,subprocess,threading,time,urllib.request,warnings
+# %% ../nbs/12a_audioset.ipynb #f31ed9a8
+import base64,contextlib,csv,hashlib,os,re,shutil,subprocess,threading,time,urllib.request,warnings
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
@@ -24,21 +24,26 @@ from .files import atomic_path, read_json, write_json
 from .labels import Ontology, Vocabulary, audioset_vocabulary
 from .scale import pmap
 
-# %% ../nbs/12a_audioset.ipynb #d9e9dc49
+# %% ../nbs/12a_audioset.ipynb #2a3726ab
 COLUMNS = ['YTID','start_seconds','end_seconds','positive_labels'] # of a list of segments
+
+def _fields(line):
+    "The fields of one line; a quote that nobody closes ends with it."
+    try: return next(csv.reader([line], skipinitialspace=True))
+    except csv.Error: return []
 
 def _split_list(path):
     "Names of the columns, rows of text with their line numbers, and the number of rows that the comments promise."
     path = Path(path)
     if not path.is_file(): raise CorpusError(f"no list of segments {path}; `weakse fetch audioset` gets the published ones")
-    lines = path.read_text(encoding='utf-8-sig').splitlines()
+    lines = path.read_text(encoding='utf-8-sig', errors='replace').split('\n')
     comments = [l.lstrip('# ') for l in lines if l.startswith('#')]
     numbers = [n for n,l in enumerate(lines, 1) if l.strip() and not l.startswith('#')]
     if not comments and numbers: comments,numbers = [lines[numbers[0]-1]],numbers[1:]
     header = [c.strip() for c in comments[-1].split(',')] if comments else []
     raise_all([f"no column {c!r}; the last comment line names {', '.join(header) or 'none'}" for c in COLUMNS if c not in header], path)
     promised = re.search(r'num_segs=(\d+)', ' '.join(comments))
-    return header,list(csv.reader((lines[n-1] for n in numbers), skipinitialspace=True)),numbers,promised and int(promised[1])
+    return header,[_fields(lines[n-1].strip()) for n in numbers],numbers,promised and int(promised[1])
 
 # %% ../nbs/12a_audioset.ipynb #7425adff
 def _row_problems(t):
@@ -61,7 +66,7 @@ def _class_problems(t, known, ontology):
     named = lambda m: f"{ontology.nodes[m]['name']!r} in the ontology, but none" if ontology and m in ontology.nodes else "none"
     return [(ls[0], f"class id {m!r} is {named(m)} of the {len(known)} classes" + (f"; also in line {', '.join(map(str, ls[1:4]))}{', ...' if len(ls)>4 else ''}" if len(ls)>1 else '')) for m,ls in lines.items()]
 
-# %% ../nbs/12a_audioset.ipynb #7f2fbcd9
+# %% ../nbs/12a_audioset.ipynb #a800a3fe
 def read_segments(
     path,                       # csv in AudioSet's format
     vocabulary:Vocabulary=None, # K classes; None: the 527
@@ -74,7 +79,7 @@ def read_segments(
     if promised not in (None, len(rows)): problems.append((0, f"{len(rows)} segments, but its comment says num_segs={promised}; download it again, or correct the comment if you chose some"))
     t = pd.DataFrame([r for r in rows if len(r)==len(header)], columns=header, dtype=str)[COLUMNS]
     t['line'] = [n for n,r in zip(numbers, rows) if len(r)==len(header)]
-    t['id'],t['start'],t['end'] = t.YTID.str.strip(),*(pd.to_numeric(t[c], errors='coerce') for c in COLUMNS[1:3])
+    t['id'],t['start'],t['end'] = t.YTID.str.strip(),*(pd.to_numeric(t[c], errors='coerce').replace(np.inf, np.nan) for c in COLUMNS[1:3])
     t['mids'] = [[m.strip() for m in cell.split(',') if m.strip()] for cell in t.positive_labels]
     if len(t): problems += _row_problems(t) + _class_problems(t, known, ontology)
     raise_all([f"line {n}: {said}" if n else said for n,said in sorted(problems)], path)
@@ -395,9 +400,9 @@ def fetch_list(
         except ValueError as e: raise FetchError(f"what arrived is no {name}: {str(e).replace(str(tmp), name)[:300]}{by_hand}") from None
     return path
 
-# %% ../nbs/12a_audioset.ipynb #7bc2a305
+# %% ../nbs/12a_audioset.ipynb #c9621b0f
 class ClipError(ValueError):
-    "A clip that cannot be had; `reason` is one word for the manifest."
+    "A clip that cannot be had: `reason`, a word or two for the manifest, and `message`, what was said."
     def __init__(self, reason, message): super().__init__(message); self.reason = reason
 
 _reasons = [('other', r'requested format|report this issue|unable to extract|javascript runtime'), ('refused', r'429|too many requests|rate-limited|not a bot|captcha|http error 403'), ('private', r'private'),

@@ -134,14 +134,17 @@ def audioset_vocabulary()->Vocabulary: # 527 classes
     "AudioSet's 527 classes in their published order, with PANNs' equal-precision-and-recall thresholds."
     return Vocabulary.read(_shipped('audioset'))
 
-# %% ../nbs/02_labels.ipynb #18fff07a
+# %% ../nbs/02_labels.ipynb #9c6ba45d
 class OntologyError(ValueError):
     "An ontology that contradicts itself; the message lists every problem found."
 
 def _node_problems(nodes:list)->list:
     "What is wrong with the nodes one by one: missing fields, ids that occur twice, children that are no nodes."
-    lacking = [f"node {i} has no {key!r}; expected id, name and child_ids" for i,n in enumerate(nodes) for key in ('id','name','child_ids') if not isinstance(n, dict) or key not in n]
-    if lacking: return lacking
+    fields = dict(id=str, name=str, child_ids=list)
+    wrong = [f"node {i} has {f'{key} {n[key]!r}' if isinstance(n, dict) and key in n else f'no {key!r}'}; expected id and name, which are texts, and child_ids, a list"
+             for i,n in enumerate(nodes) for key,kind in fields.items() if not isinstance(n, dict) or not isinstance(n.get(key), kind)]
+    wrong += [f"{n['name']!r} ({n['id']}) has the child {c!r}; expected an id" for n in nodes if not wrong for c in n['child_ids'] if not isinstance(c, str)]
+    if wrong: return wrong
     ids = [n['id'] for n in nodes]
     known = set(ids)
     twice = [f"id {id!r} occurs {ids.count(id)} times; keep one of the nodes" for id in dict.fromkeys(ids) if ids.count(id)>1]
