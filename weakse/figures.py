@@ -16,7 +16,7 @@ from .detectors import Detector, load_detector
 from .files import atomic_path, write_json
 from .inference import show_enhancement
 
-# %% ../nbs/52_figures.ipynb #73b3fe92
+# %% ../nbs/52_figures.ipynb #4b96d0f0
 def pick_clip(
     corpus:Corpus,          # clips with weak labels
     detector:Detector,      # that listens to them
@@ -37,18 +37,16 @@ def pick_clip(
         return float(find_anchors(curve, [0], seconds, detector.hop)[1][0] - curve.mean())
     return max(tqdm(having[:n_candidates], desc='choosing a clip', disable=not progress), key=prominence)
 
-def _kind(table)->str: # "noise" or "speaker"
-    "In what the examples are to differ: in their noise, where it is known."
-    return 'noise' if (table.noise != '').any() else 'speaker'
+def _kind(table, n=2)->str: # "noise", "speaker" or, where neither is known, "file"
+    "In what `n` examples are to differ."
+    return next((k for k in ('noise','speaker') if table[k].nunique() >= n), 'file')
 
 def pick_pairs(
     table:pd.DataFrame, # file, snr_db, speaker, noise
     n:int=2,            # how many
 )->pd.DataFrame:        # `n` rows, or all there are
-    "The pairs of lowest SNR that differ in their noise, or in their speaker where no noise is known."
-    rows = table.sort_values(['snr_db','file'], kind='stable')
-    different = rows.drop_duplicates(_kind(table))
-    return (different if len(different) >= n else rows).head(n)
+    "The pairs of lowest SNR that differ in their noise, or in their speaker where the noise is not known."
+    return table.sort_values(['snr_db','file'], kind='stable').drop_duplicates(_kind(table, n)).head(n)
 
 # %% ../nbs/52_figures.ipynb #4a4e442b
 def save_figure(
