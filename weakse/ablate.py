@@ -46,7 +46,7 @@ questions = [                                                      # paper and o
     Question('place of the condition', '2.6', ('base','mean'), ('after','mean'), 'condition before the rectifier', 'after it'),
     Question('level', 'code', ('base','mean'), ('snr','mean'), 'both sounds of equal energy', 'SNR drawn from a range')]
 
-# %% ../nbs/53_ablate.ipynb #c66bcf8a
+# %% ../nbs/53_ablate.ipynb #fab07db7
 def _merged(a, b):
     "Nested dicts: `b` over `a`."
     return {k: _merged(a.get(k) or {}, v) if isinstance(v := b.get(k, a.get(k)), dict) else v for k in {**a, **b}}
@@ -57,11 +57,15 @@ def base_settings(
     steps:int,        # updates
     width:float,      # of the network
     batch_size:int,   # mixtures in a batch
+    lr:float|None=None,      # highest rate of Adam; None: the run's
+    seconds:float|None=None, # random crop of each anchor, s; None: the run's
 )->dict:              # blocks anchors, mine, train
     "The paper's side of every question, the run's recipe for the rest, and the size of a short run."
     paper = {'anchors': {'by':'area'}, 'mine': {'pairing':'disjoint', 'labels':'none', 'threshold_scale':1.},
              'train': {'condition':'soft', 'place':'before', 'mixtures': {'level':'matched', 'n_interferers':[1,1]}}}
     size = {'steps':steps, 'width':width, 'batch_size':batch_size, 'warmup':min((train or {}).get('warmup', 0), steps//8), 'use':None}
+    if lr: size['lr'] = lr
+    if seconds: size['mixtures'] = {'seconds':seconds}
     if (train or {}).get('ema'): size['ema'] = round(max(0., 1 - 10/steps), 4)         # an average over a tenth of the run
     out = _merged(_merged({'mine': mine or {}, 'train': train or {}}, paper), {'train': size})
     for block in out.values(): block.pop('seed', None); block.pop('checkpoint_every', None)
@@ -238,7 +242,7 @@ def to_markdown(
         _table(['The paper\'s choice','instead',*heads], answers), '\n'.join(f"- {a['says']}" for a in result['answers']), "Means over seeds and files, and what the pairs are:",
         _table(['variant','asked with',*heads,'truly disjoint','disjoint by tags','anchors paired'], [noisy, *cells])]) + '\n'
 
-# %% ../nbs/53_ablate.ipynb #1ffae9f2
+# %% ../nbs/53_ablate.ipynb #64c0b5fd
 def _check(names, seeds):
     "The variants to run, the base first. Raises ValueError for an unknown one, no seed, or a seed twice."
     unknown = sorted(set(names or []) - set(changes))
@@ -261,6 +265,8 @@ def ablate(
     steps:int=400,                 # updates of a training
     width:float=1/16,              # of the network
     batch_size:int=8,              # mixtures in a batch
+    lr:float|None=None,            # highest rate of Adam; None: the run's
+    seconds:float|None=None,       # random crop of each anchor, s; None: the run's
     n_pairs:int=40,                # test pairs to score, spread over all
     title:str="Ablation (synthetic corpus)", # heading; names the corpus
     work:str|Path='artifacts/ablate', # folder of the kept cells
@@ -271,7 +277,7 @@ def ablate(
     names, work = _check(variants, seeds), Path(work)
     files = _test_files(pairs, n_pairs)
     paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=_copy_pairs(pairs, files, work/'pairs'))
-    base, fingerprint, cells = base_settings(mine, train, steps, width, batch_size), _fingerprint(anchors, pairs, files), {n: [] for n in names}
+    base, fingerprint, cells = base_settings(mine, train, steps, width, batch_size, lr, seconds), _fingerprint(anchors, pairs, files), {n: [] for n in names}
     noisy = _light(score_folders(paths['pairs']/'clean', paths['pairs']/'noisy', n_workers=1, progress=False))
     bar = tqdm([(s, n) for s in seeds for n in names], desc='ablation', unit='training', disable=not progress)
     for s,n in bar:                                                 # seeds outside: an interrupted stage has all variants of the first
