@@ -129,7 +129,7 @@ def _cell(paths, name, settings, seed, work, fingerprint, progress):
     shutil.rmtree(folder, ignore_errors=True)
     return read_json(kept)                                         # rounded as it will be read the next time
 
-# %% ../nbs/53_ablate.ipynb #8bd9c70c
+# %% ../nbs/53_ablate.ipynb #607c71f9
 def crossed_interval(
     values,      # `(S, N)` differences: seeds, files
     seed:int=0,  # of the draws
@@ -139,8 +139,8 @@ def crossed_interval(
     "Percentile bootstrap interval of the mean when seeds and files are both samples. Raises ValueError where a value is missing."
     x, rng = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
     if x.ndim!=2 or not x.size or not np.isfinite(x).all(): raise ValueError(f"differences of shape {x.shape} with {(~np.isfinite(x)).sum()} missing values; give seeds by files, without gaps")
-    seeds, files = (rng.integers(k, size=(n,k)) for k in x.shape)
-    means = np.array([x[s][:,f].mean() for s,f in zip(seeds, files)])
+    seeds, files = (rng.multinomial(k, np.full(k, 1/k), n)/k for k in x.shape)   # how often each was drawn
+    means = (seeds@x*files).sum(1)
     return tuple(float(q) for q in np.quantile(means, [(1 - level)/2, (1 + level)/2]))
 
 def _paired(paper, other, metric):
