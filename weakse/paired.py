@@ -165,12 +165,15 @@ def _run(task, windows, held, save, steps, valid_every, progress):
     seconds, made = time.perf_counter() - clock, save.history[known:]
     return 1 - sum(r['step_seconds'] for r in made)/seconds if made else 0.
 
-# %% ../nbs/44_paired.ipynb #2402aead
+# %% ../nbs/44_paired.ipynb #ad7ed762
 def _seeded(make, seed):
     "What `make()` gives, its random start drawn from `seed` alone."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
+
+def _check_start(start):
+    if start not in ('random','pass_through'): raise ValueError(f"`start` is {start!r}; known: random, pass_through")
 
 def _report(s, rows, windows, model, outside, seconds):
     "What a finished training says of itself."
@@ -193,7 +196,7 @@ def _train(name, pairs, out, s, make_task, every, folder, progress):
     shutil.rmtree(folder, ignore_errors=True)
     return report
 
-# %% ../nbs/44_paired.ipynb #fc3a8584
+# %% ../nbs/44_paired.ipynb #7ddd0426
 def train_segan(
     pairs:str|Path,                 # folder of training pairs
     out:str|Path,                   # folder of the finished system
@@ -205,7 +208,9 @@ def train_segan(
     n_reference:int|None=None,      # windows of the reference batch; None: as many as in a batch (paper)
     lr:float=2e-4,                  # rate of RMSprop (paper: 2e-4)
     schedule:str='constant',        # "constant" (paper), "cosine" or "one_cycle"
+    warmup:int=0,                   # updates of linear rise (paper: 0)
     ema:float|None=None,            # decay of the running average of the generator; None: none (paper)
+    start:str='random',             # initial weights of the generator: "random", or "pass_through" (the paper gives none)
     l1:float=100.,                  # weight of the L1 term (paper: 100)
     emphasis:float=.95,             # pre-emphasis (paper: 0.95)
     overlap:float=.5,               # of the windows (paper: 0.5)
@@ -222,9 +227,12 @@ def train_segan(
 )->dict:                            # settings, curve, parameters, seconds
     "Train SEGAN on pairs and save its generator as a system (Pascual et al. 2017); an interrupted run goes on where it was."
     s = {k: v for k,v in locals().items() if k not in ('pairs','out','checkpoint_every','checkpoints','progress')}
+    _check_start(start)
     def make_task(windows, steps):
+        model = SEGAN(width, emphasis, seed)
+        if start=='pass_through': model.generator.pass_through()
         reference = torch.stack([pre_emphasis(w, emphasis) for w in _reference(windows, n_reference or batch_size)], 1)
-        return AdversarialTask(SEGAN(width, emphasis, seed), Discriminator(reference, width), lr, l1=l1, seed=seed, precision=precision, schedule=schedule, steps=steps, ema=ema)
+        return AdversarialTask(model, Discriminator(reference, width), lr, l1=l1, seed=seed, precision=precision, schedule=schedule, steps=steps, warmup=warmup, ema=ema)
     return _train('segan', pairs, out, s, make_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
 
 def _reference(windows, n):
@@ -232,7 +240,7 @@ def _reference(windows, n):
     found = windows.at(windows.starts[np.linspace(0, len(windows) - 1, n).astype(int)])
     return found['clean'], found['noisy']
 
-# %% ../nbs/44_paired.ipynb #d97876ee
+# %% ../nbs/44_paired.ipynb #5b034228
 def train_wave_unet(
     pairs:str|Path,                 # folder of training pairs
     out:str|Path,                   # folder of the finished system
@@ -250,6 +258,7 @@ def train_wave_unet(
     warmup:int=0,                   # updates of linear rise, not for "plateau"
     clip:float|None=None,           # largest gradient norm; None: no clipping (paper)
     ema:float|None=None,            # decay of the running average of the weights; None: none (paper)
+    start:str='random',             # initial weights: "random", or "pass_through" (the papers give none)
     overlap:float=.5,               # of the grid of windows
     jitter:bool=True,               # windows start anywhere (paper)
     gain_range:tuple[float,float]=(.7, 1.), # factors on speech and noise of each window (paper)
@@ -265,6 +274,9 @@ def train_wave_unet(
     "Train Wave-U-Net on pairs and save it as a system (Macartney and Weyde 2018); an interrupted run goes on where it was."
     s = {k: v for k,v in locals().items() if k not in ('pairs','out','checkpoint_every','checkpoints','progress')}
     if schedule=='plateau' and not valid_share: raise ValueError("schedule 'plateau' stops by held-out pairs, but `valid_share` is 0; give a share such as 0.05, or another schedule")
+    _check_start(start)
     def make_task(windows, steps):
-        return PairedTask(WaveUNet(width, depth, difference), lr, fine_lr=fine_lr, patience=patience, schedule=schedule, steps=steps, warmup=warmup, clip=clip, ema=ema, precision=precision)
+        model = WaveUNet(width, depth, difference)
+        if start=='pass_through': model.pass_through()
+        return PairedTask(model, lr, fine_lr=fine_lr, patience=patience, schedule=schedule, steps=steps, warmup=warmup, clip=clip, ema=ema, precision=precision)
     return _train('wave_unet', pairs, out, s, make_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)

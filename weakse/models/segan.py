@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['DEPTHS', 'WINDOW', 'pre_emphasis', 'de_emphasis', 'depths', 'Generator', 'VirtualBatchNorm', 'Discriminator', 'SEGAN']
 
-# %% ../../nbs/33_models.segan.ipynb #614aa086
+# %% ../../nbs/33_models.segan.ipynb #ffbebb4f
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from ..audio import fit_length
@@ -71,6 +72,19 @@ class Generator(nn.Module):
         x = torch.cat([z[:,:,None].to(x.dtype), x], 1)
         for conv,bend,skip in zip(self.up, self.bend_up, skips[-2::-1]): x = torch.cat([bend(conv(x)), skip], 1)
         return torch.tanh(self.up[-1](x))[:,0,0]
+
+# %% ../../nbs/33_models.segan.ipynb #29ac47fb
+@patch
+@torch.no_grad()
+def pass_through(self:Generator)->Generator: # itself, changed
+    "Start as `tanh` of the input. Raises `ValueError` where the first layer is too narrow."
+    first, last, middle = self.down[0], self.up[-1], _KERNEL//2
+    c = first.out_channels
+    if c < 2: raise ValueError(f"the first layer has {c} channel, expected at least 2 to pass even and odd samples: choose `width` 0.125 or more, or `start` \"random\"")
+    first.weight[:2], first.bias[:2] = 0, 0
+    last.weight.zero_(); last.bias.zero_()
+    for i in (0, 1): first.weight[i,0,0,middle+i] = last.weight[c+i,0,0,middle+i] = 1          # the skip is the second half of the last layer's input
+    return self
 
 # %% ../../nbs/33_models.segan.ipynb #058686a4
 def _over_time(v, x): return v.to(x.dtype).reshape(*v.shape, *[1]*(x.ndim - 2))
