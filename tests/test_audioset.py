@@ -22,7 +22,7 @@ def site(id, folder):
     if int(id[-5:])%4 == 3: raise ClipError('private', "Private video")
     return save_audio(Path(folder)/f'{id}.wav', NOISE, 8000)
 
-def content(folder): return {p.name: sha256_of(p) for p in folder.glob('*.flac')}
+def content(folder): return {p.name: sha256_of(p) for p in folder.glob('*.flac')}   # hidden ones too: there must be none
 
 # a run of its own, so that it can be killed: a slow site, a line for each video it is asked for
 RUN = '''
@@ -56,7 +56,7 @@ def test_killed_and_called_again_it_ends_where_an_undisturbed_run_does(tmp_path,
     run.communicate(timeout=60)
     assert run.returncode != 0
     there, noted = content(tmp_path/'out'), read_failures(tmp_path/'out')
-    assert 0 < len(there) < 18 and not list((tmp_path/'out').glob('.*.tmp*'))
+    assert 0 < len(there) < 18 and [p.name for p in (tmp_path/'out').glob('.*')] in (['.part'], [])
     assert len(there)+len(noted) >= 8-n_workers                   # what was in work is all that an end can cost
     asked = []
     report = fetch_clips(path, tmp_path/'out', download=lambda id, folder: (asked.append(id), site(id, folder))[1], **FAST)

@@ -509,7 +509,7 @@ class _Notes:
         with self.lock, self.path.open('a', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerow([row.id, f'{row.start:.3f}', reason, ' '.join(message.split())[:300]])
 
-# %% ../nbs/12a_audioset.ipynb #00a3a3ef
+# %% ../nbs/12a_audioset.ipynb #7880b84f
 def _fetch_one(row, out, download, sample_rate, tolerance, pace, notes, tries):
     "Get one clip; its reason where it cannot be had, else ''. A part that an interruption leaves is gone on with."
     name = f'Y{row.id}_{row.start*1000:.0f}'
@@ -518,7 +518,8 @@ def _fetch_one(row, out, download, sample_rate, tolerance, pace, notes, tries):
         pace.wait()
         part.mkdir(parents=True, exist_ok=True)
         try:
-            cut_clip(download(row.id, part), out/f'{name}.flac', row.start, row.end, sample_rate, tolerance)
+            cut = cut_clip(download(row.id, part), part/'segment.flac', row.start, row.end, sample_rate, tolerance)
+            os.replace(cut, out/f'{name}.flac')            # nothing unfinished is ever beside the clips, not even after a kill
             reason,said = '',''
         except ClipError as e: reason,said = e.reason,str(e)
         pace.heard(reason, said)
