@@ -1,6 +1,8 @@
 # One word for each thing a person does here. `make repro` and `make test` create the environment themselves.
 #   make repro [PARAMS=params/smoke.yaml]   build the corpus, train, score, print Table 1
 #   make test                               every test: notebooks and tests/
+#   make ablate                             what each of the paper's choices is worth (an hour)
+#   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make lab · make docs · make bench
 SHELL  := /bin/bash
 PYTHON ?= python3.11
@@ -9,10 +11,12 @@ EXTRAS ?= dev,speech
 PARAMS ?= params.yaml
 BIN    := $(VENV)/bin
 # the stamp carries the hash of what is installed: a second call costs nothing, a changed requirement installs again
-STAMP  := $(VENV)/installed-$(shell cat settings.ini constraints.txt | git hash-object --stdin | cut -c1-12)
+WANTED := $(shell cat settings.ini constraints.txt | git hash-object --stdin | cut -c1-12)
+STAMP  := $(VENV)/installed-$(WANTED)
+AUDIOSET := $(VENV)/audioset-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro test lab docs bench export clean
+.PHONY: help env audioset repro ablate paper test lab docs bench export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,6 +33,20 @@ $(STAMP):
 
 repro: $(STAMP)
 	@$(BIN)/weakse repro --params $(PARAMS)
+
+ablate: $(STAMP)
+	@$(BIN)/weakse repro ablate --params $(PARAMS)
+
+# PANNs' networks and the downloader of AudioSet, which most people do not need
+$(AUDIOSET): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e '.[audioset]'
+	@rm -f $(VENV)/audioset-*
+	@touch $@
+
+audioset: $(AUDIOSET)
+
+paper: $(AUDIOSET)
+	@$(BIN)/python tests/paper_check.py
 
 test: $(STAMP)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest tests -q -n 2 --dist worksteal -p no:cacheprovider
