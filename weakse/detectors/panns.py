@@ -153,7 +153,7 @@ def _same_weights(folder, source):
     was, now = read_json(folder/"config.json")["weights"], _checksums(source)
     if was != now: raise ValueError(f"{folder} was prepared with the weights {was}, but the cache folder has {now} ({source['title']}); run `weakse tagger` again, or fetch the others")
 
-# %% ../../nbs/20b_detectors.panns.ipynb #d1aad123
+# %% ../../nbs/20b_detectors.panns.ipynb #8fb7b402
 def _noises(n, generator):
     "`(n, 64000)` coloured noises of random level with random gaps, for norms to settle on."
     white = torch.randn(n, 64000, generator=generator)
@@ -165,17 +165,16 @@ def _noises(n, generator):
 
 @torch.no_grad()
 def _settle(net, sounds):
-    "Let batch norms take their statistics from these sounds, and the last layer give logits around -5."
+    "Let batch norms take their statistics from these sounds, and the last layer give logits around -5 on them."
     norms, heard = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)], []
     for norm in norms: norm.reset_running_stats(); norm.momentum = 1.; norm.train()
     hook = net.fc_audioset.register_forward_hook(lambda layer, x, out: heard.append(out.flatten(0, -2)))
     net(sounds)
-    for norm in norms: norm.momentum = .1; norm.eval()
-    net(sounds)
     hook.remove()
-    scale = 1.5/heard[-1].std(0)
+    for norm in norms: norm.momentum = .1; norm.eval()
+    scale = 1.5/heard[0].std(0)
     net.fc_audioset.weight *= scale[:, None]
-    net.fc_audioset.bias.copy_(-5 - scale*heard[-1].mean(0))
+    net.fc_audioset.bias.copy_(-5 - scale*heard[0].mean(0))
 
 @torch.no_grad()
 def stand_in(
@@ -186,7 +185,7 @@ def stand_in(
     net, generator = build_network(name), torch.Generator().manual_seed(seed)
     for layer in (m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))):
         layer.weight.normal_(0, math.sqrt(2/layer.weight[0].numel()), generator=generator)
-    _settle(net, _noises(12, generator))
+    _settle(net, _noises(8, generator))
     return net
 
 def write_stand_ins(
