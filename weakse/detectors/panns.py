@@ -153,28 +153,28 @@ def _same_weights(folder, source):
     was, now = read_json(folder/"config.json")["weights"], _checksums(source)
     if was != now: raise ValueError(f"{folder} was prepared with the weights {was}, but the cache folder has {now} ({source['title']}); run `weakse tagger` again, or fetch the others")
 
-# %% ../../nbs/20b_detectors.panns.ipynb #8fb7b402
+# %% ../../nbs/20b_detectors.panns.ipynb #4df78c25
 def _noises(n, generator):
-    "`(n, 64000)` coloured noises of random level with random gaps, for norms to settle on."
-    white = torch.randn(n, 64000, generator=generator)
+    "`(n, 20480)` coloured noises, 0.64 s, of random level with random gaps, for norms to settle on."
+    white = torch.randn(n, 20480, generator=generator)
     slope, level = 2*torch.rand(n, 1, generator=generator), 10**(-2*torch.rand(n, 1, generator=generator) - .5)
-    colour = torch.arange(1, 32002)**-slope
-    sound = torch.fft.irfft(torch.fft.rfft(white)*colour, 64000)
-    gate = (torch.rand(n, 10, generator=generator) < .7).float().repeat_interleave(6400, 1)
+    colour = torch.arange(1, 10242)**-slope
+    sound = torch.fft.irfft(torch.fft.rfft(white)*colour, 20480)
+    gate = (torch.rand(n, 10, generator=generator) < .7).float().repeat_interleave(2048, 1)
     return level*(sound/sound.std(-1, keepdim=True))*(.05 + gate)
 
 @torch.no_grad()
 def _settle(net, sounds):
-    "Let batch norms take their statistics from these sounds, and the last layer give logits around -5 on them."
+    "Let batch norms take their statistics from these sounds, and the last layer give logits around -8 on them."
     norms, heard = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)], []
     for norm in norms: norm.reset_running_stats(); norm.momentum = 1.; norm.train()
     hook = net.fc_audioset.register_forward_hook(lambda layer, x, out: heard.append(out.flatten(0, -2)))
     net(sounds)
     hook.remove()
     for norm in norms: norm.momentum = .1; norm.eval()
-    scale = 1.5/heard[0].std(0)
+    scale = 1/heard[0].std(0)
     net.fc_audioset.weight *= scale[:, None]
-    net.fc_audioset.bias.copy_(-5 - scale*heard[0].mean(0))
+    net.fc_audioset.bias.copy_(-8 - scale*heard[0].mean(0))
 
 @torch.no_grad()
 def stand_in(
@@ -185,7 +185,7 @@ def stand_in(
     net, generator = build_network(name), torch.Generator().manual_seed(seed)
     for layer in (m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))):
         layer.weight.normal_(0, math.sqrt(2/layer.weight[0].numel()), generator=generator)
-    _settle(net, _noises(8, generator))
+    _settle(net, _noises(32, generator))
     return net
 
 def write_stand_ins(
