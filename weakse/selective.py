@@ -298,19 +298,16 @@ def _others_table(t, snr):
         rows.append([name, *sdri, *_cells(t["rows"], SPEECH_METRICS, **where, object=object, kind="speech", seen="all")])
     return _markdown_table(["system and order", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()], [r for r in rows if any(r[1:])])
 
-# %% ../nbs/54_selective.ipynb #afa29c88
+# %% ../nbs/54_selective.ipynb #a0049308
 def _difference_table(t):
     "What one row has over another, at the mean of all levels where there is one."
-    levels = {(r["a"], r["b"], r["snr_db"]) for r in t["differences"]}
-    rows = []
-    for a,b in dict.fromkeys((r["a"], r["b"]) for r in t["differences"]):
-        snr = "mean" if (a, b, "mean") in levels else t["extra_snrs"][0]
-        kind,metrics = ("object", ["sdri"]) if a.endswith("/extracted") else ("speech", SPEECH_METRICS)
-        of = {(r["kind"], r["seen"], r["metric"]): r for r in t["differences"] if (r["a"], r["b"], r["snr_db"])==(a, b, snr)}
-        wanted = [(kind, True, "sdri"), (kind, False, "sdri")] + [("speech", "all", m) for m in SPEECH_METRICS]
-        cells = [_difference_cell(dict(r, mean=r["value"]), k[2]) if (r := of.get(k)) and r["value"] is not None else "" for k in wanted]
-        rows.append([f"{_plain(a)} minus {_plain(b)}" + ("" if snr=="mean" else f", {snr:g} dB"), *cells])
-    return _markdown_table(["difference", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()], [r for r in rows if any(r[1:])])
+    lines,every = {},{(r["a"], r["b"]) for r in t["differences"] if r["snr_db"]=="mean"}
+    for r in t["differences"]:
+        snr = "mean" if (r["a"], r["b"]) in every else t["extra_snrs"][0]
+        label = f"{_plain(r['a'])} minus {_plain(r['b'])}" + ("" if snr=="mean" else f", {snr:g} dB")
+        if r["snr_db"]==snr and r["value"] is not None: lines.setdefault(label, {})[r["kind"], r["seen"], r["metric"]] = _difference_cell(dict(r, mean=r["value"]), r["metric"])
+    wanted = [("object", True, "sdri"), ("object", False, "sdri"), *(("speech", "all", m) for m in SPEECH_METRICS)]
+    return _markdown_table(["difference", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()], [[label, *(cells.get(k, "") for k in wanted)] for label,cells in lines.items()])
 
 def _plain(side):
     "A side of a difference in words."
