@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SLOTS', 'JointError', 'heard_sets', 'usable_anchors', 'Scenes', 'ask', 'remove', 'JointTask', 'embedding_bank',
-           'held_out_accuracy', 'train_selective']
+           'train_selective']
 
 # %% ../nbs/45_joint.ipynb #a2c01f1d
 import shutil, time
@@ -43,11 +43,12 @@ def heard_sets(
     own = np.eye(K, dtype=bool)[store.classes]
     return labels, own | labels & (store.tags > threshold_scale*np.asarray(store.vocabulary.thresholds, np.float32))
 
-# %% ../nbs/45_joint.ipynb #70c9921e
+# %% ../nbs/45_joint.ipynb #e2dfc776
 def usable_anchors(
     store,                    # anchors
     kinds:pd.DataFrame,       # class, kind, seen
     threshold_scale:float=.5, # see `heard_sets`
+    least:int=2,              # anchors that a class needs: one to mix, one as reference
 )->dict:                      # slot -> {class number: anchor numbers, the purest first}
     "Anchors of seen classes in which nothing else is heard, from clips without any unseen class. Raises `JointError` for a slot with no class left."
     labels, heard = heard_sets(store, threshold_scale)
@@ -56,9 +57,9 @@ def usable_anchors(
     order = np.argsort(-purity(store.tags, store.classes, store.vocabulary.names), kind='stable')
     def members(k): return order[usable[order] & (store.classes[order]==k)]
     pools = {s: {k: members(k) for k in map(store.vocabulary.index, kinds['class'][(kinds.kind==s) & kinds.seen.astype(bool)])} for s in SLOTS}
-    pools = {s: {k: m for k,m in pool.items() if len(m) > 1} for s,pool in pools.items()}
+    pools = {s: {k: m for k,m in pool.items() if len(m) >= least} for s,pool in pools.items()}
     empty = [s for s,pool in pools.items() if not pool]
-    if empty: raise JointError(f"no class of kind {' and '.join(empty)} has 2 anchors of its own (one to mix, one as reference); label more clips, or raise `threshold_scale` ({threshold_scale})")
+    if empty: raise JointError(f"no class of kind {' and '.join(empty)} has {least} anchors of its own; label more clips, or raise `threshold_scale` ({threshold_scale})")
     return pools
 
 # %% ../nbs/45_joint.ipynb #a08808c2
@@ -238,22 +239,6 @@ def embedding_bank(
         chosen = order[store.classes[order]==k][:n]
         bank[k] = ask(model, store.wav(chosen), torch.full((len(chosen),), int(k)))[0].mean(0)
     return bank
-
-# %% ../nbs/45_joint.ipynb #bcc2e0d5
-@torch.no_grad()
-def held_out_accuracy(
-    model:SelectiveNet,       # in evaluation
-    store,                    # anchors of clips that took no part in training
-    kinds:pd.DataFrame,       # class, kind, seen
-    threshold_scale:float=.5, # see `heard_sets`
-)->dict:                      # n, accuracy, balanced (mean over classes)
-    "Share of held-out anchors, of seen classes and with nothing else in them, whose class the branch names."
-    wanted = [m for pool in usable_anchors(store, kinds, threshold_scale).values() for m in pool.values()]
-    idx = np.concatenate(wanted)
-    classes = store.classes[idx]
-    found = torch.cat([model.classify(store.wav(i)).argmax(1) for i in np.array_split(idx, max(1, len(idx)//32))]).numpy()
-    right = pd.Series(found==classes).groupby(classes).mean()
-    return dict(n=len(idx), accuracy=float((found==classes).mean()), balanced=float(right.mean()))
 
 # %% ../nbs/45_joint.ipynb #98c9784e
 def train_selective(
