@@ -129,7 +129,7 @@ def _cell(paths, name, settings, seed, work, fingerprint, progress):
     shutil.rmtree(folder, ignore_errors=True)
     return read_json(kept)                                         # rounded as it will be read the next time
 
-# %% ../nbs/53_ablate.ipynb #607c71f9
+# %% ../nbs/53_ablate.ipynb #47465e55
 def crossed_interval(
     values,      # `(S, N)` differences: seeds, files
     seed:int=0,  # of the draws
@@ -159,7 +159,7 @@ def compare_cells(
         d = _paired(paper, other, k)
         if not d.size: continue
         low, high = crossed_interval(d, seed)
-        sure = (low>0 and (d.mean(1)>0).all() or high<0 and (d.mean(1)<0).all()) and abs(d.mean())>=.005     # less is 0.00 in every table
+        sure = len(d)>=3 and (low>0 and (d.mean(1)>0).all() or high<0 and (d.mean(1)<0).all()) and abs(d.mean())>=.005   # less is 0.00 in a table
         says = 'undecided' if not sure else 'helps' if low>0 else 'hurts'
         out[k] = dict(mean=float(d.mean()), low=low, high=high, seeds=d.mean(1).tolist(), n=d.shape[1], says=says)
     return out
@@ -217,7 +217,7 @@ def gather(
     rows = [_cell_row(name, c, results) for name,results in cells.items() for c in results[0]['scores']]
     return dict(title=title, about=about, noisy=_mean_scores([noisy]), cells=rows, answers=list(_answers(cells, seed)))
 
-# %% ../nbs/53_ablate.ipynb #7d51b355
+# %% ../nbs/53_ablate.ipynb #79e58f0c
 def _difference(v):
     "A signed difference with its interval, bold where it is a verdict."
     if v is None: return ''
@@ -238,7 +238,7 @@ def to_markdown(
     answers = [[f"{a['choice']} (Sec. {a['section']})".replace('Sec. code', 'earlier code'), a['instead'], *(_difference(a['differences'].get(k)) for k in metrics)] for a in result['answers']]
     cells = [[c['variant'], c['condition'], *(_value(c.get(k), '.2f') for k in metrics), *(_value(c[k], '.1%') for k in ('truly_disjoint','disjoint_by_tags','anchors_paired'))] for c in result['cells']]
     noisy = ['noisy', '', *(_value(result['noisy'].get(k), '.2f') for k in metrics), '', '', '']
-    return '\n\n'.join([f"### {result['title']}", f"Short runs ({about}). The paper's choice minus the other, paired over seeds and files, with crossed bootstrap 95 % intervals; above zero the paper's choice is better; bold: the interval excludes zero and all seeds agree.",
+    return '\n\n'.join([f"### {result['title']}", f"Short runs ({about}). The paper's choice minus the other, paired over seeds and files, with crossed bootstrap 95 % intervals; above zero the paper's choice is better; bold: the interval excludes zero and all of three or more seeds agree.",
         _table(['The paper\'s choice','instead',*heads], answers), '\n'.join(f"- {a['says']}" for a in result['answers']), "Means over seeds and files, and what the pairs are:",
         _table(['variant','asked with',*heads,'truly disjoint','disjoint by tags','anchors paired'], [noisy, *cells])]) + '\n'
 
