@@ -6,7 +6,7 @@
 __all__ = ['SLOTS', 'JointError', 'heard_sets', 'usable_anchors', 'Scenes', 'ask', 'remove', 'JointTask', 'embedding_bank',
            'train_selective']
 
-# %% ../nbs/45_joint.ipynb #a2c01f1d
+# %% ../nbs/45_joint.ipynb #54439c37
 import shutil, time
 from pathlib import Path
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from .anchors import read_anchors
-from .conditions import purity
+from .conditions import close_related, purity
 from .kinds import read_kinds
 from .losses import make_loss
 from .mining import anchor_sets
@@ -26,7 +26,7 @@ from .systems import save_system
 from .tasks import WeakTask
 from .train import Checkpoint, fit, light_curve, outside_share
 
-# %% ../nbs/45_joint.ipynb #eec08d49
+# %% ../nbs/45_joint.ipynb #e16724f5
 SLOTS = 'speech','transient','stationary'
 
 class JointError(ValueError):
@@ -36,12 +36,12 @@ def heard_sets(
     store,                      # anchors
     threshold_scale:float=.5,   # factor on the tag thresholds
 )->tuple[np.ndarray, np.ndarray]: # `(N, K)` bool: labels of the anchor's clip; those of them that are heard in the anchor, its own class always
-    "What may be in an anchor, and what its tags confirm."
+    "What may be in an anchor, and what its tags confirm. Raises `JointError` for a vocabulary without thresholds."
     K = len(store.vocabulary)
     if store.vocabulary.thresholds is None: raise JointError("the anchors' vocabulary has no tag thresholds; run `weakse tagger` and `weakse detect` again")
-    labels = anchor_sets(store, np.full(K, np.inf), labels='clip')
-    own = np.eye(K, dtype=bool)[store.classes]
-    return labels, own | labels & (store.tags > threshold_scale*np.asarray(store.vocabulary.thresholds, np.float32))
+    labels, own = anchor_sets(store, np.full(K, np.inf), labels='clip', related=()), np.eye(K, dtype=bool)[store.classes]
+    same = close_related(np.eye(K), store.vocabulary.names)[store.classes]                # Male speech is no second sound beside Speech
+    return labels, own | labels & ~same & (store.tags > threshold_scale*np.asarray(store.vocabulary.thresholds, np.float32))
 
 # %% ../nbs/45_joint.ipynb #e2dfc776
 def usable_anchors(
