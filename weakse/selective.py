@@ -219,7 +219,7 @@ COMPARED = [(("joint", c, o), (other, c, o)) for other in ("ablation", "table") 
     (("joint", "one_shot", "enhanced2"), ("joint", "2", "enhanced2")), (("true object", "2", "extracted"), ("joint", "2", "extracted")),
     *((("joint", c, o), ("noisy", "0", "noisy")) for c,o in (("1", "enhanced1"), ("2", "enhanced2"), ("3", "extracted3")))]   # pairs of rows
 
-# %% ../nbs/54_selective.ipynb #77cdb8b4
+# %% ../nbs/54_selective.ipynb #0de80b94
 @torch.no_grad()
 def recognition(
     system,               # `System` with a classification branch
@@ -228,7 +228,7 @@ def recognition(
     seed:int=0,           # of the bootstrap
 )->list:                  # rows like those of `summarise`: metric "accuracy" (head) and "nearest" (embedding), by kind and seen
     "Shares of held-out anchors whose class is recognised, with 95 % intervals."
-    at = {int(i): k for pool in usable_anchors(store, kinds.assign(seen=True)).values() for k,members in pool.items() for i in members}
+    at = {int(i): k for pool in usable_anchors(store, kinds.assign(seen=True), least=1).values() for k,members in pool.items() for i in members}
     used = torch.tensor([store.vocabulary.index(c) for c in kinds["class"][kinds.kind!="unused"]])
     bank = torch.nn.functional.normalize(system.bank[used], dim=-1)
     told = [system.model.listen(store.wav(i)) for i in np.array_split(list(at), max(1, len(at)//32))]
