@@ -197,7 +197,7 @@ def detect(
     if out: events.to_csv(out, index=False)
     return f"{len(events)} events" + (f" in {out}" if out else "")
 
-# %% ../nbs/61_cli.ipynb #c6683720
+# %% ../nbs/61_cli.ipynb #11bc1dbb
 @verb()
 def mine(
     anchors:Path,    # folder of anchors
@@ -232,7 +232,8 @@ def train(
     return f"{report['steps']} steps, a system in {out}"
 
 def _cost(anchors, settings, params):
-    "Print what a training will cost; classes and rate are the anchors' where they are found already, else AudioSet's 527 and the corpus's."
+    "Print what a training will cost; classes and rate are the anchors' where this run has found them already, else AudioSet's 527 and the corpus's."
+    if params.name!='params.yaml': anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.files import read_json
     from weakse.labels import Vocabulary, audioset_vocabulary
     from weakse.train import training_cost
