@@ -164,7 +164,7 @@ def compare_cells(
         out[k] = dict(mean=float(d.mean()), low=low, high=high, seeds=d.mean(1).tolist(), n=d.shape[1], says=says)
     return out
 
-# %% ../nbs/53_ablate.ipynb #6e9a397e
+# %% ../nbs/53_ablate.ipynb #0587f54a
 def sentence(
     answer:dict, # a question's answer
 )->str:          # one sentence
@@ -172,9 +172,9 @@ def sentence(
     d = answer['differences']
     about = f"{answer['choice'][:1].upper()}{answer['choice'][1:]} against {answer['instead']}"
     if not d: return f"{about}: nothing could be measured."
-    group = {w: [f"{shown[k]} {v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]" for k,v in d.items() if v['says']==w] for w in ('helps','hurts')}
-    parts = [f"{w} ({', '.join(v)})" for w,v in group.items() if v]
-    found = ' and '.join(parts) if parts else "no difference that these runs can show"
+    said = lambda word: ', '.join(f"{shown[k]} {v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]" for k in metrics if k in d and (v := d[k])['says']==word)
+    parts = [f"{w} ({said(w)})" for w in ('helps','hurts') if said(w)]
+    found = ' and '.join(parts) if parts else f"no difference that these runs can show ({said('undecided')})"
     return f"{about}: {found}."
 
 def verdict(
