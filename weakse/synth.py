@@ -367,12 +367,13 @@ def synth_corpus(
     corpus.save()
     return corpus
 
-# %% ../nbs/11_synth.ipynb #6b28aa2a
+# %% ../nbs/11_synth.ipynb #26218b1d
 def synth_train_pairs(
     data,                       # folder with the recipe
     out,                        # folder for clean/, noisy/ and pairs.csv
     *,
     n_pairs:int=400,            # training mixtures
+    recipe_from:str='',         # folder with the recipe, where `data` is something else; "": `data`
     sample_rate:int=16000,      # Hz
     snrs:tuple[float,...]=(0., 5., 10., 15.), # levels, dB
     voices:int=64,              # speakers; those of `synth_corpus` with the same number
@@ -383,7 +384,7 @@ def synth_train_pairs(
 )->pd.DataFrame:                # file, snr_db, speaker, noise, text
     "Make clean and noisy sentences of the training voices. Raises `CorpusError` for a recipe or a number that cannot be."
     if n_pairs < 1: raise CorpusError(f"n_pairs={n_pairs}; expected at least 1 training pair")
-    run = Run(read_recipe(data), sample_rate, 10., .5, voices, seed, _source(speech_source))
+    run = Run(read_recipe(recipe_from or data), sample_rate, 10., .5, voices, seed, _source(speech_source))
     for part in ('clean','noisy'): _emptied(Path(out)/part)
     rows = pmap(partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers, progress='training pairs' if progress else None)
     table = pd.DataFrame(rows)
