@@ -6,12 +6,13 @@
 __all__ = ['changes', 'asked', 'metrics', 'Question', 'questions', 'base_settings', 'crossed_interval', 'compare_cells',
            'sentence', 'verdict', 'gather', 'to_markdown', 'ablate', 'draw_ablation']
 
-# %% ../nbs/53_ablate.ipynb #72fbc70a
+# %% ../nbs/53_ablate.ipynb #1444d4c6
 import hashlib, inspect, json, shutil
 from collections import namedtuple
 from importlib import import_module
 from pathlib import Path
 import numpy as np
+from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import detect_anchors, read_anchors
 from .files import atomic_path, read_json, write_json
@@ -129,19 +130,22 @@ def _cell(paths, name, settings, seed, work, fingerprint, progress):
     shutil.rmtree(folder, ignore_errors=True)
     return read_json(kept)                                         # rounded as it will be read the next time
 
-# %% ../nbs/53_ablate.ipynb #47465e55
+# %% ../nbs/53_ablate.ipynb #1835c20f
 def crossed_interval(
-    values,      # `(S, N)` differences: seeds, files
-    seed:int=0,  # of the draws
-    n:int=2000,  # draws
-    level:float=.95, # share of the means inside
-)->tuple:        # (low, high)
-    "Percentile bootstrap interval of the mean when seeds and files are both samples. Raises ValueError where a value is missing."
-    x, rng = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
+    values,          # `(S, N)` differences: seeds, files
+    level:float=.95, # confidence
+)->tuple:            # (low, high)
+    "Interval of the mean when seeds and files are both samples; with one seed, of files alone. Raises ValueError where a value is missing."
+    x = np.asarray(values, dtype=np.float64)
     if x.ndim!=2 or not x.size or not np.isfinite(x).all(): raise ValueError(f"differences of shape {x.shape} with {(~np.isfinite(x)).sum()} missing values; give seeds by files, without gaps")
-    seeds, files = (rng.multinomial(k, np.full(k, 1/k), n)/k for k in x.shape)   # how often each was drawn
-    means = (seeds@x*files).sum(1)
-    return tuple(float(q) for q in np.quantile(means, [(1 - level)/2, (1 + level)/2]))
+    (S,N), mean = x.shape, x.mean()
+    seeds, files = x.mean(1) - mean, x.mean(0) - mean
+    rest = ((x - mean - seeds[:,None] - files)**2).sum()/max(1, (S - 1)*(N - 1))/(S*N)
+    parts = np.array([(v**2).sum()/max(1, len(v) - 1)/len(v) for v in (seeds, files)])       # variances of the mean
+    if not parts.any(): return float(mean), float(mean)
+    degrees = parts.sum()**2/sum(v**2/max(1, n - 1) for v,n in zip(parts, x.shape))
+    half = student_t.ppf((1 + level)/2, degrees)*max(parts.sum() - rest, parts.max())**.5
+    return float(mean - half), float(mean + half)
 
 def _paired(paper, other, metric):
     "`(S, N)` differences of two lists of scores (one a seed), over the files that have the metric everywhere."
@@ -151,14 +155,13 @@ def _paired(paper, other, metric):
 def compare_cells(
     paper:list,  # scores of the paper's side, one dict file -> metric -> value a seed
     other:list,  # scores of the other side, the same seeds
-    seed:int=0,  # of the bootstrap
 )->dict:         # metric -> mean, low, high, seeds (mean of each), n (files), says (helps | hurts | undecided)
     "Differences, paper minus other, paired over seeds and files; a metric that no file has is left out."
     out = {}
     for k in metrics:
         d = _paired(paper, other, k)
         if not d.size: continue
-        low, high = crossed_interval(d, seed)
+        low, high = crossed_interval(d)
         sure = len(d)>=3 and (low>0 and (d.mean(1)>0).all() or high<0 and (d.mean(1)<0).all()) and abs(d.mean())>=.005   # less is 0.00 in a table
         says = 'undecided' if not sure else 'helps' if low>0 else 'hurts'
         out[k] = dict(mean=float(d.mean()), low=low, high=high, seeds=d.mean(1).tolist(), n=d.shape[1], says=says)
@@ -184,7 +187,7 @@ def verdict(
     says = {v['says'] for v in answer['differences'].values()} - {'undecided'}
     return 'mixed' if len(says)>1 else says.pop() if says else 'undecided'
 
-# %% ../nbs/53_ablate.ipynb #3748e2ec
+# %% ../nbs/53_ablate.ipynb #df6408d2
 def _mean_scores(scores):
     "Mean of each metric over seeds and files that have it."
     values = {k: [r[k] for s in scores for r in s.values() if r.get(k) is not None] for k in metrics}
@@ -198,12 +201,12 @@ def _cell_row(name, condition, cells):
                 anchors_right=mean(lambda c: (c['mined'].get('anchors_right') or {}).get('all')),
                 disjoint_by_tags=mean(lambda c: c['mined']['disjoint_by_tags']), anchors_paired=mean(lambda c: c['mined']['paired']/c['mined']['tried']))
 
-def _answers(cells, seed):
+def _answers(cells):
     "Every question whose two sides were run."
     for q in questions:
         if not all(v in cells and c in cells[v][0]['scores'] for v,c in (q.paper, q.other)): continue
         paper, other = ([x['scores'][c] for x in cells[v]] for v,c in (q.paper, q.other))
-        answer = dict(name=q.name, section=q.section, choice=q.choice, instead=q.instead, paper='/'.join(q.paper), other='/'.join(q.other), differences=compare_cells(paper, other, seed))
+        answer = dict(name=q.name, section=q.section, choice=q.choice, instead=q.instead, paper='/'.join(q.paper), other='/'.join(q.other), differences=compare_cells(paper, other))
         yield answer | dict(verdict=verdict(answer), says=sentence(answer))
 
 def gather(
@@ -211,13 +214,12 @@ def gather(
     noisy:dict,   # scores of the unprocessed files, file -> metric -> value
     title:str,    # heading; names the corpus
     about:dict,   # what a reader must know: steps, width, ...
-    seed:int=0,   # of the bootstrap
 )->dict:          # title, about, noisy, cells, answers
     "Everything the ablation says, as plain values."
     rows = [_cell_row(name, c, results) for name,results in cells.items() for c in results[0]['scores']]
-    return dict(title=title, about=about, noisy=_mean_scores([noisy]), cells=rows, answers=list(_answers(cells, seed)))
+    return dict(title=title, about=about, noisy=_mean_scores([noisy]), cells=rows, answers=list(_answers(cells)))
 
-# %% ../nbs/53_ablate.ipynb #79e58f0c
+# %% ../nbs/53_ablate.ipynb #de99431b
 def _difference(v):
     "A signed difference with its interval, bold where it is a verdict."
     if v is None: return ''
@@ -238,11 +240,11 @@ def to_markdown(
     answers = [[f"{a['choice']} (Sec. {a['section']})".replace('Sec. code', 'earlier code'), a['instead'], *(_difference(a['differences'].get(k)) for k in metrics)] for a in result['answers']]
     cells = [[c['variant'], c['condition'], *(_value(c.get(k), '.2f') for k in metrics), *(_value(c[k], '.1%') for k in ('truly_disjoint','disjoint_by_tags','anchors_paired'))] for c in result['cells']]
     noisy = ['noisy', '', *(_value(result['noisy'].get(k), '.2f') for k in metrics), '', '', '']
-    return '\n\n'.join([f"### {result['title']}", f"Short runs ({about}). The paper's choice minus the other, paired over seeds and files, with crossed bootstrap 95 % intervals; above zero the paper's choice is better; bold: the interval excludes zero and all of three or more seeds agree.",
+    return '\n\n'.join([f"### {result['title']}", f"Short runs ({about}). The paper's choice minus the other, paired over seeds and files, with 95 % intervals over both; above zero the paper's choice is better; bold: the interval excludes zero and all of three or more seeds agree.",
         _table(['The paper\'s choice','instead',*heads], answers), '\n'.join(f"- {a['says']}" for a in result['answers']), "Means over seeds and files, and what the pairs are:",
         _table(['variant','asked with',*heads,'truly disjoint','disjoint by tags','anchors paired'], [noisy, *cells])]) + '\n'
 
-# %% ../nbs/53_ablate.ipynb #64c0b5fd
+# %% ../nbs/53_ablate.ipynb #c0957268
 def _check(names, seeds):
     "The variants to run, the base first. Raises ValueError for an unknown one, no seed, or a seed twice."
     unknown = sorted(set(names or []) - set(changes))
@@ -270,7 +272,7 @@ def ablate(
     n_pairs:int=40,                # test pairs to score, spread over all
     title:str="Ablation (synthetic corpus)", # heading; names the corpus
     work:str|Path='artifacts/ablate', # folder of the kept cells
-    seed:int=0,                    # added to `seeds`; of the bootstrap
+    seed:int=0,                    # added to `seeds`
     progress:bool=True,            # show bars
 )->dict:                           # title, about, noisy, cells, answers
     "Stage `ablate`: train every variant with every seed, compare each with the base. Cells already made with these settings are kept."
@@ -284,7 +286,7 @@ def ablate(
         bar.set_postfix(variant=n, seed=s)
         cells[n].append(_cell(paths, n, _merged(base, changes[n]), s + seed, work, fingerprint, progress))
     about = dict(steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=cells['base'][0]['trained']['parameters'])
-    result = read_json(write_json(out_json, gather(cells, noisy, title, about, seed)))
+    result = read_json(write_json(out_json, gather(cells, noisy, title, about)))
     with atomic_path(Path(out_json).with_suffix('.md')) as tmp: tmp.write_text(to_markdown(result), encoding='utf-8')
     return result
 
