@@ -290,7 +290,7 @@ def ablate(
     with atomic_path(Path(out_json).with_suffix('.md')) as tmp: tmp.write_text(to_markdown(result), encoding='utf-8')
     return result
 
-# %% ../nbs/53_ablate.ipynb #3f6f1ca5
+# %% ../nbs/53_ablate.ipynb #2126098f
 _colours = dict(helps='tab:blue', hurts='tab:red', undecided='tab:gray')
 
 def _forest(ax, answers, metric):
@@ -317,5 +317,5 @@ def draw_ablation(
     fig, axs = plt.subplots(1, len(which), figsize=(4.2 + 2.6*len(which), 1.2 + .46*len(answers)), dpi=80, sharey=True, layout='constrained', squeeze=False)
     for ax,k in zip(axs[0], which): _forest(ax, answers, k)
     axs[0,0].set_yticks(range(len(answers)), [f"{a['choice']}\nnot {a['instead']}" for a in answers], fontsize=8)
-    fig.suptitle(result['title'], fontsize=10)
+    fig.suptitle(f"{result['title']}\nblue: the paper's choice helps, red: it hurts, grey: cannot be told; small dots: seeds", fontsize=9)
     return fig
