@@ -6,8 +6,8 @@
 __all__ = ['changes', 'asked', 'metrics', 'Question', 'questions', 'base_settings', 'crossed_interval', 'compare_cells',
            'sentence', 'verdict', 'gather', 'to_markdown', 'ablate', 'draw_ablation']
 
-# %% ../nbs/53_ablate.ipynb #1444d4c6
-import hashlib, inspect, json, shutil
+# %% ../nbs/53_ablate.ipynb #7efca607
+import ast, hashlib, inspect, json, shutil
 from collections import namedtuple
 from importlib import import_module
 from pathlib import Path
@@ -72,12 +72,13 @@ def base_settings(
     for block in out.values(): block.pop('seed', None); block.pop('checkpoint_every', None)
     return out
 
-# %% ../nbs/53_ablate.ipynb #d7594c03
+# %% ../nbs/53_ablate.ipynb #82360920
 _code = ('anchors','conditions','inference','losses','metrics','mining','mixtures','models.unet','tasks','train')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."
-    h = hashlib.sha256(''.join(inspect.getsource(import_module(f'weakse.{m}')) for m in _code).encode())
+    trees = (ast.dump(ast.parse(inspect.getsource(import_module(f'weakse.{m}')))) for m in _code)   # comments do not count
+    h = hashlib.sha256(''.join(trees).encode())
     for path in [Path(store)/'anchors.csv', Path(store)/'tags.npy', *(Path(pairs)/d/n for d in ('clean','noisy') for n in names)]: h.update(path.read_bytes())
     return h.hexdigest()[:16]
 
