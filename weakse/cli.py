@@ -406,7 +406,7 @@ def check_same(
            if m in tolerance and not abs(here[s,m]-there[s,m]) <= tolerance[m]]
     if off: raise ValueError(f"{len(off)} means differ too much: {'; '.join(off)}")
 
-# %% ../nbs/61_cli.ipynb #4fdee432
+# %% ../nbs/61_cli.ipynb #8f40ef48
 @verb()
 def figures(
     corpus:Path,   # folder of a corpus
@@ -434,8 +434,9 @@ def ablate(
 )->str:           # closing line
     "Measure each of the paper's choices: train short runs that differ in one of them."
     f = stage('ablate', params)
-    mine,train = (load_params(params).blocks[b].kwargs() for b in ('mine','train'))
-    report = f(corpus, tagger, anchors, truth, pairs, out, **{'mine':mine, 'train':train, **f.keywords})
+    values = load_params(params)
+    mine,train = (values.blocks[b].kwargs() for b in ('mine','train'))
+    report = f(corpus, tagger, anchors, truth, pairs, out, **{'mine':mine, 'train':train, 'title':f"Ablation ({values.get('title', 'own corpus')})", **f.keywords})
     return f"{len(report['answers'])} questions answered in {out} and {out.with_suffix('.md')}"
 
 # %% ../nbs/61_cli.ipynb #114a3379
