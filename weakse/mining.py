@@ -106,7 +106,7 @@ def sample_anchors(
     classes = others[np.random.default_rng([seed, 0, epoch]).permutation(len(others))[place*n:(place + 1)*n]]
     return np.array(first + [_turn(members[k], epoch, (seed, 1, k)) for k in classes], dtype=np.int64)
 
-# %% ../nbs/23_mining.ipynb #d600870e
+# %% ../nbs/23_mining.ipynb #60cf9a0a
 def _weak_labels(store, labels, n_classes):
     "`(N, K)` bool: the weak labels that `labels` asks for."
     if labels not in ('none','anchor','clip'): raise ValueError(f"`labels` is {labels!r}; known: none (paper), anchor, clip")
@@ -114,9 +114,11 @@ def _weak_labels(store, labels, n_classes):
     if labels=='none': return own
     own[np.arange(len(own)), np.asarray(store.classes)] = True
     if labels=='anchor': return own
-    clips = np.unique(np.asarray(store.table['clip']), return_inverse=True)[1]
-    heard = np.zeros((clips.max() + 1, n_classes), bool)                       # every label of a clip has an anchor
+    ids, clips = np.unique(np.asarray(store.table['clip']), return_inverse=True)
+    heard = np.zeros((len(ids), n_classes), bool)                              # every label of a clip has an anchor,
     np.logical_or.at(heard, clips, own)
+    refused = getattr(store, 'rejected', None)                                 # or had one that somebody rejected: the label stays
+    for clip,name in () if refused is None else refused[['clip','class']].itertuples(index=False): heard[ids==clip, store.vocabulary.index(name)] = True
     return heard[clips]
 
 # %% ../nbs/23_mining.ipynb #797054fe
@@ -294,7 +296,7 @@ def mine_store(
     report = mining_report(store, pairs, drawn, paired, blockers, k, tally)
     return pairs, sets, report | dict(pairing=pairing, disjoint_by_tags=disjoint_share(pairs, sets))
 
-# %% ../nbs/23_mining.ipynb #9999616a
+# %% ../nbs/23_mining.ipynb #27717ff7
 def mine(
     anchors:str|Path,             # folder of anchors, see `weakse.anchors`
     vocabulary:str|Path,          # csv of the tagger's vocabulary with its thresholds
@@ -317,6 +319,7 @@ def mine(
     store = read_anchors(anchors)
     pairs, sets, report = mine_store(store, _thresholds(store, vocabulary), batch_size=batch_size, n_batches=n_batches, threshold_scale=threshold_scale, focus=focus,
         focus_share=focus_share, labels=labels, related=RELATED if related else (), pairing=pairing, seed=seed, progress=progress)
+    if len(store.rejected): report['anchors_rejected'] = len(store.rejected)    # by somebody who listened; they were in no draw
     events = _events(truth)
     if events: report |= _checked(store, pairs, events)
     for name,array in (('pairs', pairs), ('sets', sets)):
