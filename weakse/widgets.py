@@ -4,17 +4,20 @@
 
 # %% auto #0
 __all__ = ['look', 'head_html', 'note_html', 'line_html', 'loudness', 'matching_gains', 'sound_uri', 'spectrogram_db',
-           'picture_uri', 'spectrogram_uri', 'players_html', 'static_players']
+           'picture_uri', 'spectrogram_uri', 'players_html', 'static_players', 'View', 'html_box', 'button', 'column',
+           'row', 'read_upload', 'upload', 'TreeRow', 'found_rows', 'tree_rows', 'pick', 'picked', 'python_line',
+           'command_line', 'lines_html', 'tree_html', 'ClassPicker', 'comparison_tracks', 'levels_text', 'Comparison']
 
-# %% ../nbs/60_widgets.ipynb #da073fd2
-import base64, html, io, itertools, json, math, shlex, tempfile
+# %% ../nbs/60_widgets.ipynb #381313fc
+import base64, html, io, itertools, json, math, re, shlex, tempfile
+from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
 from .audio import LogMel, check_audio, load_audio, resample
 from .labels import Ontology, Vocabulary, nearest_names
 
-# %% ../nbs/60_widgets.ipynb #6b3bdd6f
+# %% ../nbs/60_widgets.ipynb #8deecfc2
 _css = """
 .weakse { --ws-ink: var(--jp-ui-font-color1, currentColor); --ws-quiet: color-mix(in srgb, currentColor 70%, transparent);
   --ws-line: color-mix(in srgb, currentColor 24%, transparent); --ws-soft: color-mix(in srgb, currentColor 7%, transparent);
@@ -36,7 +39,7 @@ _css = """
 .weakse button.ws-button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--ws-line); border-radius: var(--ws-radius); padding: 4px 12px; min-height: 32px; cursor: pointer; }
 .weakse button.ws-button:hover { background: var(--ws-soft); }
 .weakse :focus-visible { outline: 2px solid var(--ws-focus) !important; outline-offset: 1px; }
-.weakse .ws-players { border: 0; margin: 0; padding: 0; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 8px; }
+.weakse .ws-players { border: 0; margin: 10px 0; padding: 0; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 8px; }
 .weakse .ws-track { display: contents; }
 .weakse .ws-choice, .weakse .ws-same { display: inline-flex; align-items: center; gap: 8px; min-height: 32px; cursor: pointer; margin: 0; font-weight: 400; }
 .weakse .ws-choice { border: 1px solid var(--ws-line); border-radius: var(--ws-radius); padding: 4px 14px; position: relative; }
@@ -54,6 +57,33 @@ _css = """
 .weakse .ws-picture i { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px; left: var(--ws-at, 0%); background: #fff; box-shadow: 0 0 2px #000; transition: left .25s linear; }
 .weakse .ws-picture span { position: absolute; left: 8px; font-size: 12px; color: #fff; text-shadow: 0 0 3px #000, 0 0 3px #000; }
 .weakse .ws-ruler { display: flex; justify-content: space-between; font-size: 12px; color: var(--ws-quiet); }
+.weakse.jupyter-widgets { overflow: visible; gap: var(--ws-gap); padding: 4px; }
+.weakse .jupyter-widgets { margin: 0; }
+.weakse .widget-html, .weakse .widget-html-content { height: auto; line-height: inherit; font-size: inherit; color: inherit; min-width: 0; width: auto; overflow: visible; }
+.weakse .widget-html-content { flex: 1 1 auto; }
+.weakse .jupyter-button { color: inherit; background: transparent; border: 1px solid var(--ws-line); border-radius: var(--ws-radius); min-height: 32px; height: auto; line-height: 22px; padding: 4px 12px; width: auto;
+  font: inherit; box-shadow: none; }
+.weakse .jupyter-button:hover:enabled { background: var(--ws-soft); box-shadow: none; }
+.weakse .jupyter-button:disabled { opacity: .5; }
+.weakse .jupyter-button.mod-active, .weakse .jupyter-button.mod-active:hover:enabled { background: var(--ws-keep); border-color: var(--ws-keep); color: var(--ws-on); box-shadow: none; }
+.weakse .jupyter-button.ws-out.mod-active, .weakse .jupyter-button.ws-out.mod-active:hover:enabled { background: var(--ws-out); border-color: var(--ws-out); }
+.weakse .jupyter-button.mod-primary { background: var(--ws-keep); border-color: var(--ws-keep); color: var(--ws-on); }
+.weakse .jupyter-button.ws-plain { border-color: transparent; text-align: left; font-weight: 600; padding: 4px 6px; overflow: hidden; text-overflow: ellipsis; }
+.weakse .widget-label { color: inherit; font: inherit; height: auto; line-height: 22px; }
+.weakse .widget-text, .weakse .widget-dropdown { width: 100%; height: auto; }
+.weakse .widget-text input, .weakse .widget-dropdown select { font: inherit; color: inherit; background: var(--jp-layout-color1, Canvas); border: 1px solid var(--ws-line); border-radius: var(--ws-radius);
+  min-height: 34px; padding: 4px 10px; }
+.weakse .widget-text input::placeholder { color: var(--ws-quiet); opacity: 1; }
+.weakse .ws-upload { align-items: stretch; gap: 8px; flex-wrap: wrap; }
+.weakse .ws-drop { border: 1px dashed var(--ws-quiet); border-radius: var(--ws-radius); padding: 9px 16px; color: var(--ws-quiet); min-width: 16rem; text-align: center; }
+.weakse .ws-drop.ws-over { background: var(--ws-soft); border-style: solid; }
+.weakse .ws-tree { border: 1px solid var(--ws-line); border-radius: var(--ws-radius); max-height: 380px; overflow: auto; padding: 4px; flex-wrap: nowrap; }
+.weakse .ws-row { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 6px; align-items: center; padding: 2px 4px; flex: none; border-radius: var(--ws-radius); }
+.weakse .ws-row:hover { background: var(--ws-soft); }
+.weakse .ws-row .ws-leaf { padding: 4px 7px 4px 25px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; border: 0; }
+.weakse .ws-chips { flex-wrap: wrap; gap: 6px; align-items: center; min-height: 36px; }
+.weakse .ws-levels { margin: 0; color: var(--ws-quiet); }
+.weakse details { margin: 2px 0 2px 18px; } .weakse details > p { margin: 2px 0 2px 18px; } .weakse summary { cursor: pointer; }
 """
 
 def look()->str: # HTML
@@ -225,3 +255,395 @@ def static_players(
     from IPython.display import HTML
     head = head_html(title) if title else ''
     return HTML(f'{look()}<div class="weakse">{head}{players_html(tracks, sample_rate, loudness_matched, pictures, title or "Listen")}</div>')
+
+# %% ../nbs/60_widgets.ipynb #797c7b98
+class View:
+    "A widget with the common look: `box` to put into other boxes, `static()` for pages without a kernel."
+    def __init__(self,
+        title:str,   # of the widget
+        help:str="", # one sentence that says what to do
+        *children,   # ipywidgets, from top to bottom
+    ):
+        self.title,self.box = title,column(html_box(look() + head_html(title, help)), *children)
+        self.box.add_class('weakse')
+
+    def static(self)->str: # HTML, or an empty text when there is nothing to show
+        "What the widget shows now, for a page without a kernel."
+        return ''
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        page = self.static()
+        return {'text/plain': repr(self), **self.box._repr_mimebundle_(), **({'text/html': page} if page else {})}
+
+    def __repr__(self): return f"{type(self).__name__}({self.title!r})"
+
+def html_box(
+    text:str="",   # HTML
+    *classes:str,  # of the style sheet
+):                 # `ipywidgets.HTML`
+    "A piece of a page inside a widget."
+    from ipywidgets import HTML
+    return _with_classes(HTML(text), classes)
+
+def button(
+    text:str,     # on the button
+    on_click,     # `f()`, called when it is pressed
+    *classes:str, # of the style sheet
+    **options,    # of `ipywidgets.Button`: icon, tooltip, disabled
+):                # `ipywidgets.Button`
+    "A button that calls a function."
+    from ipywidgets import Button
+    made = Button(description=text, **options)
+    made.on_click(lambda _: on_click())
+    return _with_classes(made, classes)
+
+def column(
+    *children,    # ipywidgets
+):                # `ipywidgets.VBox`
+    "Widgets below each other."
+    from ipywidgets import VBox
+    return VBox(list(children))
+
+def row(
+    *children, # ipywidgets
+    name="",   # class of the style sheet
+):             # `ipywidgets.HBox`
+    "Widgets beside each other."
+    from ipywidgets import HBox
+    return _with_classes(HBox(list(children)), [name] if name else [])
+
+def _with_classes(widget, names):
+    for name in names: widget.add_class(name)
+    return widget
+
+# %% ../nbs/60_widgets.ipynb #6e3a3aa0
+_suffixes = '.wav,.flac,.ogg,.oga,.opus,.mp3,.aif,.aiff,.w64,.caf,.au'
+# ipywidgets keeps the file field of its button to itself: the dropped files are put where its dialogue would put the chosen ones
+_drop = ("event.preventDefault();this.classList.remove('ws-over');const f=event.dataTransfer.files,p=HTMLInputElement.prototype,c=p.click;"
+         "p.click=function(){this.files=f;this.dispatchEvent(new Event('change'))};try{this.closest('.ws-upload').querySelector('button').click()}finally{p.click=c}")
+
+def read_upload(
+    value, # of `ipywidgets.FileUpload`: dicts with `name` and `content`
+):         # name, `(C, T)` waveform, sample rate (Hz)
+    "The last file that was uploaded. Raises `AudioError` when it is no sound."
+    name,content = Path(value[-1]['name']).name,bytes(value[-1]['content'])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)/name
+        path.write_bytes(content)
+        return name,*load_audio(path, mono=False)
+
+def upload(
+    on_sound,                     # `f(name, wav (C, T), sample_rate)`, called for each recording that can be read
+    on_problem,                   # `f(text)`, called with the reason when one cannot
+    what:str="Drop a recording here", # in the field that files are dropped on
+    text:str="Choose a recording",    # on the button
+):                                # `ipywidgets.HBox`
+    "A place to drop a recording on, and a button for the dialogue."
+    from ipywidgets import FileUpload
+    over = "event.preventDefault();this.classList.add('ws-over')"
+    zone = html_box(f"""<div class="ws-drop" ondragover="{over}" ondragleave="this.classList.remove('ws-over')" ondrop="{html.escape(_drop)}">{html.escape(what)}</div>""")
+    chooser = FileUpload(accept=_suffixes, description=text)
+    def read(change):
+        if not change['new']: return
+        try: sound = read_upload(change['new'])
+        except (ValueError, OSError) as e: return on_problem(re.sub(r'/\S*/', '', str(e)))   # the name says enough, the temporary folder says nothing
+        on_sound(*sound)
+    chooser.observe(read, 'value')
+    return row(zone, chooser, name='ws-upload')
+
+# %% ../nbs/60_widgets.ipynb #8b4bb16d
+@dataclass
+class TreeRow:
+    "A line of the tree of classes."
+    key:int        # its place in the whole tree
+    depth:int      # 0 for a root
+    name:str       # of the class or node
+    classes:tuple  # names of the vocabulary that it stands for
+    inner:bool     # whether there is something below it
+    is_open:bool   # whether that is to be seen
+
+def _whole_tree(vocabulary, ontology):
+    "All lines: those of the ontology, then the classes that it does not know."
+    lines = [] if ontology is None else ontology.rows(vocabulary)
+    known = {k for *_,k in lines}
+    return lines + [(0, name, k) for k,name in enumerate(vocabulary) if k not in known]
+
+def _end(lines, i):
+    "The first line after `i` that is not below it."
+    return next((j for j in range(i+1, len(lines)) if lines[j][0]<=lines[i][0]), len(lines))
+
+def _ways(lines):
+    "For each line those above it, from the root on."
+    ways,stack = [],[]
+    for i,(depth,*_) in enumerate(lines):
+        stack = [*stack[:depth], i]
+        ways.append(set(stack[:-1]))
+    return ways
+
+def found_rows(
+    query:str,   # words, in any order, all of which a name must hold
+    names:list,  # of all lines
+)->list:         # places of the lines that match; the nearest names if none does
+    "A search as one types it."
+    words = query.lower().split()
+    found = [i for i,n in enumerate(names) if all(w in n.lower() for w in words)]
+    return found or [i for i,n in enumerate(names) if n in nearest_names(query, names, 5)]
+
+def tree_rows(
+    vocabulary:Vocabulary, # K classes to choose from
+    ontology=None,         # `Ontology`; None: a flat list
+    open=(),               # keys of the lines whose branches are open
+    query:str="",          # what is searched; nothing: all that is open
+)->list:                   # of `TreeRow`, in the order of the tree
+    "The lines to be seen."
+    lines = _whole_tree(vocabulary, ontology)
+    ways,found = _ways(lines),set(found_rows(query, [l[1] for l in lines]) if query.strip() else [])
+    way = {j for i in found for j in ways[i]}
+    opened = set(open)|way
+    def seen(i): return i in way|found if query.strip() and not ways[i]&found else ways[i]<=opened
+    def made(i):
+        end = _end(lines, i)
+        classes = dict.fromkeys(vocabulary.names[k] for *_,k in lines[i:end] if k is not None)
+        return TreeRow(i, lines[i][0], lines[i][1], tuple(classes), end>i+1, i in opened)
+    return [made(i) for i in range(len(lines)) if seen(i)]
+
+# %% ../nbs/60_widgets.ipynb #e922fbd9
+def pick(
+    picks:dict, # class -> "keep" or "drop"
+    classes,    # names that are picked together
+    verb:str,   # "keep" or "drop"
+)->dict:        # the picks afterwards
+    "Pick classes; those that all had been picked so already are let go. Raises `ValueError` for another verb."
+    if verb not in ('keep','drop'): raise ValueError(f"verb {verb!r}; expected 'keep' or 'drop'")
+    if all(picks.get(c)==verb for c in classes): return {c: v for c,v in picks.items() if c not in classes}
+    return picks | dict.fromkeys(classes, verb)
+
+def picked(
+    picks:dict, # class -> "keep" or "drop"
+    verb:str,   # "keep" or "drop"
+)->list:        # names, in the order in which they were picked
+    "The classes that were picked for something."
+    return [c for c,v in picks.items() if v==verb]
+
+def python_line(
+    picks:dict, # class -> "keep" or "drop"
+)->str:         # a line of Python
+    "The call of `extract` that does what was picked."
+    asked = ''.join(f', {v}=[{", ".join(json.dumps(c, ensure_ascii=False) for c in found)}]' for v in ('keep','drop') if (found := picked(picks, v)))
+    return f'kept, removed = extract(wav, sample_rate{asked})'
+
+def command_line(
+    picks:dict,                # class -> "keep" or "drop"
+    input:str="recording.wav", # file to work on
+    out:str="out",             # folder for the results
+)->str:                        # a line for a shell
+    "The command that does what was picked."
+    return shlex.join(['weakse', 'extract', str(input), '-o', str(out), *(a for v in ('keep','drop') for c in picked(picks, v) for a in (f'--{v}', c))])
+
+# %% ../nbs/60_widgets.ipynb #f66683aa
+def lines_html(
+    picks:dict,                # class -> "keep" or "drop"
+    input:str="recording.wav", # file that the command names
+)->str:                        # HTML; nothing when nothing is picked
+    "The two lines, each with a button that copies it."
+    return line_html('Python', python_line(picks)) + line_html('Command', command_line(picks, input)) if picks else ''
+
+def tree_html(
+    vocabulary:Vocabulary, # K classes
+    ontology=None,         # `Ontology`; None: a flat list
+)->str:                    # HTML
+    "The whole tree, to open and close without a kernel."
+    out,depths = [],[]
+    for r in tree_rows(vocabulary, ontology, range(10**4)):
+        while depths and depths[-1]>=r.depth: depths.pop(); out.append('</details>')
+        out.append(f'<details><summary>{html.escape(r.name)} ({len(r.classes)})</summary>' if r.inner else f'<p>{html.escape(r.name)}</p>')
+        if r.inner: depths.append(r.depth)
+    return ''.join(out) + '</details>'*len(depths)
+
+# %% ../nbs/60_widgets.ipynb #eaa4cc89
+class _Line:
+    "The widgets of one line of the tree; `show` makes it another line."
+    def __init__(self, picker):
+        from ipywidgets import ToggleButton
+        self.picker,self.shown,self.quiet = picker,None,False
+        self.branch,self.leaf = button('', lambda: picker.turn(self.shown.key), 'ws-plain'),html_box('', 'ws-leaf')
+        self.toggles = {v: _with_classes(ToggleButton(description=t), [f'ws-{v}', *['ws-out'][:v=='drop']]) for v,t in (('keep','Keep'),('drop','Take out'))}
+        for verb,toggle in self.toggles.items(): toggle.observe(lambda _, verb=verb: self.quiet or picker.pick(self.shown.classes, verb), 'value')
+        self.box = row(self.branch, self.leaf, *self.toggles.values(), name='ws-row')
+
+    def show(self, r, picks):
+        "Become the line `r`."
+        self.shown,self.quiet = r,True
+        self.branch.description,self.branch.icon = f'{r.name} ({len(r.classes)})' if r.inner else '','chevron-down' if r.is_open else 'chevron-right'
+        self.branch.tooltip = f"{'Close' if r.is_open else 'Open'} {r.name}"
+        self.leaf.value = html.escape(r.name)
+        for w,there in ((self.branch,r.inner),(self.leaf,not r.inner)): w.layout.display,w.layout.margin = None if there else 'none',f'0 0 0 {22*r.depth}px'
+        for verb,toggle in self.toggles.items():
+            toggle.value,toggle.tooltip = all(picks.get(c)==verb for c in r.classes),f"{toggle.description}: {r.name}"
+        self.quiet = False
+
+class ClassPicker(View):
+    "Pick classes to keep or to take out; `picks` is what was picked."
+    def __init__(self,
+        vocabulary:Vocabulary,     # K classes to choose from
+        ontology=None,             # `Ontology`; None: a flat list
+        picks:dict=None,           # class -> "keep" or "drop", picked at first
+        on_change=None,            # `f(picks)`, called when something was picked
+        input:str="recording.wav", # file that the command names
+        n_lines:int=25,            # lines of the tree drawn at once
+    ):
+        from ipywidgets import Text
+        self.vocabulary,self.ontology,self.picks,self.on_change,self.input,self.n_lines = vocabulary,ontology,dict(picks or {}),on_change,input,n_lines
+        every = tree_rows(vocabulary, ontology, range(10**4))
+        self.open,self.lines,self.limit = {r.key for r in every} if len(every)<=n_lines else set(),[],n_lines
+        self.search = Text(placeholder=f"Search {len(vocabulary)} sounds, such as {vocabulary.names[0].lower()}", continuous_update=True)
+        self.note,self.tree,self.chips,self.code = html_box(),_with_classes(column(), ['ws-tree']),row(name='ws-chips'),html_box()
+        self.more = button('Show more', self._longer)
+        super().__init__('Pick sounds', 'Choose what stays in a recording and what goes. A group stands for all sounds in it.', self.search, self.note, self.tree, self.chips, self.code)
+        self.search.observe(lambda _: self.update(), 'value')
+        self.update()
+
+    def pick(self,
+        classes,  # names that are picked together
+        verb:str, # "keep" or "drop"
+    ):
+        "Pick classes, or let them go; see the function `pick`."
+        self.picks = pick(self.picks, classes, verb)
+        self.update()
+        if self.on_change is not None: self.on_change(self.picks)
+
+    def turn(self,
+        key:int, # of a line
+    ):
+        "Open or close a branch."
+        self.open ^= {key}
+        self.update()
+
+    def _longer(self):
+        self.limit += self.n_lines
+        self.update()
+
+    def rows(self)->list: # of `TreeRow`
+        "The lines to be seen now."
+        return tree_rows(self.vocabulary, self.ontology, self.open, self.search.value)
+
+    def update(self):
+        "Draw what is to be seen."
+        rows = self.rows()
+        self.lines += [_Line(self) for _ in range(min(len(rows), self.limit)-len(self.lines))]
+        for line,r in zip(self.lines, rows[:self.limit]): line.show(r, self.picks)
+        self.tree.children = [*(line.box for line in self.lines[:len(rows)][:self.limit]), *([self.more] if len(rows)>self.limit else [])]
+        query = self.search.value.strip()
+        missing = query and not any(all(w in r.name.lower() for w in query.lower().split()) for r in rows)
+        self.note.value = note_html(f"No sound is called “{query}”. These come nearest:") if missing else ''
+        self._show_picks()
+
+    def _show_picks(self, most=12):
+        for chip in self.chips.children: chip.close()
+        verbs = dict(keep='Keep', drop='Take out')
+        chips = [button(f'{verbs[v]}: {c}', lambda c=c,v=v: self.pick([c], v), 'ws-chip', icon='times', tooltip=f'Let go of {c}') for c,v in list(self.picks.items())[:most]]
+        if len(self.picks)>most: chips.append(html_box(f'and {len(self.picks)-most} more'))
+        if len(self.picks)>1: chips.append(button('Clear all', self.clear))
+        self.chips.children = chips or [html_box('<span class="ws-help">Nothing picked yet.</span>')]
+        self.code.value = lines_html(self.picks, self.input)
+
+    def clear(self):
+        "Let go of everything."
+        self.picks = {}
+        self.pick([], 'keep')
+
+    def static(self)->str: # HTML
+        "The tree to open and close, and the two lines."
+        return f'{look()}<div class="weakse">{head_html(self.title)}{tree_html(self.vocabulary, self.ontology)}<br>{lines_html(self.picks, self.input)}</div>'
+
+# %% ../nbs/60_widgets.ipynb #51f6e22e
+def comparison_tracks(
+    before,                                # `(T,)` or `(C,T)`
+    after,                                 # `(T,)` or `(C,T)`, made from `before`
+    sample_rate:int,                       # Hz
+    after_rate=None,                       # Hz, of `after`; None: the same
+    names=('Before','After','Removed'),    # of the tracks
+)->dict:                                   # name -> `(C, T)`, all alike
+    "Before, after and what is between them. Raises `AudioError` for what is no sound."
+    a,b = check_audio(before, sample_rate, names[0]).detach().cpu().float(),check_audio(after, after_rate or sample_rate, names[1]).detach().cpu().float()
+    b = resample(b, after_rate or sample_rate, sample_rate)
+    if len(a)!=len(b): a,b = a.mean(0, keepdim=True),b.mean(0, keepdim=True)
+    n = min(a.shape[-1], b.shape[-1])
+    return dict(zip(names, (a[:, :n], b[:, :n], a[:, :n]-b[:, :n])))
+
+def levels_text(
+    tracks:dict,     # name -> `(C, T)`, the first is what the others are compared with
+    sample_rate:int, # Hz
+)->str:              # a sentence
+    "How loud each track is beside the first."
+    level = {n: loudness(w, sample_rate) for n,w in tracks.items()}
+    first,*others = level
+    def said(n):
+        if level[n]<=-70: return f'{n} is silent'
+        d = level[n]-level[first]
+        return f'{n} is as loud' if abs(d)<.5 else f"{n} is {abs(d):.0f} dB {'louder' if d>0 else 'quieter'}"
+    return f"{first} is silent." if level[first]<=-70 else f"Compared with {first}, {' and '.join(map(said, others))}."
+
+# %% ../nbs/60_widgets.ipynb #0ca78357
+class Comparison(View):
+    "Before, after, removed: one player, one place, one loudness. Two recordings may be dropped in."
+    def __init__(self,
+        before=None,                        # `(T,)` or `(C,T)`; None: to be dropped in
+        after=None,                         # `(T,)` or `(C,T)`; None: to be dropped in
+        sample_rate:int=None,               # Hz
+        names=('Before','After','Removed'), # of the tracks
+        seconds:float=30.,                  # s, length of the stretch that is shown
+        uploads:bool=None,                  # whether recordings can be dropped in; None: if none is given
+    ):
+        from ipywidgets import IntSlider
+        self.names,self.seconds,self.sounds = names,seconds,[(w, sample_rate) for w in (before,after)]
+        self.note,self.players = html_box(),html_box()
+        self.start = IntSlider(0, 0, 1, description='Start at (s)', continuous_update=False, style=dict(description_width='initial'))
+        self.start.observe(lambda _: self.update(), 'value')
+        fields = [upload(lambda name,*sound,i=i: self.take(i, *sound), self.report, f'Drop “{names[i]}” here', f'Choose “{names[i]}”') for i in (0,1)]
+        wanted = before is None if uploads is None else uploads
+        super().__init__('Compare by ear', 'Switch while it plays: the place stays the same.', *(fields if wanted else []), self.note, self.start, self.players)
+        self.update()
+
+    def take(self,
+        i:int,           # 0: before, 1: after
+        wav,             # `(C,T)`
+        sample_rate:int, # Hz
+    ):
+        "Put another recording in."
+        self.sounds[i] = wav,sample_rate
+        self.update()
+
+    def report(self,
+        text:str, # what went wrong; nothing: all is well
+    ):
+        "Say that something went wrong."
+        self.note.value = note_html(text, problem=True)
+
+    def tracks(self)->dict: # name -> `(C, T)`, whole; empty while a recording is missing
+        "Before, after and what is between them."
+        (a,rate),(b,other) = self.sounds
+        return {} if a is None or b is None else comparison_tracks(a, b, rate, other, self.names)
+
+    def stretch(self)->dict: # name -> `(C, t)`
+        "The stretch that is shown."
+        rate,first = self.sounds[0][1],self.start.value
+        return {n: w[:, round(first*rate):round((first+self.seconds)*rate)] for n,w in self.tracks().items()}
+
+    def update(self):
+        "Draw the players."
+        tracks,rate = self.tracks(),self.sounds[0][1]
+        length = next((w.shape[-1]/rate for w in tracks.values()), 0)
+        self.start.layout.display = None if length>self.seconds else 'none'
+        self.start.max = max(1, math.ceil(length-self.seconds))
+        missing = [f'“{n}”' for n,(w,_) in zip(self.names, self.sounds) if w is None]
+        self.note.value = note_html(f"{' and '.join(missing)} {'are' if len(missing)>1 else 'is'} missing." if missing else '')
+        self.players.value = self._body() if tracks else ''
+
+    def _body(self):
+        stretch,rate = self.stretch(),self.sounds[0][1]
+        return players_html(stretch, rate, label=self.title) + f'<p class="ws-levels">{html.escape(levels_text(stretch, rate))}</p>'
+
+    def static(self)->str: # HTML
+        "The players."
+        return f'{look()}<div class="weakse">{head_html(self.title)}{self._body() if self.tracks() else self.note.value}</div>'
