@@ -6,18 +6,16 @@
 __all__ = ['headings', 'audit_classes', 'rank_anchors', 'clip_curves', 'curve_picture', 'set_verdict', 'verdict_of', 'audit_look',
            'anchor_wav', 'anchor_card', 'anchor_cards', 'audit_page', 'audit_note', 'AuditView']
 
-# %% ../nbs/60b_audit.ipynb #b22bda6f
+# %% ../nbs/60b_audit.ipynb #b4ac8827
 import html
-from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd
-from ipywidgets import BoundedIntText, Box, Dropdown, HBox, HTML, Label, Layout, ToggleButtons, VBox
 from .anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit
 from .audio import resample
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
 from .files import atomic_path
-from .widgets import head_html, look, note_html, sound_uri
+from .widgets import View, column, head_html, html_box, look, note_html, row, sound_uri
 
 # %% ../nbs/60b_audit.ipynb #18e594af
 def audit_classes(
@@ -99,10 +97,10 @@ def verdict_of(
     found = table.verdict[(table.file==file) & (table['class']==name)]
     return found.iloc[0] if len(found) else ''
 
-# %% ../nbs/60b_audit.ipynb #1c7697a9
+# %% ../nbs/60b_audit.ipynb #49ae2234
 _css = """
 .weakse .ws-groups { display: grid; gap: var(--ws-gap); }
-.weakse .ws-cards, .weakse.ws-audit .ws-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: var(--ws-gap); }
+.weakse .ws-cards.ws-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: var(--ws-gap); }
 .weakse .ws-card { border: 1px solid var(--ws-line); border-radius: var(--ws-radius); padding: 10px 12px; display: grid; gap: 6px; align-content: start; min-width: 0; }
 .weakse .ws-card p { margin: 0; } .weakse .ws-card .ws-facts { color: var(--ws-quiet); font-size: 13px; }
 .weakse .ws-card b { font-weight: 600; overflow-wrap: anywhere; }
@@ -175,7 +173,7 @@ def audit_page(
                      if (found := ''.join(card for row,card in cards if row.place==place)))
     return f'{audit_look()}<div class="weakse"><div class="ws-groups">{head_html(f"Anchors of {name}", "Listen to the ends of the ranking: blue is the anchor, the line is the probability over the clip.")}{groups}</div></div>'
 
-# %% ../nbs/60b_audit.ipynb #b70215d1
+# %% ../nbs/60b_audit.ipynb #85f549c9
 def audit_note(
     table:pd.DataFrame, # verdicts: file, class, verdict
     name:str,           # class that is being listened to
@@ -185,7 +183,7 @@ def audit_note(
     def said(t): return f"{(t.verdict=='accept').sum()} accepted, {(t.verdict=='reject').sum()} rejected"
     return f"{name}: {said(table[table['class']==name])}. All classes: {said(table)}. Written to {Path(path).name}; the next dvc repro leaves the rejected ones out."
 
-class AuditView(VBox):
+class AuditView(View):
     "Listen to the best and worst anchors of a class, and accept or reject them."
     def __init__(self,
         anchors="artifacts/anchors",  # folder of an anchor store, or an `AnchorStore`
@@ -195,30 +193,36 @@ class AuditView(VBox):
         name:str=None,                # class to begin with; None: the first
         n:int=3,                      # how many of the best, and as many of the worst
     ):
+        from ipywidgets import BoundedIntText, Dropdown
         self.store = anchors if isinstance(anchors, AnchorStore) else read_anchors(anchors)
         self.detector = detector if isinstance(detector, Detector) else load_detector(detector)
         self.corpus,self.audit = corpus if isinstance(corpus, Corpus) else read_corpus(corpus),Path(audit)
-        counts = audit_classes(self.store)
-        if not counts: raise ValueError(f"{self.store.folder} holds no anchors: run `weakse detect` on a corpus with labels")
-        self.name = Dropdown(options=[(f"{c} ({k})", c) for c,k in counts.items()], value=name or next(iter(counts)), description='Class')
-        self.n = BoundedIntText(n, min=1, max=20, description='Best, worst', layout=Layout(width='12rem'))
-        self.cards,self.note = VBox(),HTML()
-        self.name.observe(self._show, 'value'); self.n.observe(self._show, 'value')
-        super().__init__([HTML(audit_look()+head_html('Anchor audit', 'Listen to the ends of the ranking. What you reject is not used by the next run.')),
-                          HBox([self.name, self.n]), self.cards, self.note])
-        self.add_class('weakse'); self.add_class('ws-audit')
-        self._show()
+        options = [(f"{c} ({k} anchors)", c) for c,k in audit_classes(self.store).items()]
+        self.name = Dropdown(options=options, value=name or options[0][1], description='Sound')
+        self.n = BoundedIntText(n, min=1, max=20, description='From each end')
+        self.cards,self.note = column(),html_box()
+        super().__init__('Anchor audit', 'Listen to the surest and the least sure finds of a sound. What you reject is not used by the next run.', row(self.name, self.n, name='ws-asked'), self.cards, self.note)
+        self.box.children[0].value += f'<style>{_css}</style>'
+        for w in (self.name, self.n): w.observe(lambda _: self.update(), 'value')
+        self.update()
 
-    def _show(self, change=None):
-        self.cards.children = [Label('Listening to the clips …')]
+    def update(self):
+        "Listen to the clips of the chosen class and show their cards. Raises as `anchor_cards` does."
+        self.cards.children = [html_box(note_html('Listening to the clips …'))]
         groups,verdicts = {place: [] for place in headings},read_audit(self.audit)
-        for row,card in anchor_cards(self.store, self.corpus, self.detector, self.name.value, self.n.value):
-            choice = ToggleButtons(options=[('Accept','accept'),('Reject','reject'),('Undecided','')], value=verdict_of(verdicts, row.file, row['class']))
-            choice.observe(partial(self._decide, row.file, row['class']), 'value')
-            groups[row.place].append(VBox([HTML(card), choice]).add_class('ws-choices'))
-        self.cards.children = [w for place,found in groups.items() if found for w in
-                               (HTML(f'<p class="ws-heading">{headings[place]}</p>'), Box(found).add_class('ws-cards'))]
-        self._note(verdicts)
+        for r,card in anchor_cards(self.store, self.corpus, self.detector, self.name.value, self.n.value):
+            groups[r.place].append(column(html_box(card), self._choice(r.file, r['class'], verdict_of(verdicts, r.file, r['class']))))
+        self.cards.children = [w for place,found in groups.items() if found for w in (html_box(f'<p class="ws-heading">{headings[place]}</p>'), row(*found, name='ws-cards'))]
+        self._say(verdicts)
 
-    def _decide(self, file, name, change): self._note(set_verdict(self.audit, file, name, change.new))
-    def _note(self, verdicts): self.note.value = note_html(audit_note(verdicts, self.name.value, self.audit))
+    def _choice(self, file, name, verdict):
+        from ipywidgets import ToggleButtons
+        choice = ToggleButtons(options=[('Accept','accept'),('Reject','reject'),('Undecided','')], value=verdict, tooltips=[f'{v} {file}' for v in ('Accept','Reject','Leave undecided')])
+        choice.observe(lambda change: self._say(set_verdict(self.audit, file, name, change['new'])), 'value')
+        return choice
+
+    def _say(self, verdicts): self.note.value = note_html(audit_note(verdicts, self.name.value, self.audit))
+
+    def static(self)->str: # HTML
+        "What is shown now, for a page without a kernel."
+        return audit_page(self.store, self.corpus, self.detector, self.name.value, self.n.value, self.audit)
