@@ -97,7 +97,7 @@ def verdict_of(
     found = table.verdict[(table.file==file) & (table['class']==name)]
     return found.iloc[0] if len(found) else ''
 
-# %% ../nbs/60b_audit.ipynb #49ae2234
+# %% ../nbs/60b_audit.ipynb #e2c3d29e
 _css = """
 .weakse .ws-groups { display: grid; gap: var(--ws-gap); }
 .weakse .ws-cards.ws-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: var(--ws-gap); }
@@ -105,6 +105,13 @@ _css = """
 .weakse .ws-card p { margin: 0; } .weakse .ws-card .ws-facts { color: var(--ws-quiet); font-size: 13px; }
 .weakse .ws-card b { font-weight: 600; overflow-wrap: anywhere; }
 .weakse .ws-card audio { width: 100%; height: 40px; display: block; }
+.weakse .ws-decide { border: 1px solid var(--ws-line); border-radius: var(--ws-radius); padding: 10px 12px; gap: 8px; overflow: visible; } .weakse .ws-decide .ws-card { border: 0; padding: 0; } .weakse .ws-decide > * { margin: 0; overflow: visible; }
+.weakse .ws-decide .widget-toggle-buttons { width: auto; } .weakse .ws-decide .widget-toggle-button { width: auto; margin: 0 6px 0 0; padding: 0 14px; }
+.weakse .ws-decide .widget-toggle-button:nth-child(2).mod-active { background: var(--ws-out); border-color: var(--ws-out); color: var(--ws-on); }
+.weakse .ws-decide .widget-toggle-button:nth-child(3).mod-active { background: var(--ws-soft); border-color: var(--ws-line); color: inherit; }
+.weakse .ws-asked.ws-asked { display: flex; flex-wrap: wrap; gap: 8px 24px; } .weakse .ws-asked > * { flex: none; margin: 0; width: 20rem; } .weakse .ws-asked > :last-child { width: 12rem; }
+.weakse .ws-asked .widget-label { text-align: left; width: auto; margin-right: 8px; }
+.weakse .ws-found { gap: var(--ws-gap); overflow: visible; } .weakse .ws-found > * { margin: 0; overflow: visible; }
 .weakse .ws-curve { width: 100%; height: 56px; display: block; border-bottom: 1px solid var(--ws-line); }
 .weakse .ws-curve path { stroke: var(--ws-ink); stroke-width: 1.5px; } .weakse .ws-curve rect { fill: var(--ws-keep); fill-opacity: .35; }
 .weakse .ws-verdict { font-weight: 600; } .weakse .ws-verdict::before { content: "● "; }
@@ -135,22 +142,22 @@ def anchor_card(
     "An anchor to listen to, with its curve and what the numbers say."
     wav,rate = sound
     seconds = len(wav)/rate
-    tag = '' if np.isnan(row.tag) else f" · tag {row.tag:.2f}"
+    alone = '' if np.isnan(row.tag) else f", {row.tag:.2f} on its own"
     place = f"{row.start:.1f} to {row.start+seconds:.1f} s of {len(probs)*hop:.1f} s"
     said = f'<p class="ws-verdict ws-{verdict}">{_said[verdict]}</p>' if verdict else ''
     return (f'<div class="ws-card"><p><b>{html.escape(row.file)}</b></p>'
-            f'<audio controls preload="none" aria-label="{html.escape(row["class"])} in {html.escape(row.file)}" src="{sound_uri(wav, rate)}"></audio>'
+            f'<audio controls preload="metadata" aria-label="{html.escape(row["class"])} in {html.escape(row.file)}" src="{sound_uri(wav, rate)}"></audio>'
             f'{curve_picture(probs, hop, row.start, seconds, row["class"])}'
-            f'<p class="ws-facts">{place} · mean probability {row.area:.2f}{tag} · {row.level_db:.0f} dBFS</p>{said}</div>')
+            f'<p class="ws-facts">{place} · probability {row.area:.2f} in the clip{alone} · {row.level_db:.0f} dBFS</p>{said}</div>')
 
-# %% ../nbs/60b_audit.ipynb #868e8d97
+# %% ../nbs/60b_audit.ipynb #46fcafda
 def anchor_cards(
     store:AnchorStore,     # anchors
     corpus:Corpus,         # that they were cut from
     detector:Detector,     # that cut them
     name:str,              # class
     n:int=5,               # how many of the best, and as many of the worst
-    audit=None,            # csv of verdicts; None: there are none
+    audit=None,            # csv of verdicts to print on the cards; None: print none
 )->list:                   # of (row of `rank_anchors`, HTML), ranked
     "A card for each anchor to listen to. Raises as `rank_anchors` and `clip_curves` do."
     verdicts,k = read_audit(audit) if audit else pd.DataFrame(columns=AUDIT_COLUMNS),detector.vocabulary.index(name)
@@ -173,7 +180,7 @@ def audit_page(
                      if (found := ''.join(card for row,card in cards if row.place==place)))
     return f'{audit_look()}<div class="weakse"><div class="ws-groups">{head_html(f"Anchors of {name}", "Listen to the ends of the ranking: blue is the anchor, the line is the probability over the clip.")}{groups}</div></div>'
 
-# %% ../nbs/60b_audit.ipynb #85f549c9
+# %% ../nbs/60b_audit.ipynb #fe81b24e
 def audit_note(
     table:pd.DataFrame, # verdicts: file, class, verdict
     name:str,           # class that is being listened to
@@ -198,9 +205,9 @@ class AuditView(View):
         self.detector = detector if isinstance(detector, Detector) else load_detector(detector)
         self.corpus,self.audit = corpus if isinstance(corpus, Corpus) else read_corpus(corpus),Path(audit)
         options = [(f"{c} ({k} anchors)", c) for c,k in audit_classes(self.store).items()]
-        self.name = Dropdown(options=options, value=name or options[0][1], description='Sound')
-        self.n = BoundedIntText(n, min=1, max=20, description='From each end')
-        self.cards,self.note = column(),html_box()
+        self.name = Dropdown(options=options, value=name or options[0][1], description='Sound', style=dict(description_width='auto'))
+        self.n = BoundedIntText(n, min=1, max=20, description='From each end', style=dict(description_width='auto'))
+        self.cards,self.note = column().add_class('ws-found'),html_box()
         super().__init__('Anchor audit', 'Listen to the surest and the least sure finds of a sound. What you reject is not used by the next run.', row(self.name, self.n, name='ws-asked'), self.cards, self.note)
         self.box.children[0].value += f'<style>{_css}</style>'
         for w in (self.name, self.n): w.observe(lambda _: self.update(), 'value')
@@ -211,7 +218,7 @@ class AuditView(View):
         self.cards.children = [html_box(note_html('Listening to the clips …'))]
         groups,verdicts = {place: [] for place in headings},read_audit(self.audit)
         for r,card in anchor_cards(self.store, self.corpus, self.detector, self.name.value, self.n.value):
-            groups[r.place].append(column(html_box(card), self._choice(r.file, r['class'], verdict_of(verdicts, r.file, r['class']))))
+            groups[r.place].append(column(html_box(card), self._choice(r.file, r['class'], verdict_of(verdicts, r.file, r['class']))).add_class('ws-decide'))
         self.cards.children = [w for place,found in groups.items() if found for w in (html_box(f'<p class="ws-heading">{headings[place]}</p>'), row(*found, name='ws-cards'))]
         self._say(verdicts)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['class_colours', 'time_bars', 'time_axis', 'bars_of', 'coloured_spectrogram', 'mixer_look', 'name_html', 'level_text',
-           'sound_html', 'picture_html', 'mixed_parts', 'before_after', 'mixer_page', 'heard_note', 'MixerView']
+           'listen_html', 'mixed_parts', 'before_after', 'mixer_page', 'heard_note', 'MixerView']
 
 # %% ../nbs/60a_mixer_view.ipynb #57abb35e
 import html, math, os
@@ -49,7 +49,7 @@ def time_axis(
     marks = ''.join(f'<span style="left:{100*x/seconds:.2f}%">{said(round(x, 3))}</span>' for x in np.arange(0, seconds*.97, step))
     return f'<div class="ws-axis" aria-hidden="true">{marks}</div>'
 
-# %% ../nbs/60a_mixer_view.ipynb #a2341be9
+# %% ../nbs/60a_mixer_view.ipynb #dc2b2f17
 def bars_of(
     mixer:Mixer, # a recording taken apart
     name:str,    # class, or "rest", which is there throughout
@@ -57,7 +57,7 @@ def bars_of(
 )->str:          # SVG
     "The time bars of one row of a mixer."
     seconds = mixer.x.shape[-1]/mixer.sample_rate
-    if name=='rest' or mixer.events is None: return time_bars(pd.DataFrame([(name, 0., seconds, .5)], columns=['class','onset','offset','score']), name, seconds, colour)
+    if name=='rest' or mixer.events is None: return time_bars(pd.DataFrame([(name, 0., seconds, 0.)], columns=['class','onset','offset','score']), name, seconds, colour)
     return time_bars(mixer.events, name, seconds, colour)
 
 # %% ../nbs/60a_mixer_view.ipynb #99b2e859
@@ -82,19 +82,20 @@ def coloured_spectrogram(
     paint = paint/paint.amax(-1, keepdim=True)                                                # every hue may be as bright as the picture gets
     return (255*bright[...,None]*paint).round().byte().flip(0).numpy(),loudest
 
-# %% ../nbs/60a_mixer_view.ipynb #ae7610cb
+# %% ../nbs/60a_mixer_view.ipynb #e1056426
 _css = """
-.weakse .ws-mixer { display: grid; grid-template-columns: 16rem minmax(10rem, 1fr); column-gap: 16px; row-gap: 8px; align-items: center; }
+.weakse .ws-strip.ws-strip { display: grid; grid-template-columns: 12px 1fr 4rem 4rem minmax(10rem, 1.3fr); gap: 8px; align-items: center; overflow: visible; min-height: 36px; }
+.weakse .ws-strip .jupyter-widgets { margin: 0; width: auto; min-width: 0; } .weakse .ws-strip .widget-label { font-weight: 600; text-align: left; }
+.weakse .ws-strip .widget-readout { min-width: 2.6rem; width: 2.6rem; text-align: right; } .weakse .ws-strip p { margin: 0; font-size: 13px; color: var(--ws-quiet); text-align: right; }
+.weakse .ws-mixer { display: grid; grid-template-columns: minmax(0, 1fr) minmax(10rem, 1.3fr); gap: 8px; align-items: center; }
+.weakse .ws-desk { display: grid; grid-template-columns: calc(12px + 8rem + 24px) minmax(0, 1fr) minmax(10rem, 1.3fr); column-gap: 8px; align-items: center; } .weakse .ws-desk .ws-listen { grid-column: 1 / 3; }
 .weakse .ws-name { display: flex; align-items: center; gap: 8px; min-width: 0; } .weakse .ws-name b { font-weight: 600; overflow-wrap: anywhere; } .weakse .ws-name small { color: var(--ws-quiet); margin-left: auto; white-space: nowrap; font-size: 13px; }
-.weakse .ws-swatch { flex: none; width: 12px; height: 12px; border-radius: 3px; }
+.weakse .ws-swatch { display: block; flex: none; width: 12px; height: 12px; border-radius: 3px; }
 .weakse .ws-bars { display: block; width: 100%; height: 20px; background: var(--ws-soft); border-radius: 3px; } .weakse .ws-bars line { stroke: var(--ws-line); stroke-width: 1px; }
 .weakse .ws-axis { position: relative; height: 18px; font-size: 12px; color: var(--ws-quiet); overflow: hidden; } .weakse .ws-axis span { position: absolute; white-space: nowrap; border-left: 1px solid var(--ws-line); padding-left: 3px; }
-.weakse .ws-coloured { display: block; width: 100%; height: 110px; object-fit: fill; border-radius: var(--ws-radius); margin: 0; max-width: none; }
-.weakse .ws-strip.ws-strip { display: grid; grid-template-columns: 12px 22rem 4.5rem 4.5rem minmax(10rem, 1fr); gap: 8px; align-items: center; overflow: visible; min-height: 36px; }
-.weakse .ws-strip .jupyter-widgets { margin: 0; width: auto; } .weakse .ws-strip .widget-label { font-weight: 600; } .weakse .ws-strip p { margin: 0; font-size: 13px; color: var(--ws-quiet); }
-.weakse .ws-strip .ws-swatch { display: block; }
-.weakse .ws-desk.ws-desk { display: grid; grid-template-columns: calc(31rem + 36px) minmax(10rem, 1fr); gap: 8px; align-items: center; }
-.weakse .ws-listen { display: grid; gap: 4px; } .weakse .ws-listen b { font-weight: 600; } .weakse .ws-listen audio { width: 100%; height: 40px; }
+.weakse .ws-listen { display: grid; gap: 4px; min-width: 0; } .weakse .ws-listen b { font-weight: 600; } .weakse .ws-listen audio { width: 100%; height: 40px; display: block; }
+.weakse .ws-desk .ws-picture { height: 110px; min-width: 0; }
+@media (max-width: 700px) { .weakse .ws-strip.ws-strip { grid-template-columns: 12px 1fr 4rem 4rem; } .weakse .ws-strip > :last-child { grid-column: 1 / -1; } .weakse .ws-desk, .weakse .ws-mixer { grid-template-columns: minmax(0, 1fr); } .weakse .ws-desk .ws-listen { grid-column: auto; } }
 """
 
 def mixer_look()->str: # HTML
@@ -115,22 +116,25 @@ def level_text(
     "A level in words: \"0 dB\", \"-12 dB\", \"silent\"."
     return f'{db:+g} dB'.replace('+0 dB', '0 dB') if math.isfinite(db) else 'silent'
 
-def sound_html(
-    name:str,        # what it is, such as "Before"
-    wav,             # `(T,)` or `(C,T)`
-    sample_rate:int, # Hz
-)->str:              # HTML
-    "A player with its name."
-    return f'<div class="ws-listen"><b>{html.escape(name)}</b><audio controls aria-label="{html.escape(name)}" src="{sound_uri(wav, sample_rate)}"></audio></div>'
+_play = "const w=this.closest('.weakse');w.querySelectorAll('audio').forEach(a=>{if(a!==this&&!a.paused){this.currentTime=a.currentTime;a.pause()}});w.dataset.playing=this.ariaLabel"
+_pause = "const w=this.closest('.weakse');if(w&&w.dataset.playing==this.ariaLabel)delete w.dataset.playing"
+_follow = "const w=this.closest('.weakse');if(w){w.dataset.at=this.currentTime;this.closest('.ws-desk').style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
+_go_on = "const w=this.closest('.weakse');if(w.dataset.playing==this.ariaLabel){this.currentTime=+w.dataset.at||0;this.play()}"
+_seek = "const a=this.parentElement.querySelector('audio');a.currentTime=event.offsetX/this.clientWidth*a.duration"
 
-def picture_html(
-    picture:np.ndarray, # `(80, F, 3)` uint8
-    said:str,           # what it shows, for those who cannot see it
+def listen_html(
+    name:str,           # what it is, such as "Before"
+    picture:np.ndarray, # `(80, F, 3)` uint8, its coloured spectrogram
+    wav,                # `(T,)` or `(C,T)`
+    sample_rate:int,    # Hz
 )->str:                 # HTML
-    "A coloured spectrogram as wide as the page lets it be."
-    return f'<img class="ws-coloured" alt="{html.escape(said)}" src="{picture_uri(picture)}">'
+    "A player beside its picture; a sound that is replaced while it plays goes on where it was, one that is started takes over the place of the other."
+    acts = ' '.join(f'on{event}="{html.escape(script)}"' for event,script in dict(play=_play, pause=_pause, timeupdate=_follow, loadedmetadata=_go_on).items())
+    return (f'<div class="ws-desk"><div class="ws-listen"><b>{html.escape(name)}</b><audio controls preload="auto" aria-label="{html.escape(name)}" {acts} src="{sound_uri(wav, sample_rate)}"></audio></div>'
+            f'<div class="ws-picture" onclick="{html.escape(_seek)}"><img src="{picture_uri(picture)}" alt="Spectrogram {html.escape(name.lower())} mixing, in the colours of the sounds"><i></i>'
+            f'<span style="top:4px">{sample_rate/2000:g} kHz</span><span style="bottom:4px">0</span></div></div>')
 
-# %% ../nbs/60a_mixer_view.ipynb #67908cdb
+# %% ../nbs/60a_mixer_view.ipynb #8e0f6d36
 def mixed_parts(
     mixer:Mixer, # a recording taken apart
     gains=None,  # name -> dB, "rest" among them; None: 0 dB for all
@@ -155,12 +159,12 @@ def mixer_page(
     "The mixer for a page without a kernel: levels, time bars, pictures, and a player for the mix and for every part."
     colours,seconds = class_colours(mixer.gains),mixer.x.shape[-1]/mixer.sample_rate
     rows = ''.join(name_html(n, colours[n], level_text(db)) + bars_of(mixer, n, colours[n]) for n,db in mixer.heard_gains().items())
-    pictures = ''.join(f'{name_html(n, "transparent")}{picture_html(p, f"Spectrogram {n.lower()} mixing")}' for n,p,_ in before_after(mixer))
-    tracks = {'Before': mixer.wav, 'After': mixer.render(), **{'Everything else' if n=='rest' else n: w for n,w in mixed_parts(mixer).items()}}
-    return (f'{mixer_look()}<div class="weakse">{head_html(title, "What was heard in the recording, how loud it is in the mix, and when it is there.")}'
-            f'<div class="ws-mixer">{rows}<span></span>{time_axis(seconds)}{pictures}</div><br>{players_html(tracks, mixer.sample_rate, False, False, "Listen to")}</div>')
+    sounds = ''.join(listen_html(n, p, w, mixer.sample_rate) for n,p,w in before_after(mixer))
+    tracks = {'Everything else' if n=='rest' else n: w for n,w in mixed_parts(mixer).items()}
+    return (f'{mixer_look()}<div class="weakse">{head_html(title, "What was heard in the recording, how loud it is in the mix, and when it is there.")}<br>'
+            f'<div class="ws-mixer">{rows}<span></span>{time_axis(seconds)}</div>{sounds}<p class="ws-heading">Each sound alone</p>{players_html(tracks, mixer.sample_rate, False, False, "Each sound alone")}</div>')
 
-# %% ../nbs/60a_mixer_view.ipynb #553ff928
+# %% ../nbs/60a_mixer_view.ipynb #da0cf8d9
 def _strip(
     mixer:Mixer, # whose fader it is
     name:str,    # class, or "rest"
@@ -171,7 +175,7 @@ def _strip(
     from ipywidgets import FloatSlider, ToggleButton
     said = 'Everything else' if name=='rest' else name
     fader = FloatSlider(min(12., max(-40., mixer.gains[name])), min=-40, max=12, step=1, description=said, readout_format='.0f', continuous_update=False,
-                        tooltip=f"Level of {said} in dB", style=dict(description_width='9rem'))
+                        tooltip=f"Level of {said} in dB", style=dict(description_width='8rem'))
     mute,solo = ToggleButton(name in mixer.muted, description='Mute', tooltip=f"Mute {said}"),ToggleButton(name in mixer.soloed, description='Solo', tooltip=f"Hear {said} alone")
     fader.observe(lambda change: (mixer.gains.update({name: change['new']}), on_move()), 'value')
     mute.observe(lambda change: (mixer.mute(name, change['new']), on_move()), 'value')
@@ -222,7 +226,7 @@ class MixerView(View):
         "The desk of a new recording."
         colours,seconds = class_colours(self.mixer.gains),self.mixer.x.shape[-1]/self.mixer.sample_rate
         heads = row(html_box(), html_box('<p>Level in dB</p>'), button('Reset', self.reset, tooltip="All faders to 0 dB"), html_box(), html_box(time_axis(seconds)), name='ws-strip')
-        self.desk.children = [*(_strip(self.mixer, n, colours[n], self.update) for n in self.mixer.gains), heads]
+        self.desk.children = [heads, *(_strip(self.mixer, n, colours[n], self.update) for n in self.mixer.gains)]
         self.note.value = note_html(heard_note(self.mixer, Path(self.path).name), problem=not self.mixer.classes)
         self.update(before=True)
 
@@ -230,7 +234,7 @@ class MixerView(View):
         before:bool=False, # whether the recording is another one
     ):
         "Show, play and print what the faders ask for."
-        shown = {n: f'<div class="ws-desk">{sound_html(n, wav, self.mixer.sample_rate)}{picture_html(p, f"Spectrogram {n.lower()} mixing, coloured by class")}</div>' for n,p,wav in before_after(self.mixer)}
+        shown = {n: listen_html(n, p, wav, self.mixer.sample_rate) for n,p,wav in before_after(self.mixer)}
         if before: self.before.value = shown['Before']
         self.after.value = shown['After']
         self.code.value = line_html('Python', self.mixer.line()) + line_html('Command', self.mixer.command(self.path, 'out'))
