@@ -460,7 +460,7 @@ def tree_html(
         if r.inner: depths.append(r.depth)
     return ''.join(out) + '</details>'*len(depths)
 
-# %% ../nbs/60_widgets.ipynb #eaa4cc89
+# %% ../nbs/60_widgets.ipynb #d1823cfa
 class _Line:
     "The widgets of one line of the tree; `show` makes it another line."
     def __init__(self, picker):
@@ -474,7 +474,7 @@ class _Line:
     def show(self, r, picks):
         "Become the line `r`."
         self.shown,self.quiet = r,True
-        self.branch.description,self.branch.icon = f'{r.name} ({len(r.classes)})' if r.inner else '','chevron-down' if r.is_open else 'chevron-right'
+        self.branch.description = f"{'▾' if r.is_open else '▸'} {r.name} ({len(r.classes)})"
         self.branch.tooltip = f"{'Close' if r.is_open else 'Open'} {r.name}"
         self.leaf.value = html.escape(r.name)
         for w,there in ((self.branch,r.inner),(self.leaf,not r.inner)): w.layout.display,w.layout.margin = None if there else 'none',f'0 0 0 {22*r.depth}px'
@@ -541,7 +541,7 @@ class ClassPicker(View):
     def _show_picks(self, most=12):
         for chip in self.chips.children: chip.close()
         verbs = dict(keep='Keep', drop='Take out')
-        chips = [button(f'{verbs[v]}: {c}', lambda c=c,v=v: self.pick([c], v), 'ws-chip', icon='times', tooltip=f'Let go of {c}') for c,v in list(self.picks.items())[:most]]
+        chips = [button(f'{verbs[v]}: {c} ×', lambda c=c,v=v: self.pick([c], v), 'ws-chip', tooltip=f'Let go of {c}') for c,v in list(self.picks.items())[:most]]
         if len(self.picks)>most: chips.append(html_box(f'and {len(self.picks)-most} more'))
         if len(self.picks)>1: chips.append(button('Clear all', self.clear))
         self.chips.children = chips or [html_box('<span class="ws-help">Nothing picked yet.</span>')]
