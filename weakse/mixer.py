@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['Faders', 'Mixer']
 
-# %% ../nbs/48_mixer.ipynb #a6cc75a8
+# %% ../nbs/48_mixer.ipynb #ee3d6dfb
 import math, os, shlex
 import numpy as np, torch
 from pathlib import Path
 from torch import Tensor
-from .audio import check_audio
+from .audio import check_audio, check_rate
 from .extraction import Wish, _estimates, _factor, _listen, _mixed, resolve_classes, vocabulary_of
 from .inference import _without_clean
 from .labels import UnknownClassError, nearest_names
@@ -41,7 +41,7 @@ class Faders(dict):
         if name in self: return name
         raise UnknownClassError(f"there is no fader {name!r}; there are: {', '.join(map(repr, nearest_names(name, self, len(self))))}")
 
-# %% ../nbs/48_mixer.ipynb #1d151c43
+# %% ../nbs/48_mixer.ipynb #d4fc1e30
 def _classes(classes, events, vocabulary, ontology):
     "Those named, or those heard that the system can be asked for. Raises `ValueError` where neither is known."
     if classes is not None: return resolve_classes(classes, vocabulary, ontology)
@@ -59,19 +59,20 @@ class Mixer:
         progress=True,               # show a progress bar
         *,
         ontology=None,               # `Ontology`, for names that stand for several classes
-        block=None,                  # length of a block, s; None: the system's
-        overlap=None,                # shared by neighbouring blocks, s; None: as the engine of `inference` has it
+        block=None,                  # length of a block, s; None: as long as is quick
+        overlap=None,                # cross-fade of neighbouring blocks, s; None: 0.1
+        context=None,                # computed on either side of a block and thrown away, s; None: the reach of the network
         precision="auto",            # "auto", "float32" or "bfloat16"
     ):
         self.wav,self.sample_rate,self._named = wav,sample_rate,dict(system=system, detector=detector)
-        self.x,self.system = check_audio(wav, sample_rate).detach().cpu(),_without_clean(load_system(system))
+        self.x,self.system = check_audio(wav, check_rate(sample_rate)).detach().cpu(),_without_clean(load_system(system))
         ears = None if detector is None or (classes is not None and not self.x.any()) else detector
         self.detector,events = _listen(lambda a,b: self.x[:, a:b], self.x.shape[-1], sample_rate, ears, progress)
         self.classes = _classes(classes, events, vocabulary_of(self.system), ontology)
         self.chosen = classes is not None
         self.events = events if events is None else events[events['class'].isin(self.classes)].reset_index(drop=True)
         wish = Wish(dict.fromkeys(self.classes, 'gains'), {}, 1.0)
-        self._stems = _estimates(self.system, self.x, sample_rate, wish, progress, block=block, overlap=overlap, precision=precision)
+        self._stems = _estimates(self.system, self.x, sample_rate, wish, progress, block=block, overlap=overlap, context=context, precision=precision)
         self._light = {c: s.float() for c,s in self._stems.items()}
         self.reset()
 
