@@ -24,7 +24,7 @@ def test_random_blocks_add_up_to_the_input():
     for _ in range(300):
         block = draw.randint(1, 200); overlap = draw.randint(0, block//2); n = draw.randint(1, 4*block)
         wav = torch.randn(draw.randint(1, 3), n)
-        out = overlap_add(lambda x: x, wav, block, overlap, group=draw.randint(1, 5))
+        out = overlap_add(lambda x: x, wav, block, overlap, context=draw.randint(0, 50))
         assert out.shape == wav.shape and (out-wav).abs().max() < 1e-6*max(1, wav.abs().max()), (block, overlap, n)
 
 def test_random_recordings_keep_shape_and_stay_finite(untrained):
