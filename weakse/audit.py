@@ -97,7 +97,7 @@ def verdict_of(
     found = table.verdict[(table.file==file) & (table['class']==name)]
     return found.iloc[0] if len(found) else ''
 
-# %% ../nbs/60b_audit.ipynb #e2c3d29e
+# %% ../nbs/60b_audit.ipynb #9aafa4f6
 _css = """
 .weakse .ws-groups { display: grid; gap: var(--ws-gap); }
 .weakse .ws-cards.ws-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: var(--ws-gap); }
@@ -109,7 +109,7 @@ _css = """
 .weakse .ws-decide .widget-toggle-buttons { width: auto; } .weakse .ws-decide .widget-toggle-button { width: auto; margin: 0 6px 0 0; padding: 0 14px; }
 .weakse .ws-decide .widget-toggle-button:nth-child(2).mod-active { background: var(--ws-out); border-color: var(--ws-out); color: var(--ws-on); }
 .weakse .ws-decide .widget-toggle-button:nth-child(3).mod-active { background: var(--ws-soft); border-color: var(--ws-line); color: inherit; }
-.weakse .ws-asked.ws-asked { display: flex; flex-wrap: wrap; gap: 8px 24px; } .weakse .ws-asked > * { flex: none; margin: 0; width: 20rem; } .weakse .ws-asked > :last-child { width: 12rem; }
+.weakse .ws-asked.ws-asked { display: flex; flex-wrap: wrap; gap: 8px 24px; align-items: center; } .weakse .ws-asked > * { flex: none; margin: 0; width: 20rem; } .weakse .ws-asked > :last-child { width: 12rem; }
 .weakse .ws-asked .widget-label { text-align: left; width: auto; margin-right: 8px; }
 .weakse .ws-found { gap: var(--ws-gap); overflow: visible; } .weakse .ws-found > * { margin: 0; overflow: visible; }
 .weakse .ws-curve { width: 100%; height: 56px; display: block; border-bottom: 1px solid var(--ws-line); }
@@ -150,7 +150,7 @@ def anchor_card(
             f'{curve_picture(probs, hop, row.start, seconds, row["class"])}'
             f'<p class="ws-facts">{place} · probability {row.area:.2f} in the clip{alone} · {row.level_db:.0f} dBFS</p>{said}</div>')
 
-# %% ../nbs/60b_audit.ipynb #46fcafda
+# %% ../nbs/60b_audit.ipynb #e46d3744
 def anchor_cards(
     store:AnchorStore,     # anchors
     corpus:Corpus,         # that they were cut from
@@ -164,7 +164,7 @@ def anchor_cards(
     return [(row, anchor_card(row, anchor_wav(store, corpus, row), clip_curves(corpus, detector, row['clip'], row.file)[:, k], detector.hop,
                               verdict_of(verdicts, row.file, row['class']))) for _,row in rank_anchors(store, name, n).iterrows()]
 
-headings = dict(best='Best: where the detector is surest', worst='Worst: where it hardly hears the class', rejected='Rejected before: no longer used')   # of the places of `rank_anchors`
+headings = dict(best='Best: where the detector is surest', worst='Worst: where it hardly hears the sound', rejected='Rejected before: no longer used')   # of the places of `rank_anchors`
 
 def audit_page(
     store:AnchorStore,   # anchors
@@ -180,7 +180,7 @@ def audit_page(
                      if (found := ''.join(card for row,card in cards if row.place==place)))
     return f'{audit_look()}<div class="weakse"><div class="ws-groups">{head_html(f"Anchors of {name}", "Listen to the ends of the ranking: blue is the anchor, the line is the probability over the clip.")}{groups}</div></div>'
 
-# %% ../nbs/60b_audit.ipynb #fe81b24e
+# %% ../nbs/60b_audit.ipynb #b72f9821
 def audit_note(
     table:pd.DataFrame, # verdicts: file, class, verdict
     name:str,           # class that is being listened to
@@ -188,7 +188,7 @@ def audit_note(
 )->str:                 # one sentence
     "What the file of verdicts holds."
     def said(t): return f"{(t.verdict=='accept').sum()} accepted, {(t.verdict=='reject').sum()} rejected"
-    return f"{name}: {said(table[table['class']==name])}. All classes: {said(table)}. Written to {Path(path).name}; the next dvc repro leaves the rejected ones out."
+    return f"{name}: {said(table[table['class']==name])}. All sounds: {said(table)}. Written to {Path(path).name}; the next dvc repro leaves the rejected ones out."
 
 class AuditView(View):
     "Listen to the best and worst anchors of a class, and accept or reject them."
