@@ -2,7 +2,7 @@
 
 `WEAKSE_SCREENSHOTS=folder` keeps the screenshots.
 """
-import importlib.util, json, os, re, shutil, socket, subprocess, sys
+import importlib.util, json, os, shutil, socket, subprocess, sys, threading, time
 from pathlib import Path
 import pytest
 
@@ -55,8 +55,25 @@ class Server:
             said.append(line)
             if ready in line: break
         else: pytest.fail(f"{words[0]} did not start:\n{''.join(said)[-3000:]}")
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()   # a full pipe would stop the server
+        self.connect()
+
+    def connect(self, patience=60):
+        "Jupyter says that it runs before it listens: knock until the door opens."
+        end = time.monotonic()+patience
+        while time.monotonic()<end and self.process.poll() is None:
+            with socket.socket() as s:
+                if s.connect_ex(('127.0.0.1', self.port))==0: return
+            self.wait(.1)
+        pytest.fail(f"nobody listens at {self.url}")
+
+    def wait(self, seconds):
+        "A pause between two knocks, cut short when the server ends."
+        try: self.process.wait(seconds)
+        except subprocess.TimeoutExpired: pass
+
     def __enter__(self): return self
-    def __exit__(self, *_): self.process.terminate(); self.process.communicate(timeout=30)
+    def __exit__(self, *_): self.process.terminate(); self.process.wait(timeout=30)
 
 def voila(folder): return Server(folder, ['voila','page.ipynb'], 'running at')
 
@@ -92,6 +109,12 @@ def look(page, name):
     if folder: page.screenshot(path=Path(folder)/f'{name}.png', full_page=True)
 
 def says(page, text): page.get_by_text(text).first.wait_for()
+
+def run_cells(page, n):
+    "Run the first `n` cells of a notebook in JupyterLab, by its own shortcut."
+    says(page, '| Idle')
+    page.locator('.jp-CodeCell .cm-content').first.click()
+    for _ in range(n): page.keyboard.press('Shift+Enter')
 
 def strip(page, name): return page.locator('.ws-strip').filter(has_text=name)
 
@@ -174,8 +197,7 @@ def test_in_jupyterlab(page, tmp_path, dark):
     notebook(tmp_path, mixer_cell, audit_cell)
     with lab(tmp_path, dark) as server:
         page.goto(f'{server.url}/lab/tree/page.ipynb')
-        page.get_by_role('menuitem', name='Run', exact=True).click()
-        page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
+        run_cells(page, 2)
         name = f"lab_{'dark' if dark else 'light'}"
         use_mixer(page, tmp_path, f'mixer_{name}')
         page.locator('.ws-cards').first.scroll_into_view_if_needed()

@@ -82,12 +82,12 @@ def coloured_spectrogram(
     paint = paint/paint.amax(-1, keepdim=True)                                                # every hue may be as bright as the picture gets
     return (255*bright[...,None]*paint).round().byte().flip(0).numpy(),loudest
 
-# %% ../nbs/60a_mixer_view.ipynb #a42b5d52
+# %% ../nbs/60a_mixer_view.ipynb #abba7c3a
 _css = """
 .weakse .ws-strip.ws-strip { display: grid; grid-template-columns: 12px 1fr 4rem 4rem minmax(10rem, 1.3fr); gap: 8px; align-items: center; overflow: visible; min-height: 36px; }
 .weakse .ws-strip .jupyter-widgets { margin: 0; width: auto; min-width: 0; } .weakse .ws-strip .widget-label { font-weight: 600; text-align: left; }
 .weakse .ws-strip .widget-readout { min-width: 2.6rem; width: 2.6rem; text-align: right; } .weakse .ws-strip p { margin: 0; font-size: 13px; color: var(--ws-quiet); text-align: right; }
-.weakse .ws-strip .ws-reset { grid-column: 3 / 5; }
+.weakse .ws-strip .ws-reset { grid-column: 3 / 5; } .weakse .ws-strip .ws-unit { grid-column: 1 / 3; }
 .weakse .ws-mixer, .weakse .ws-desk { display: grid; grid-template-columns: calc(12px + 8rem + 16px) minmax(0, 1fr) minmax(10rem, 1.3fr); gap: 8px; align-items: center; } .weakse .ws-desk .ws-listen, .weakse .ws-mixer > :nth-child(odd) { grid-column: 1 / 3; }
 .weakse .ws-name { display: flex; align-items: center; gap: 8px; min-width: 0; } .weakse .ws-name b { font-weight: 600; overflow-wrap: anywhere; } .weakse .ws-name small { color: var(--ws-quiet); margin-left: auto; white-space: nowrap; font-size: 13px; }
 .weakse .ws-swatch { display: block; flex: none; width: 12px; height: 12px; border-radius: 3px; }
@@ -164,7 +164,7 @@ def mixer_page(
     return (f'{mixer_look()}<div class="weakse">{head_html(title, "What was heard in the recording, how loud it is in the mix, and when it is there.")}<br>'
             f'<div class="ws-mixer">{rows}<span></span>{time_axis(seconds)}</div>{sounds}<p class="ws-heading">Each sound alone</p>{players_html(tracks, mixer.sample_rate, False, False, "Each sound alone")}</div>')
 
-# %% ../nbs/60a_mixer_view.ipynb #1111aa90
+# %% ../nbs/60a_mixer_view.ipynb #39dfdbff
 def _strip(
     mixer:Mixer, # whose fader it is
     name:str,    # class, or "rest"
@@ -225,7 +225,7 @@ class MixerView(View):
     def _draw(self):
         "The desk of a new recording."
         colours,seconds = class_colours(self.mixer.gains),self.mixer.x.shape[-1]/self.mixer.sample_rate
-        heads = row(html_box(), html_box('<p>Level in dB</p>'), button('Reset', self.reset, 'ws-reset', tooltip="All faders to 0 dB"), html_box(time_axis(seconds)), name='ws-strip')
+        heads = row(html_box('<p>Level in dB</p>', 'ws-unit'), button('Reset', self.reset, 'ws-reset', tooltip="All faders to 0 dB"), html_box(time_axis(seconds)), name='ws-strip')
         self.desk.children = [heads, *(_strip(self.mixer, n, colours[n], self.update) for n in self.mixer.gains)]
         self.note.value = note_html(heard_note(self.mixer, Path(self.path).name), problem=not self.mixer.classes)
         self.update(before=True)
