@@ -40,7 +40,7 @@ OTHER_WAYS = (NOISY, Column("Extracted first", "the stationary object", "reverse
               Column("Extracted second", "the transient object", "reverse", "extracted2", "transient"), Column("Enhanced, reverse order", "what is left then", "reverse", "enhanced2", "speech"),
               Column("Enhanced, one shot", "both objects out at once", "one_shot", "enhanced2", "speech"))
 
-# %% ../nbs/60d_listen.ipynb #e7a7b3f5
+# %% ../nbs/60d_listen.ipynb #e7fef845
 @dataclass(frozen=True)
 class Listing:
     "One table of the page: a system and its columns."
@@ -50,7 +50,7 @@ class Listing:
     columns:tuple=PAGE # of `Column`
 
 EXPERIMENT_1 = (
-    Listing("unconditioned", "Tranche 1: nothing is asked", "A network without any condition. It can only do one thing, so it was trained to return the speech.", (NOISY, DIRECT)),
+    Listing("unconditioned", "Tranche 1: nothing is asked", "A network without any condition. It can only do one thing, so it was trained to return the speech.", (NOISY, Column("Enhanced", "the speech, unasked", "3", "extracted3", "speech"))),
     Listing("table", "Tranche 2: a fixed table of classes", "Every class of the training has one learned vector. Nothing listens, so there is no vector for a class that was never heard in training: those scenes have only condition 3."),
     Listing("ablation", "Tranche 3: the losses of the branch switched off", "The branch is there and is trained by the extraction alone (a = b = 0)."))
 EXPERIMENT_2 = (Listing("joint", "", ""),)
@@ -61,7 +61,7 @@ BEYOND = (
 SECTIONS = (
     ("experiment1", "Experiment I", "Without the classification branch", EXPERIMENT_1),
     ("experiment2", "Experiment II", "With the parallel classification branch", EXPERIMENT_2),
-    ("beyond", "Beyond the page", "Bounds and other orders", BEYOND))
+    ("beyond", "Bounds", "What is possible, and other orders", BEYOND))
 
 # %% ../nbs/60d_listen.ipynb #952d2c0f
 def sample_numbers(
@@ -107,13 +107,13 @@ def numbers_html(
         return f"<div><dt>{name}</dt><dd>{_digits(x, digits)}{'' if half is None else f'<small> ± {_digits(half, digits)}</small>'}<small>{unit}</small></dd></div>"
     return f"<dl>{''.join(map(one, _metrics(kind)))}</dl>"
 
-# %% ../nbs/60d_listen.ipynb #f3b6a0d7
+# %% ../nbs/60d_listen.ipynb #7d8bb10d
 def _mp3(wav, rate):
-    "The bytes of an MP3 of constant rate (about 5 kB a second)."
+    "The bytes of an MP3 of constant rate (4 kB a second)."
     import soundfile as sf
     if rate not in _mp3_rates: wav,rate = resample(wav, rate, 32000),32000
     buffer = io.BytesIO()
-    sf.write(buffer, wav.clamp(-1, 1).numpy(), rate, format="MP3", bitrate_mode="CONSTANT", compression_level=.8)
+    sf.write(buffer, wav.clamp(-1, 1).numpy(), rate, format="MP3", bitrate_mode="CONSTANT", compression_level=.85)
     return buffer.getvalue()
 
 def _webp(db, top, span=70):
@@ -125,7 +125,7 @@ def _webp(db, top, span=70):
     Image.fromarray((colormaps["magma"](shade)[..., :3]*255).astype(np.uint8)).save(buffer, format="WEBP", quality=60, method=4)
     return buffer.getvalue()
 
-# %% ../nbs/60d_listen.ipynb #4be32158
+# %% ../nbs/60d_listen.ipynb #4507c175
 def _listed(): return [(s, c) for _,_,_,listings in SECTIONS for s in listings for c in s.columns]
 
 def _stem(scene, snr, system, condition, object):
@@ -153,10 +153,12 @@ def write_group(
     rate:int,     # Hz
 )->dict:          # stem -> volume that undoes the equal loudness
     "Write a sound and a picture for each track."
-    gains,dbs = matching_gains(tracks, rate),{s: spectrogram_db(w, rate, 400) for s,w in tracks.items()}
-    top = max(float(d.max()) for d in dbs.values())
-    for stem,wav in tracks.items():
-        (Path(folder)/f"{stem}.mp3").write_bytes(_mp3(gains[stem][0]*wav, rate))
+    gains = matching_gains(tracks, rate)
+    heard = {s: gains[s][0]*w for s,w in tracks.items()}
+    dbs = {s: spectrogram_db(w, rate, 400) for s,w in heard.items()}
+    top = torch.tensor([float(d.max()) for d in dbs.values()]).median().item()
+    for stem,wav in heard.items():
+        (Path(folder)/f"{stem}.mp3").write_bytes(_mp3(wav, rate))
         (Path(folder)/f"{stem}.webp").write_bytes(_webp(dbs[stem], top))
     return {stem: volume for stem,(_,volume) in gains.items()}
 
@@ -177,15 +179,15 @@ def _badge(name, seen):
     "A class, and whether it was heard in training."
     return f'{html.escape(name)} <em class="{"seen" if seen else "unseen"}">{"seen" if seen else "unseen"}</em>'
 
-# %% ../nbs/60d_listen.ipynb #6bb1d7e4
+# %% ../nbs/60d_listen.ipynb #80622f76
 def _head_cell(row, i, snr, volumes):
     "Which sample: its objects, its sentence, and the truth to listen to."
     group = f"{row['name']}/{snr:g}"
     true = [(part, _stem(row["name"], snr, "true", "0", part)) for part in PARTS]
     chips = "".join(_clip(stem, volumes[stem], group, f"True {'speech' if part=='speech' else part+' object'}", part, part, " true") for part,stem in true)
     said = f'<q>{html.escape(row["text"])}</q>' if row["text"] else ""
-    return (f'<th scope="row"><b>Sample {i+1}</b> <span class="level">{snr:g} dB</span><span class="object">{_badge(row["transient"], row["transient_seen"])}</span>'
-            f'<span class="object">{_badge(row["stationary"], row["stationary_seen"])}</span>{said}<span class="truth"><span>The truth:</span> {chips}</span></th>')
+    return (f'<th scope="row"><b>Sample {i+1}</b><span class="object">{_badge(row["transient"], row["transient_seen"])}</span>'
+            f'<span class="object">{_badge(row["stationary"], row["stationary_seen"])}</span>{said}<span class="truth"><span>Truth</span> {chips}</span></th>')
 
 def _mean_row(snr, listing, means, n_scenes):
     "The means over all scenes, as the last row of a level."
@@ -193,9 +195,9 @@ def _mean_row(snr, listing, means, n_scenes):
     for c in listing.columns:
         found = means.get(_key(snr, listing, c))
         cells.append(f'<td><span class="name">{c.title}</span>{numbers_html(found, c.kind) if found else "–"}</td>')
-    return f'<tr class="means"><th scope="row"><b>Mean</b> <span class="level">{snr:g} dB</span><span class="object">of all {n_scenes} scenes</span></th>{"".join(cells)}</tr>'
+    return f'<tr class="means"><th scope="row"><b>Mean</b><span class="object">of all {n_scenes} scenes</span></th>{"".join(cells)}</tr>'
 
-# %% ../nbs/60d_listen.ipynb #12d09ab4
+# %% ../nbs/60d_listen.ipynb #7cad44f6
 @dataclass
 class Samples:
     "What the tables are made of."
@@ -224,19 +226,20 @@ def listing_html(
         rows = [f'<tr>{_head_cell(r, i, snr, s.volumes)}{"".join(_cell(r["name"], snr, listing, c, s.numbers[r["name"]], s.volumes) for c in listing.columns)}</tr>' for i,r in enumerate(s.rows)]
         at = "always" if len(levels)==1 and len(s.snrs)>1 else f"{snr:g}"
         bodies.append(f'<tbody data-snr="{at}"><tr class="heading"><th colspan="{len(listing.columns)+1}" scope="rowgroup">{snr:g} dB</th></tr>{"".join(rows)}{_mean_row(snr, listing, s.means, s.n_scenes)}</tbody>')
-    return f'{title}<table style="--columns:{len(listing.columns)}"><thead><tr><th scope="col">Sample<small>transient and stationary object</small></th>{head}</tr></thead>{"".join(bodies)}</table>'
+    return f'{title}<table class="columns{len(listing.columns)}" data-title="{html.escape(listing.title.split(":")[0])}"><thead><tr><th scope="col">Sample<small>transient and stationary object</small></th>{head}</tr></thead>{"".join(bodies)}</table>'
 
-# %% ../nbs/60d_listen.ipynb #0d4d6032
+# %% ../nbs/60d_listen.ipynb #cb7387d6
 _css = """
 :root { color-scheme: light dark; --page: #fbfbfa; --card: #fff; --ink: #16181d; --quiet: #5b6270; --line: #e2e4e8; --soft: #f1f2f4; --accent: #0b62c4; --on: #fff; --wash: #e8f1fc; --seen: #1d6b43; --unseen: #9a4700; --shadow: 0 -2px 18px rgb(20 24 32 / .12); }
 @media (prefers-color-scheme: dark) { :root { --page: #111318; --card: #191c22; --ink: #eceef2; --quiet: #a0a7b4; --line: #2d323b; --soft: #22262e; --accent: #6db0ff; --on: #0b1420; --wash: #1a2b40; --seen: #72d3a0; --unseen: #ffb173; --shadow: 0 -2px 18px rgb(0 0 0 / .55); } }
-* { box-sizing: border-box; }
+*, ::before, ::after { box-sizing: border-box; }
+[hidden] { display: none !important; }
 html { scroll-padding: 64px 0 230px; -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; padding-bottom: 230px; }
 a { color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .wide { max-width: 1320px; margin: 0 auto; padding: 0 24px; }
-header { padding: 44px 0 20px; }
+header.wide { padding-top: 44px; padding-bottom: 20px; }
 h1 { font-size: clamp(26px, 4vw, 38px); line-height: 1.15; letter-spacing: -.02em; margin: 0 0 12px; max-width: 24em; text-wrap: balance; }
 .lead { font-size: 17px; max-width: 46em; margin: 0 0 18px; color: var(--quiet); }
 .ways { display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; margin: 0; padding: 0; list-style: none; }
@@ -245,6 +248,7 @@ h1 { font-size: clamp(26px, 4vw, 38px); line-height: 1.15; letter-spacing: -.02e
 .ways span { color: var(--quiet); }
 h2 { font-size: 24px; letter-spacing: -.01em; margin: 44px 0 2px; }
 h2 small { font-size: 15px; font-weight: 400; letter-spacing: 0; color: var(--quiet); margin-left: 8px; }
+h2, h3 { line-height: 1.3; }
 h3 { font-size: 17px; margin: 28px 0 2px; }
 section p { margin: 0 0 12px; color: var(--quiet); max-width: 52em; }
 nav { position: sticky; top: 0; z-index: 5; background: color-mix(in srgb, var(--page) 92%, transparent); backdrop-filter: blur(8px); border-bottom: 1px solid var(--line); }
@@ -256,6 +260,7 @@ nav legend { float: left; color: var(--quiet); margin-right: 8px; padding: 0; }
 .levels { display: inline-flex; border: 1px solid var(--line); border-radius: 8px; overflow: hidden; background: var(--card); }
 .levels label { position: relative; padding: 3px 11px; cursor: pointer; border-left: 1px solid var(--line); }
 .levels label:first-child { border-left: 0; }
+.levels label { white-space: nowrap; } .levels small { font-size: inherit; }
 .levels input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }
 .levels label:has(:checked) { background: var(--accent); color: var(--on); }
 .levels label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: -3px; }
@@ -266,18 +271,17 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--line); borde
 footer { color: var(--quiet); margin: 44px auto 20px; max-width: 1320px; padding: 0 24px; font-size: 13px; }
 """
 
-# %% ../nbs/60d_listen.ipynb #636acd9b
+# %% ../nbs/60d_listen.ipynb #431001d0
 _css += """
 table { width: 100%; border-collapse: separate; border-spacing: 0; table-layout: fixed; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 th, td { padding: 10px 8px; text-align: left; vertical-align: top; border-top: 1px solid var(--line); font-weight: 400; }
 thead th { position: sticky; top: 53px; z-index: 2; background: var(--card); border-top: 0; border-bottom: 1px solid var(--line); font-weight: 600; font-size: 14px; line-height: 1.3; border-radius: 10px 10px 0 0; }
 thead small { display: block; font-weight: 400; color: var(--quiet); font-size: 12px; }
 thead + tbody tr:first-child > *, .heading + tr > * { border-top: 0; }
-th:first-child { width: 230px; padding-left: 16px; }
+th:first-child { width: 256px; padding-left: 16px; }
 td:last-child, th:last-child { padding-right: 16px; }
-table:not([style*="columns:6"]) { max-width: 720px; }
+.columns2 { max-width: 720px; }
 .heading th { font-weight: 600; background: var(--soft); padding: 5px 16px; font-size: 13px; }
-.level { color: var(--quiet); margin-left: 4px; font-size: 13px; }
 .object { display: block; font-size: 13px; line-height: 1.4; margin-top: 2px; }
 em { font-style: normal; font-size: 11px; padding: 0 5px; border-radius: 999px; border: 1px solid; white-space: nowrap; }
 .seen { color: var(--seen); } .unseen { color: var(--unseen); }
@@ -287,26 +291,26 @@ q { display: block; color: var(--quiet); font-size: 12px; line-height: 1.4; marg
 .clip img { display: block; width: 100%; height: 58px; object-fit: fill; opacity: .93; }
 .clip:hover img { opacity: 1; }
 .clip:not(.true)::before { content: ""; position: absolute; z-index: 1; left: 7px; top: 50%; width: 24px; height: 24px; margin-top: -12px; border-radius: 50%; background: rgb(255 255 255 / .92); box-shadow: 0 1px 4px rgb(0 0 0 / .5); }
-.clip:not(.true)::after { content: ""; position: absolute; z-index: 1; left: 16px; top: 50%; margin-top: -5px; border-left: 9px solid #111; border-top: 5px solid transparent; border-bottom: 5px solid transparent; }
+.clip:not(.true)::after { content: ""; position: absolute; z-index: 1; left: 16px; top: 50%; margin-top: -5px; width: 9px; border-left: 9px solid #111; border-top: 5px solid transparent; border-bottom: 5px solid transparent; }
 .playing .clip[aria-current]:not(.true)::after { left: 15px; border: solid #111; border-width: 0 3px; width: 8px; height: 10px; }
 .clip i, #picture i { position: absolute; top: 0; bottom: 0; left: var(--at, 0%); width: 2px; margin-left: -1px; background: #fff; box-shadow: 0 0 3px #000; }
 .clip:not([aria-current]) i { display: none; }
+.none .name + span { font-size: 13px; }
 .clip[aria-current] { box-shadow: 0 0 0 2px var(--card), 0 0 0 4px var(--accent); }
-.clip.true { display: inline-block; background: var(--soft); color: var(--ink); border: 1px solid var(--line); text-decoration: none; padding: 2px 8px; border-radius: 999px; font-size: 12px; }
+.clip.true { display: inline-block; background: var(--soft); color: var(--ink); border: 1px solid var(--line); text-decoration: none; padding: 1px 6px; border-radius: 999px; font-size: 12px; }
 .clip.true:hover { border-color: var(--accent); }
 .clip.true[aria-current] { background: var(--accent); color: var(--on); box-shadow: none; }
-dl { display: grid; grid-template-columns: 1fr 1fr; gap: 1px 8px; margin: 7px 0 0; font-size: 12px; line-height: 1.35; font-variant-numeric: tabular-nums; }
+dl { display: grid; gap: 1px 8px; margin: 7px 0 0; font-size: 12px; line-height: 1.35; font-variant-numeric: tabular-nums; }
 dl div { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 4px; }
 dt { color: var(--quiet); } dd { margin: 0; white-space: nowrap; } dd small { font-size: inherit; color: var(--quiet); }
 td:not(:has(.clip)) dl { margin: 0; }
 .means > * { background: var(--soft); }
-.means dl { grid-template-columns: 1fr; }
 .means:last-child > :first-child { border-radius: 0 0 0 10px; } .means:last-child > :last-child { border-radius: 0 0 10px 0; }
 .none { color: var(--quiet); }
 td .name { display: none; }
 """
 
-# %% ../nbs/60d_listen.ipynb #272c5572
+# %% ../nbs/60d_listen.ipynb #fa03a394
 _css += """
 #dock { position: fixed; z-index: 6; left: 0; right: 0; bottom: 0; background: var(--card); border-top: 1px solid var(--line); box-shadow: var(--shadow); padding-bottom: env(safe-area-inset-bottom); }
 #dock .wide { display: grid; grid-template-columns: 300px 1fr; gap: 10px 24px; padding-top: 12px; padding-bottom: 12px; align-items: center; }
@@ -327,9 +331,11 @@ _css += """
 #picture span { position: absolute; color: #fff; font-size: 11px; text-shadow: 0 0 3px #000, 0 0 3px #000; pointer-events: none; left: 8px; top: 4px; }
 #picture #time { left: auto; right: 8px; font-variant-numeric: tabular-nums; }
 @media (max-width: 900px) {
-  .wide { padding: 0 14px; } header { padding: 26px 0 12px; } .lead { font-size: 16px; } .ways { grid-template-columns: 1fr; gap: 8px; } .keys { display: none; }
+  .wide { padding-left: 14px; padding-right: 14px; } header.wide { padding-top: 26px; padding-bottom: 12px; } .lead { font-size: 16px; } .ways { grid-template-columns: 1fr; gap: 8px; } .keys { display: none; }
+  h2 small { display: block; margin: 0; } .clip.true { padding: 3px 10px; font-size: 13px; }
   body { padding-bottom: 250px; } html { scroll-padding-bottom: 260px; }
-  nav .wide { gap: 2px 14px; } nav fieldset { margin-left: 0; } nav a { font-size: 14px; }
+  nav .wide { gap: 6px 14px; font-size: 14px; } nav fieldset { margin-left: 0; order: 1; } nav legend, .levels small { display: none; } .levels label { padding: 3px 12px; }
+  nav .switch:last-child { margin-left: auto; } nav .switch:nth-last-child(2) { order: 2; margin-left: auto; }
   table, tbody { display: block; } table { background: none; border: 0; max-width: none !important; } thead { position: absolute; clip-path: inset(50%); }
   tr { display: grid; grid-template-columns: 1fr 1fr; gap: 14px 12px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px; margin: 0 0 12px; }
   th, td, th:first-child, td:last-child { padding: 0 !important; border: 0; width: auto; min-width: 0; } tr > th { grid-column: 1 / -1; }
@@ -342,7 +348,7 @@ _css += """
 @media print { nav, #dock { display: none; } body { padding: 0; } }
 """
 
-# %% ../nbs/60d_listen.ipynb #c6ff189d
+# %% ../nbs/60d_listen.ipynb #d7d46933
 _js = """
 const $ = (s, e=document) => e.querySelector(s), $$ = (s, e=document) => [...e.querySelectorAll(s)];
 const sounds = new Map(), same = $('#same'), repeat = $('#repeat'), seek = $('#seek');
@@ -354,6 +360,8 @@ function sound(e) {  // the element that plays a clip, made when first needed
   if (!sounds.has(e.href)) {
     const a = new Audio(e.href);
     a.preload = 'auto';
+    a.dataset.volume = e.dataset.volume;
+    a.addEventListener('loadedmetadata', draw);
     a.addEventListener('ended', () => { if (a === audio) { asked = false; draw(); } });
     $('#sounds').append(a);
     sounds.set(e.href, a);
@@ -382,18 +390,16 @@ function choose(e, play=asked) {  // make a clip the current one, at the same po
   now?.removeAttribute('aria-current');
   now = e;
   now.setAttribute('aria-current', 'true');
-  if (!together) { hushAll(); }
   keepOnly(ofRow(e));
   audio = sound(e);
   if (audio !== before) audio.currentTime = at;
   describe();
-  if (play) start(); else { stop(); draw(); }
+  if (play) start(); else stop();
 }
-function hushAll() { sounds.forEach(a => a.pause()); }
 function toggle() { if (!now) { const first = $$('.clip:not(.true)').find(shown); if (first) choose(first, true); } else if (asked) stop(); else start(); }
 """
 
-# %% ../nbs/60d_listen.ipynb #63a4e3c7
+# %% ../nbs/60d_listen.ipynb #71ba7bc8
 _js += """
 function describe() {  // the dock: what it is, its numbers, the others of the sample
   const row = now.closest('tr'), section = now.closest('section'), sample = $('th b', row).textContent, level = now.dataset.group.split('/').pop();
@@ -404,7 +410,7 @@ function describe() {  // the dock: what it is, its numbers, the others of the s
   $('#picture img').src = now.href.replace(/mp3$/, 'webp');
   $('#row').replaceChildren(...ofRow(now).map(e => {
     const b = document.createElement('button');
-    b.type = 'button'; b.textContent = e.dataset.label; b.setAttribute('aria-pressed', e === now);
+    b.type = 'button'; b.textContent = e.dataset.label.replace(/, condition| object/, ''); b.setAttribute('aria-pressed', e === now);
     if (e.classList.contains('true')) b.className = 'truly';
     b.addEventListener('click', () => choose(e, true));
     return b;
@@ -413,7 +419,6 @@ function describe() {  // the dock: what it is, its numbers, the others of the s
   if (bar.scrollWidth > bar.clientWidth) bar.scrollLeft = on.offsetLeft - bar.offsetLeft - 40;
 }
 function draw() {  // the place, in the cell and in the dock
-  const on = asked && audio && !audio.paused;
   document.body.classList.toggle('playing', asked);
   $('#play').setAttribute('aria-label', asked ? 'Pause' : 'Play');
   if (!audio) return;
@@ -422,7 +427,7 @@ function draw() {  // the place, in the cell and in the dock
   $('#picture').style.setProperty('--at', at + '%');
   seek.value = at;
   seek.setAttribute('aria-valuetext', audio.currentTime.toFixed(1) + ' of ' + length.toFixed(1) + ' seconds');
-  $('#time').textContent = audio.currentTime.toFixed(1) + ' / ' + length.toFixed(1) + ' s';
+  if (length) $('#time').textContent = audio.currentTime.toFixed(1) + ' / ' + length.toFixed(1) + ' s';
 }
 function tick() { draw(); if (asked) requestAnimationFrame(tick); }
 function move(key) {  // to another column, or to the same column of another row
@@ -439,7 +444,7 @@ function move(key) {  // to another column, or to the same column of another row
 }
 """
 
-# %% ../nbs/60d_listen.ipynb #c3122b11
+# %% ../nbs/60d_listen.ipynb #197c7009
 _js += """
 function level(value) {  // show one level, or all
   for (const b of $$('tbody[data-snr]')) b.hidden = !(value === 'all' || b.dataset.snr === 'always' || b.dataset.snr === value);
@@ -452,13 +457,17 @@ function level(value) {  // show one level, or all
 document.addEventListener('click', ev => {
   const e = ev.target.closest('.clip');
   if (e && !ev.ctrlKey && !ev.metaKey && !ev.shiftKey) { ev.preventDefault(); if (e === now) toggle(); else choose(e, true); }
-  if (ev.detail) document.activeElement?.closest('nav, #dock')?.contains(document.activeElement) && document.activeElement.blur();  // after a click the keys belong to the page again
 });
+let pointed = false;
+document.addEventListener('pointerdown', () => { pointed = true; }, true);
 document.addEventListener('keydown', ev => {
-  if (ev.ctrlKey || ev.metaKey || ev.altKey || ev.target.closest('nav input, #seek') && ev.key !== 'Escape') return;
-  const mine = {' ': toggle, m: () => same.click(), r: () => repeat.click(), n: noisy};
+  if (ev.ctrlKey || ev.metaKey || ev.altKey) return;
+  const control = ev.target.closest('nav, #dock'), clip = ev.target.closest('.clip');
+  if (control && pointed) ev.target.blur();   // after a click the keys belong to the page again
+  else if (control && (ev.target.closest('input') || ev.key === ' ')) return;
+  pointed = false;
+  const mine = {' ': () => clip && clip !== now ? choose(clip, true) : toggle(), m: () => same.click(), r: () => repeat.click(), n: noisy};
   if (ev.key.startsWith('Arrow')) { ev.preventDefault(); move(ev.key); }
-  else if (ev.key === ' ' && ev.target.closest('button')) return;
   else if (mine[ev.key]) { ev.preventDefault(); mine[ev.key](); }
 });
 let last = null;
@@ -470,7 +479,7 @@ function noisy() {  // to the mixture and back
 }
 $('#play').addEventListener('click', toggle);
 $$('[name=level]').forEach(r => r.addEventListener('change', () => level(r.value)));
-same.addEventListener('change', () => sounds.forEach((a, href) => { const e = $$('.clip').find(e => e.href === href); a.volume = same.checked ? 1 : +e.dataset.volume; }));
+same.addEventListener('change', () => sounds.forEach(a => a.volume = same.checked ? 1 : +a.dataset.volume));
 repeat.addEventListener('change', () => sounds.forEach(a => a.loop = repeat.checked));
 seek.addEventListener('input', () => { if (audio?.duration) { audio.currentTime = seek.value/100*audio.duration; draw(); } });
 { const a = new Audio(); a.volume = .5; if (a.volume !== .5) same.closest('label').hidden = true; }
@@ -478,7 +487,7 @@ level($('[name=level]:checked').value);
 { const first = $$('#experiment2 .clip:not(.true)').find(shown) || $$('.clip:not(.true)').find(shown); if (first) choose(first, false); }
 """
 
-# %% ../nbs/60d_listen.ipynb #231a4f6c
+# %% ../nbs/60d_listen.ipynb #0f88694e
 _page = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><link rel="icon" href="data:,">
 <style>{css}</style></head><body>
@@ -486,19 +495,19 @@ _page = """<!doctype html>
 <p class="lead">Each sample is a sentence with two other sounds in it: one that comes and goes (a <b>transient</b> object) and one that stays (a <b>stationary</b> object). The selective system takes out what it is asked for. What it took is <b>extracted</b>; what remains is <b>enhanced</b>.
 The level is that of the speech against both objects together. The {n} samples are the first {n} of {n_scenes} test scenes, not a choice.</p>
 <ol class="ways"><li><b>Condition 1</b><span>The transient object is taken out of the mixture.</span></li><li><b>Condition 2</b><span>From what is left, the stationary object is taken out. What remains is the enhanced speech.</span></li><li><b>Condition 3</b><span>The speech is extracted from the mixture directly.</span></li></ol>
-<p class="keys"><kbd>Space</kbd> plays and pauses &ensp; <kbd>←</kbd> <kbd>→</kbd> change the column at the same position &ensp; <kbd>↑</kbd> <kbd>↓</kbd> change the sample &ensp; <kbd>N</kbd> to the noisy mixture and back &ensp; <kbd>M</kbd> same or true loudness &ensp; <kbd>R</kbd> repeat</p></header>
+<p class="keys"><kbd>Space</kbd> plays and pauses &ensp; <kbd>←</kbd> <kbd>→</kbd> change the column at the same position &ensp; <kbd>↑</kbd> <kbd>↓</kbd> change the sample &ensp; <kbd>N</kbd> to the noisy mixture and back &ensp; <kbd>M</kbd> true loudness &ensp; <kbd>R</kbd> repeat</p></header>
 <nav aria-label="Page"><div class="wide">{links}<fieldset><legend>Speech level</legend><span class="levels">{levels}</span></fieldset>
 <label class="switch"><input type="checkbox" id="same" checked>Same loudness</label><label class="switch"><input type="checkbox" id="repeat" checked>Repeat</label></div></nav>
 <main class="wide">{sections}</main>
 <footer>PESQ (wide-band), STOI, ESTOI and SI-SDR of speech, SDR and SAR (BSS-eval) of objects and the SDR's improvement over the mixture (SDRi), each of that very sample; the last row of a level has means over all {n_scenes} scenes ± half of the 95 % interval.
-A class is <em class="unseen">unseen</em> when it was never heard in training. Spectrograms: 80 mel bands, the same brightness for the same level within a sample.</footer>
+A class is <em class="unseen">unseen</em> when it was never heard in training. Spectrograms: 80 mel bands, drawn at the loudness that is heard.</footer>
 <section id="dock" aria-label="Player"><div class="wide"><div id="what"><button type="button" id="play" aria-label="Play"><svg class="go" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 3l15 9-15 9z"/></svg><svg class="stop" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 3h5v18H5zM14 3h5v18h-5z"/></svg></button>
 <span id="name"></span><span id="where"></span><div id="numbers"></div></div><div id="row" role="group" aria-label="Sounds of this sample"></div>
 <div id="picture"><img alt=""><i></i><span>{khz:g} kHz</span><span id="time"></span><input type="range" id="seek" min="0" max="100" step="any" value="0" aria-label="Position"></div></div></section>
 <div id="sounds" hidden></div><script>{js}</script></body></html>
 """
 
-# %% ../nbs/60d_listen.ipynb #17874654
+# %% ../nbs/60d_listen.ipynb #45de23cf
 def page_html(
     s:Samples,       # what is shown
     title:str,       # of the page
@@ -511,7 +520,7 @@ def page_html(
         tables = [t for l in listings if (t := listing_html(l, s))]
         if tables: sections.append((id, name, f'<section id="{id}"><h2 data-short="{name}">{name}<small>{what}</small></h2>{"".join(tables)}</section>'))
     links = "".join(f'<a href="#{id}">{name}</a>' for id,name,_ in sections)
-    choices = [(f"{x:g}", f"{x:g} dB", x==first) for x in s.snrs] + [("all", "All", False)]
+    choices = [(f"{x:g}", f"{x:g}<small> dB</small>", x==first) for x in s.snrs] + [("all", "All", False)]
     levels = "".join(f'<label><input type="radio" name="level" value="{v}"{" checked" if on else ""}>{label}</label>' for v,label,on in choices)
     return _page.format(title=html.escape(title), css=_css, js=_js, n=len(s.rows), n_scenes=s.n_scenes, links=links, levels=levels, sections="".join(x for *_,x in sections), khz=rate/2000)
 
