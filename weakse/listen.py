@@ -271,14 +271,14 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--line); borde
 footer { color: var(--quiet); margin: 44px auto 20px; max-width: 1320px; padding: 0 24px; font-size: 13px; }
 """
 
-# %% ../nbs/60d_listen.ipynb #431001d0
+# %% ../nbs/60d_listen.ipynb #fed50552
 _css += """
 table { width: 100%; border-collapse: separate; border-spacing: 0; table-layout: fixed; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 th, td { padding: 10px 8px; text-align: left; vertical-align: top; border-top: 1px solid var(--line); font-weight: 400; }
 thead th { position: sticky; top: 53px; z-index: 2; background: var(--card); border-top: 0; border-bottom: 1px solid var(--line); font-weight: 600; font-size: 14px; line-height: 1.3; border-radius: 10px 10px 0 0; }
 thead small { display: block; font-weight: 400; color: var(--quiet); font-size: 12px; }
 thead + tbody tr:first-child > *, .heading + tr > * { border-top: 0; }
-th:first-child { width: 256px; padding-left: 16px; }
+th:first-child { width: 276px; padding-left: 16px; }
 td:last-child, th:last-child { padding-right: 16px; }
 .columns2 { max-width: 720px; }
 .heading th { font-weight: 600; background: var(--soft); padding: 5px 16px; font-size: 13px; }
