@@ -6,7 +6,7 @@
 __all__ = ['parts', 'example_recording', 'pick_part', 'mix_part', 'compare_part', 'audit_part', 'theme_html', 'page',
            'write_page', 'free_port', 'voila_options', 'serve']
 
-# %% ../nbs/60c_app.ipynb #78a71393
+# %% ../nbs/60c_app.ipynb #31ee676a
 import os, socket, sys, tempfile
 from pathlib import Path
 import torch
@@ -18,7 +18,7 @@ from .inference import enhance
 from .labels import audioset_vocabulary
 from .mixer_view import MixerView
 from .systems import UnusableSystemError, default_system
-from .widgets import ClassPicker, Comparison, View, column, html_box, look, note_html
+from .widgets import ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html
 
 # %% ../nbs/60c_app.ipynb #a760402d
 def example_recording(
@@ -31,17 +31,18 @@ def example_recording(
     hum = sum(torch.sin(2*torch.pi*k*(130*t+3*torch.sin(5*t)))/k for k in range(1, 30))*(torch.sin(8*t)>-.3)
     return 'example.wav',mix_at_snr(.12*hum, torch.randn(len(t), generator=torch.Generator().manual_seed(0)), 5.)[None],16000
 
-# %% ../nbs/60c_app.ipynb #86565f61
+# %% ../nbs/60c_app.ipynb #e1ccdc49
 def pick_part()->View: # `ClassPicker`
     "The classes that the system at hand can be asked for, or AudioSet's."
     try: vocabulary = vocabulary_of(None)
     except (UnusableSystemError, OSError): vocabulary = audioset_vocabulary()
-    return ClassPicker(vocabulary)
+    return ClassPicker(vocabulary, audioset_ontology())
 
 def mix_part()->View: # `MixerView`
     "The mixer, with the example if there is a system to take it apart."
     made = MixerView()
     name,wav,rate = example_recording()
+    made.path = name
     try: made.open(wav, rate)
     except (ValueError, OSError) as e: made.note.value = note_html(f"{e}", problem=True)
     return made
@@ -106,7 +107,7 @@ def _part_or_reason(make):
     try: return make().box
     except (ValueError, OSError) as e: return html_box(note_html(f"{e}", problem=True) + note_html("`make repro` makes everything that is needed here, in half an hour and without a download."))
 
-# %% ../nbs/60c_app.ipynb #4d540cda
+# %% ../nbs/60c_app.ipynb #dd050b67
 def write_page(
     path,             # notebook to write
     folder=".",       # to work in, with `artifacts/`
@@ -132,8 +133,12 @@ def voila_options(
     open_browser:bool=True, # show the page in the browser
     theme:str="auto",       # "light", "dark" or "auto"
 )->list:                    # arguments of Voila
-    "How Voila is started: for this computer alone, for uploads of up to 1 GB."
-    return [f'--port={port}', '--Voila.ip=127.0.0.1', f'--Voila.open_browser={open_browser}', f'--theme={"dark" if theme=="dark" else "light"}', '--Voila.tornado_settings=websocket_max_message_size=1073741824']
+    "How Voila is started: for this computer alone."
+    return [f'--port={port}', '--Voila.ip=127.0.0.1', f'--Voila.open_browser={open_browser}', f'--theme={"dark" if theme=="dark" else "light"}']
+
+# recordings of up to 1 GB; and nothing is fetched from elsewhere: Voila's page asks the network for a font of icons, which are not used here
+_settings = dict(websocket_max_message_size=2**30, headers={'Content-Security-Policy':
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: data: blob:; frame-ancestors 'self'"})
 
 def serve(
     port:int=0,             # to listen at; 0: any that is free
@@ -150,4 +155,4 @@ def serve(
     with tempfile.TemporaryDirectory() as here:
         notebook = write_page(Path(here)/'weakse.ipynb', folder, theme)
         print(f"weakse: http://127.0.0.1:{port}/ (Ctrl-C ends it)", flush=True)
-        Voila.launch_instance(argv=[str(notebook), *voila_options(port, open_browser, theme)])
+        Voila.launch_instance(argv=[str(notebook), *voila_options(port, open_browser, theme)], tornado_settings=_settings)

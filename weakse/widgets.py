@@ -5,19 +5,21 @@
 # %% auto #0
 __all__ = ['look', 'head_html', 'note_html', 'line_html', 'loudness', 'matching_gains', 'sound_uri', 'spectrogram_db',
            'picture_uri', 'spectrogram_uri', 'players_html', 'static_players', 'View', 'html_box', 'button', 'column',
-           'row', 'read_upload', 'upload', 'TreeRow', 'found_rows', 'tree_rows', 'pick', 'picked', 'python_line',
-           'command_line', 'lines_html', 'tree_html', 'ClassPicker', 'comparison_tracks', 'levels_text', 'Comparison']
+           'row', 'read_upload', 'upload', 'TreeRow', 'found_rows', 'tree_rows', 'audioset_ontology', 'pick', 'picked',
+           'python_line', 'command_line', 'lines_html', 'tree_html', 'ClassPicker', 'comparison_tracks', 'levels_text',
+           'Comparison']
 
-# %% ../nbs/60_widgets.ipynb #381313fc
-import base64, html, io, itertools, json, math, re, shlex, tempfile
+# %% ../nbs/60_widgets.ipynb #3af31540
+import base64, csv, html, io, itertools, json, math, re, shlex, tempfile
 from dataclasses import dataclass
+from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
 from .audio import LogMel, check_audio, load_audio, resample
 from .labels import Ontology, Vocabulary, nearest_names
 
-# %% ../nbs/60_widgets.ipynb #8deecfc2
+# %% ../nbs/60_widgets.ipynb #cc479857
 _css = """
 .weakse { --ws-ink: var(--jp-ui-font-color1, currentColor); --ws-quiet: color-mix(in srgb, currentColor 70%, transparent);
   --ws-line: color-mix(in srgb, currentColor 24%, transparent); --ws-soft: color-mix(in srgb, currentColor 7%, transparent);
@@ -56,11 +58,13 @@ _css = """
 .weakse .ws-picture img { width: 100%; height: 100%; display: block; margin: 0; max-width: none; object-fit: fill; }
 .weakse .ws-picture i { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px; left: var(--ws-at, 0%); background: #fff; box-shadow: 0 0 2px #000; transition: left .25s linear; }
 .weakse .ws-picture span { position: absolute; left: 8px; font-size: 12px; color: #fff; text-shadow: 0 0 3px #000, 0 0 3px #000; }
-.weakse .ws-ruler { display: flex; justify-content: space-between; font-size: 12px; color: var(--ws-quiet); }
-.weakse.jupyter-widgets { overflow: visible; gap: var(--ws-gap); padding: 4px; }
+.weakse .ws-ruler { position: relative; height: 18px; overflow: hidden; font-size: 12px; color: var(--ws-quiet); } .weakse .ws-ruler span { position: absolute; padding-left: 3px; border-left: 1px solid var(--ws-line); }
+.weakse.jupyter-widgets { overflow: visible; gap: var(--ws-gap); }
 .weakse .jupyter-widgets { margin: 0; }
 .weakse .widget-html, .weakse .widget-html-content { height: auto; line-height: inherit; font-size: inherit; color: inherit; min-width: 0; width: auto; overflow: visible; }
 .weakse .widget-html-content { flex: 1 1 auto; }
+.weakse .widget-html:has(> .widget-html-content:empty) { display: none; }
+.weakse .widget-upload[title]:not([title=""]) { font-size: 0; } .weakse .widget-upload[title]:not([title=""])::after { content: attr(title); font-size: 14px; } /* instead of the number of files */
 .weakse .jupyter-button { color: inherit; background: transparent; border: 1px solid var(--ws-line); border-radius: var(--ws-radius); min-height: 32px; height: auto; line-height: 22px; padding: 4px 12px; width: auto;
   font: inherit; box-shadow: none; }
 .weakse .jupyter-button:hover:enabled { background: var(--ws-soft); box-shadow: none; }
@@ -78,7 +82,7 @@ _css = """
 .weakse .ws-drop { border: 1px dashed var(--ws-quiet); border-radius: var(--ws-radius); padding: 9px 16px; color: var(--ws-quiet); min-width: 16rem; text-align: center; }
 .weakse .ws-drop.ws-over { background: var(--ws-soft); border-style: solid; }
 .weakse .ws-tree { border: 1px solid var(--ws-line); border-radius: var(--ws-radius); max-height: 380px; overflow: auto; padding: 4px; flex-wrap: nowrap; }
-.weakse .ws-row { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 6px; align-items: center; padding: 2px 4px; flex: none; border-radius: var(--ws-radius); }
+.weakse .ws-row { display: grid; grid-template-columns: minmax(0, 1fr) max-content max-content; gap: 6px; align-items: center; padding: 2px 4px; flex: none; border-radius: var(--ws-radius); }
 .weakse .ws-row:hover { background: var(--ws-soft); }
 .weakse .ws-row .ws-leaf { padding: 4px 7px 4px 25px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; border: 0; }
 .weakse .ws-chips { flex-wrap: wrap; gap: 6px; align-items: center; min-height: 36px; }
@@ -205,7 +209,7 @@ def spectrogram_uri(
     top = float(db.max()) if top is None else top
     return picture_uri((colormaps['magma'](((db.flip(0)-top)/span+1).clamp(0, 1).numpy())[..., :3]*255).astype(np.uint8))
 
-# %% ../nbs/60_widgets.ipynb #1eae62b1
+# %% ../nbs/60_widgets.ipynb #ad7d64e9
 _switch = ("const b=this.closest('.ws-players'),n=this.closest('.ws-track').querySelector('audio'),p=[...b.querySelectorAll('audio')].find(a=>a!==n&&!a.paused);"
            "n.currentTime=p?p.currentTime:+(b.dataset.at||0);if(p){p.pause();n.play()}")
 _follow = "const b=this.closest('.ws-players');if(this.closest('.ws-track').querySelector('input').checked){b.dataset.at=this.currentTime;b.style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
@@ -216,7 +220,8 @@ _count = itertools.count()
 
 def _picture_html(name, db, top, sample_rate, seconds):
     "A spectrogram with its scale and a line that shows the place; a click goes there."
-    times = ''.join(f'<span>{seconds*i/4:.3g}{" s" if i==4 else ""}</span>' for i in range(5))
+    step = next((s for s in (.1,.2,.5,1,2,5,10,20,30,60,120,300) if seconds/s<=8), 600)
+    times = ''.join(f'<span style="left:{100*step*i/seconds:.2f}%">{step*i:g} s</span>' for i in range(math.ceil(seconds/step)))
     return (f'<div class="ws-picture" onclick="{html.escape(_seek)}"><img src="{spectrogram_uri(db, top)}" alt="Spectrogram: {html.escape(name)}, {seconds:.3g} seconds"><i></i>'
             f'<span style="top:4px">{sample_rate/2000:g} kHz</span><span style="bottom:4px">0</span></div><div class="ws-ruler" aria-hidden="true">{times}</div>')
 
@@ -316,7 +321,7 @@ def _with_classes(widget, names):
     for name in names: widget.add_class(name)
     return widget
 
-# %% ../nbs/60_widgets.ipynb #6e3a3aa0
+# %% ../nbs/60_widgets.ipynb #a118693b
 _suffixes = '.wav,.flac,.ogg,.oga,.opus,.mp3,.aif,.aiff,.w64,.caf,.au'
 # ipywidgets keeps the file field of its button to itself: the dropped files are put where its dialogue would put the chosen ones
 _drop = ("event.preventDefault();this.classList.remove('ws-over');const f=event.dataTransfer.files,p=HTMLInputElement.prototype,c=p.click;"
@@ -342,7 +347,7 @@ def upload(
     from ipywidgets import FileUpload
     over = "event.preventDefault();this.classList.add('ws-over')"
     zone = html_box(f"""<div class="ws-drop" ondragover="{over}" ondragleave="this.classList.remove('ws-over')" ondrop="{html.escape(_drop)}">{html.escape(what)}</div>""")
-    chooser = FileUpload(accept=_suffixes, description=text)
+    chooser = FileUpload(accept=_suffixes, description=text, icon='', tooltip=text)
     def read(change):
         if not change['new']: return
         try: sound = read_upload(change['new'])
@@ -407,6 +412,12 @@ def tree_rows(
         return TreeRow(i, lines[i][0], lines[i][1], tuple(classes), end>i+1, i in opened)
     return [made(i) for i in range(len(lines)) if seen(i)]
 
+# %% ../nbs/60_widgets.ipynb #a435070b
+def audioset_ontology()->Ontology: # 557 nodes
+    "AudioSet's classes and the groups that hold them (Gemmeke et al., 2017; the ontology is under CC BY-SA 4.0)."
+    with (package_files('weakse')/'vocabularies'/'ontology.csv').open(newline='', encoding='utf-8') as f:
+        return Ontology([dict(r, child_ids=r['child_ids'].split()) for r in csv.DictReader(f)])
+
 # %% ../nbs/60_widgets.ipynb #e922fbd9
 def pick(
     picks:dict, # class -> "keep" or "drop"
@@ -460,21 +471,21 @@ def tree_html(
         if r.inner: depths.append(r.depth)
     return ''.join(out) + '</details>'*len(depths)
 
-# %% ../nbs/60_widgets.ipynb #d1823cfa
+# %% ../nbs/60_widgets.ipynb #b64ae765
 class _Line:
     "The widgets of one line of the tree; `show` makes it another line."
     def __init__(self, picker):
         from ipywidgets import ToggleButton
         self.picker,self.shown,self.quiet = picker,None,False
         self.branch,self.leaf = button('', lambda: picker.turn(self.shown.key), 'ws-plain'),html_box('', 'ws-leaf')
-        self.toggles = {v: _with_classes(ToggleButton(description=t), [f'ws-{v}', *['ws-out'][:v=='drop']]) for v,t in (('keep','Keep'),('drop','Take out'))}
+        self.toggles = {v: _with_classes(ToggleButton(description=t), ['ws-out'] if v=='drop' else []) for v,t in (('keep','Keep'),('drop','Take out'))}
         for verb,toggle in self.toggles.items(): toggle.observe(lambda _, verb=verb: self.quiet or picker.pick(self.shown.classes, verb), 'value')
         self.box = row(self.branch, self.leaf, *self.toggles.values(), name='ws-row')
 
     def show(self, r, picks):
         "Become the line `r`."
         self.shown,self.quiet = r,True
-        self.branch.description = f"{'▾' if r.is_open else '▸'} {r.name} ({len(r.classes)})"
+        self.branch.description = f"{'▾' if r.is_open else '▸'} {r.name} ({len(r.classes)})" if r.inner else ''
         self.branch.tooltip = f"{'Close' if r.is_open else 'Open'} {r.name}"
         self.leaf.value = html.escape(r.name)
         for w,there in ((self.branch,r.inner),(self.leaf,not r.inner)): w.layout.display,w.layout.margin = None if there else 'none',f'0 0 0 {22*r.depth}px'
