@@ -8,8 +8,8 @@ __all__ = ['Reach', 'unet_frames', 'reach', 'system_reach', 'overlap_stretches',
            'checkpointed_stretches', 'enhance_file', 'OutputCollisionError', 'enhance_files', 'enhance_pairs',
            'real_time_factor']
 
-# %% ../nbs/43_inference.ipynb #b2b2d7a1
-import contextlib, copy, functools, glob, hashlib, math, os, time, warnings
+# %% ../nbs/43_inference.ipynb #de6a22af
+import contextlib, copy, dataclasses, functools, glob, hashlib, math, os, time, warnings
 import numpy as np, pandas as pd, soundfile as sf, torch
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,16 +115,17 @@ def overlap_add(
         return f(read(first, min(n, b+context)))[:, a-first:b-first]
     return torch.cat([wav[:, :0], *overlap_stretches(local, lambda a,b: wav[:, a:b], n, block, overlap)], -1)
 
-# %% ../nbs/43_inference.ipynb #9ecf0a59
+# %% ../nbs/43_inference.ipynb #23d67f9b
 def local_level(
-    wav:Tensor,  # `(C, T)`
-    window:int,  # samples
-    first:int=0, # place of `wav[:, 0]` in the recording
-)->Tensor:       # `(C, T)` RMS, float64
-    "RMS of the `window` samples that end at each sample; before a window has passed, of the first window."
+    wav:Tensor,     # `(C, T)`
+    window:int,     # samples
+    first:int=0,    # place of `wav[:, 0]` in the recording
+    total=math.inf, # samples of the recording; infinity while its end is unknown
+)->Tensor:          # `(C, T)` RMS, float64
+    "RMS of the `window` samples around each sample; at the ends of the recording, of its first and last `window`."
     power,n = torch.nn.functional.pad(wav.double().square().cumsum(-1), (1, 0)),wav.shape[-1]
-    end = (torch.arange(1, n+1)+first).clamp_min(window).sub(first).clamp_max(n)
-    start = (end-window).clamp_min(0)
+    start = (torch.arange(n)+first-window//2).clamp(0, max(0, min(total, first+n)-window)).sub(first).clamp_min(0)
+    end = (start+window).clamp_max(n)
     return ((power[:, end]-power[:, start]).clamp_min(0)/(end-start)).sqrt()
 
 def _at_level_one(system):
@@ -152,7 +153,8 @@ def _whole(system, wav, rate, cond, gain, precision, clean=None):
     y = _run(system, resample(fit_length(gain*wav, n), rate, system.sample_rate), cond, given, precision)
     return fit_length(resample(y, system.sample_rate, rate), n)[:, :wav.shape[-1]]/gain
 
-# %% ../nbs/43_inference.ipynb #2accff79
+# %% ../nbs/43_inference.ipynb #5acf5ea0
+_inaudible = 3e-8                                                    # half a step of 24 bits
 _ringing = 128                                                       # samples at the lower rate after which the resampler's filter is below 1e-6
 
 @dataclass
@@ -166,6 +168,7 @@ class _Local:
     own:bool          # each channel gets its level, or all have one
     wanted:float      # RMS that the system is shown
     precision:str
+    level:float=1.    # of the recording, where there is no window
 
     def span(self, a, b, n):
         "For samples a to b: what the network is shown, and what the level is measured on, at the system's rate; what is read, at the recording's."
@@ -174,7 +177,7 @@ class _Local:
         ring = 0 if to==rate else math.ceil(_ringing*max(1, to/rate))
         low = max(0, a*to//rate - r.left - ring - up)//r.step*r.step
         high = min(total, -(-b*to//rate) + r.right + ring)
-        since,until = (low,high) if self.window is None else (max(0, low-self.window),max(high, min(total, self.window)))
+        since,until = (low,high) if self.window is None else (max(0, low-self.window),min(total, max(high+self.window//2, self.window)))
         since = max(0, since-ring)//up*up                            # both rates have a sample here
         return low,high,since,since*rate//to,min(n, -(-(until+ring)*rate//to))
 
@@ -182,9 +185,10 @@ class _Local:
         "Samples a to b of the estimate, `(C, b-a)`."
         to,rate = self.system.sample_rate,self.rate
         low,high,since,first,last = self.span(a, b, n)
-        x,level = resample(read(first, last), rate, to),1.
+        x,level = resample(read(first, last), rate, to),self.level
+        if to != rate: x[x.abs() < _inaudible] = 0
         if self.window is not None:
-            level = local_level(x if self.own else x.square().mean(0, keepdim=True).sqrt(), self.window, since)
+            level = local_level(x if self.own else x.square().mean(0, keepdim=True).sqrt(), self.window, since, n if n==math.inf else round(n*to/rate))
             level = (level[:, low-since:high-since]/self.wanted).clamp_min(1e-12).float()
         y = _run(self.system, x[:, low-since:high-since]/level, self.cond, None, self.precision)*level
         up = to//math.gcd(to, rate)
@@ -192,7 +196,7 @@ class _Local:
         y = fit_length(resample(y[:, start*up-low:], to, rate), b-start*up*rate//to)
         return y[:, a-start*up*rate//to:]
 
-# %% ../nbs/43_inference.ipynb #32533089
+# %% ../nbs/43_inference.ipynb #6b4faa17
 def _options(system, rate, block, overlap, context):
     "Reach and blocks: `(Reach or None, samples of a block, samples of the cross-fade)`; None where a system can only take the whole."
     for name,value in dict(block=block, overlap=overlap, context=context).items():
@@ -215,8 +219,10 @@ def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, bloc
     far,size,share = _options(system, rate, block, overlap, context)
     local = None if far is None else _local_of(system, rate, cond, far, precision)
     size = size or n
-    whole = local is None or (n <= size and (local.window is None or round(n*local.system.sample_rate/rate) <= local.window))
     gain = _wanted(system)/rms if system.vocabulary is not None and rms > 0 else 1.0
+    brief = local is None or local.window is None or round(n*system.sample_rate/rate) <= local.window     # one level holds for all of it
+    if local is not None and brief and not local.own: local = dataclasses.replace(local, window=None, level=1/gain)
+    whole = local is None or (brief and n <= size)
     def f(read, a, b):
         y = _whole(system, read(a, b), rate, cond, gain, precision, clean) if whole else local.estimate(_padded(read, n), a, b, max(n, rate//20))
         return y if strength==1 else strength*y + (1-strength)*read(a, b)
