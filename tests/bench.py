@@ -94,6 +94,21 @@ def enhancing(minutes=(1, 10), rate=16000):
             took,memory = json.loads(out.stdout.splitlines()[-1])
             yield f'enhancing {m} min', f'{60*m/took:.0f} x real time', f'{memory:.0f} MiB at most'
 
+def long_file(seconds=7200, rate=48000, limit=400):
+    "Peak memory for two hours of stereo at 48 kHz against a minute, with a filter and, for ten minutes (two hours with `--long`), with the network."
+    import soundfile as sf
+    noise = .1*np.random.default_rng(0).standard_normal((30*rate, 2)).astype('float32')
+    with tempfile.TemporaryDirectory() as d:
+        for system,longest in (('highpass', seconds), (str(a_system(Path(d)/'system')), seconds if '--long' in sys.argv else seconds//12)):
+            peaks = {}
+            for length in (60, longest):
+                with sf.SoundFile(f'{d}/in.wav', 'w', rate, 2, 'PCM_16') as file:
+                    for _ in range(length//30): file.write(noise)
+                out = subprocess.run([sys.executable, '-c', worker, system, f'{d}/in.wav', f'{d}/out.wav'], capture_output=True, text=True, check=True)
+                took,peaks[length] = json.loads(out.stdout.splitlines()[-1])
+            more = peaks[longest]-peaks[60]
+            yield f'{longest//60} min stereo at {rate//1000} kHz, {Path(system).name}', f'{peaks[longest]:.0f} MiB at most', f'{more:+.0f} against a minute, at most {limit}; {longest/took:.0f} x real time'
+
 def scoring(n=3, rate=16000):
     "Metrics of a pair of 3 s, in one process."
     from weakse.metrics import score_pair
@@ -105,6 +120,6 @@ def scoring(n=3, rate=16000):
 
 if __name__=='__main__':
     table = Table('what', 'measured', 'note', title=f'weakse bench: {torch.get_num_threads()} threads, torch {torch.__version__}')
-    for part in (mining, training, enhancing, scoring):
+    for part in (mining, training, enhancing, long_file, scoring):
         for row in part(): table.add_row(*row); print(*row, sep=' | ', file=sys.stderr)
     Console(width=None if sys.stdout.isatty() else 100).print(table)
