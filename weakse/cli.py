@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['recordings', 'a_run', 'app', 'stages', 'tolerance', 'fetch', 'verb', 'stage', 'check_params', 'corpus', 'tagger',
            'mine', 'train', 'paired', 'train_paired', 'score', 'table1', 'write_index', 'report', 'read_means',
-           'check_same', 'figures', 'ablate', 'kinds', 'scenes', 'train_selective', 'selective', 'compare',
+           'check_same', 'figures', 'ablate', 'kinds', 'scenes', 'train_selective', 'selective', 'listen', 'compare',
            'run_folder', 'has_pairs', 'default_targets', 'repro', 'efficientat', 'panns', 'voicebank', 'audioset',
            'main']
 
@@ -85,7 +85,7 @@ def verb(
         return f
     return _verb
 
-# %% ../nbs/61_cli.ipynb #7d9cc890
+# %% ../nbs/61_cli.ipynb #c485bce9
 # block of params.yaml -> the function that receives its values, or one for each `kind` (the first is the default)
 stages = dict(
     corpus=dict(synth='synth.synth_corpus', folder='adapters.folder_corpus', audioset='audioset.audioset_corpus',
@@ -97,7 +97,7 @@ stages = dict(
     enhance='inference.enhance_pairs', score='metrics.score_folders', table1='tables.write_table1',
     figures='figures.draw_figures', ablate='ablate.ablate',
     kinds='kinds.measure_kinds', scenes=dict(synth='scenes.test_scenes', real='scenes.real_scenes'),
-    joint='joint.train_selective', selective='selective.run_experiments')
+    joint='joint.train_selective', selective='selective.run_experiments', listen='listen.listening_page')
 
 def _behind(name):
     "The function behind a dotted name of the package; imported now, because `weakse --help` must not wait for torch."
@@ -371,7 +371,7 @@ def ablate(
     report = f(corpus, tagger, anchors, truth, pairs, out, **{'mine':mine, 'train':train, 'title':f"Ablation ({values.get('title', 'own corpus')})", **f.keywords})
     return f"{len(report['answers'])} questions answered in {out} and {out.with_suffix('.md')}"
 
-# %% ../nbs/61_cli.ipynb #2bc28d8e
+# %% ../nbs/61_cli.ipynb #d1459dc3
 _variants = dict(joint={}, ablation=dict(a=0., b=0.), table=dict(variant='table'), unconditioned=dict(variant='unconditioned'))
 
 @verb()
@@ -434,6 +434,19 @@ def selective(
     report = f(scenes, kinds, joint, out, json, ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector, **{'title':title, **f.keywords})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
 
+@verb()
+def listen(
+    results:Path, # selective.json of a run
+    audio:Path,   # folder of its sounds and scores
+    scenes:Path,  # folder of its test scenes
+    out:Path,     # folder to make: index.html and its sounds
+    *,
+    params:Path=Path('params.yaml'), # file with the values of every stage
+)->str:           # closing line
+    "Make the page on which every sample of the selective experiments can be heard."
+    r = stage('listen', params)(results, audio, scenes, out)
+    return f"{r['n_sounds']} sounds of {r['n_scenes']} scenes, {r['megabytes']} MB: {r['page']}"
+
 # %% ../nbs/61_cli.ipynb #114a3379
 def _rows(systems):
     "Name of each row -> name or folder of its system; `NAME=FOLDER` names a row."
@@ -466,7 +479,7 @@ def compare(
         print_table1(write_table1(files, out, out.with_suffix('.md'), f"Table 1 ({title})", measured=title, note=note))
     return f"{len(rows)} systems in {out} and {out.with_suffix('.md')}"
 
-# %% ../nbs/61_cli.ipynb #8e73add3
+# %% ../nbs/61_cli.ipynb #925ab708
 def _rebase(values, up):
     "The same values with the paths among them (`data`, `..._from`) seen from another folder."
     def seen(k, v):
@@ -502,10 +515,11 @@ def run_folder(
     _keep(run/'dvc.yaml', (root/'dvc.yaml').read_text(encoding='utf-8'))
     _keep(run/'.dvc'/'config', "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n[cache]\n    dir = ../../../.dvc/cache\n")
     _point(run/'data.dvc', values.get('data', '../../sources'))
+    if not (run/'audit.csv').exists(): _keep(run/'audit.csv', 'file,class,verdict\n')
     if not (run/'weakse').exists(): (run/'weakse').symlink_to('../../weakse', target_is_directory=True)
     return run
 
-# %% ../nbs/61_cli.ipynb #cc78112f
+# %% ../nbs/61_cli.ipynb #ffb03730
 def _dvc(folder, *targets):
     "Run `dvc repro` in `folder`, with this environment's commands first. Raises `ValueError` when a stage fails."
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
@@ -524,7 +538,7 @@ def default_targets(
 )->list:             # stages of dvc.yaml
     "Table 1 and both figures where there are pairs, the noisy files first: a test set that is not what it should be stops the run. Then the selective system, if the file has its blocks."
     table1 = ['score@noisy','table1','figures'] if has_pairs(params) else ['train@unet']
-    return table1 + (['selective'] if 'joint' in load_params(params).blocks else [])
+    return table1 + (['listen'] if 'joint' in load_params(params).blocks else [])
 
 @verb()
 def repro(

@@ -41,13 +41,15 @@ def piped(
         name = str(_poured(Path(folder)))
         yield [name if i=='-' else i for i in given],name
 
-# %% ../nbs/61a_doors.ipynb #0ef8b9d9
+# %% ../nbs/61a_doors.ipynb #fadf9412
+def _cell(v): return '' if v!=v else f'{v:.2f}' if isinstance(v, float) else str(v)
+
 def _show(table, title=''):
     "Print a DataFrame as a table."
     from rich.table import Table
     t = Table(title=title or None, header_style='bold')
     for c in table.columns: t.add_column(str(c), justify='left' if table[c].dtype.kind in 'OTU' else 'right', overflow='fold')
-    for row in table.itertuples(index=False): t.add_row(*[f'{v:.2f}' if isinstance(v, float) else str(v) for v in row])
+    for row in table.itertuples(index=False): t.add_row(*map(_cell, row))
     Console().print(t)
 
 def summary(
@@ -55,16 +57,19 @@ def summary(
     most:int=20, # recordings that are listed
 ):               # DataFrame
     "How each recording went, or, of many, how many went how."
-    said = report.assign(seconds=report.seconds.fillna(0.))
-    if len(said) <= most: return said[['input','seconds','status']].rename(columns=dict(input='recording'))
-    return said.groupby('status', sort=False).agg(recordings=('input','size'), minutes=('seconds', lambda s: s.sum()/60)).reset_index()
+    if len(report) <= most: return report[['input','seconds','status']].rename(columns=dict(input='recording'))
+    return report.groupby('status', sort=False).agg(recordings=('input','size'), minutes=('seconds', lambda s: s.sum()/60)).reset_index()
 
-# %% ../nbs/61a_doors.ipynb #7ab29980
+# %% ../nbs/61a_doors.ipynb #94741516
 def _named(report, name):
     "The report with `-` for the file that standard input was kept in, and options for keywords of Python."
     said = [_as_options(m) for m in report.message]
     if not name: return report.assign(message=said)
     return report.assign(input=report.input.replace(name, '-'), message=[m.replace(name, 'standard input') for m in said])
+
+def _many(n, what): return f"{n} {what}" + ("" if n==1 else "s")
+
+def _long(seconds): return f"{seconds:.1f} s" if seconds < 60 else f"{seconds/60:.1f} min"
 
 def closing(
     verb:str,    # whose report it is
@@ -77,9 +82,10 @@ def closing(
     counts = report.status.value_counts().to_dict()
     _note(json, dict(verb=verb, out=out, settings=settings, counts=counts, files=report.to_dict('records')))
     _show(summary(report))
-    for row in report[report.message.astype(bool) & (report.status!='there')].itertuples(): _say(f"{row.status}: {row.input}: {row.message}", 'yellow', err=True)
+    for row in report[report.message.astype(bool) & (report.status!='there')].itertuples():
+        _say(f"{row.status}: " + (row.message if row.message.startswith(row.input) else f"{row.input}: {row.message}"), 'yellow', err=True)
     failed = counts.get('failed', 0)
-    said = f"{len(report)-failed} recordings, {report.seconds.sum()/60:.1f} min of audio" + (f", in {out}" if out else "")
+    said = f"{_many(len(report)-failed, 'recording')}, {_long(report.seconds.sum())} of audio" + (f", in {out}" if out else "")
     if not failed: return said
     _say(f"{verb}: {said}; {failed} failed", 'red', err=True)
     raise typer.Exit(1)
@@ -259,9 +265,10 @@ def detect_files(
     found = [e[columns] for e in tables if e is not None and len(e)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns), pd.DataFrame(rows)
 
-# %% ../nbs/61a_doors.ipynb #ebb83a55
+# %% ../nbs/61a_doors.ipynb #25138ceb
 def _tell(events, most=60):
     "Print events; of many, each class's share."
+    if not len(events): return _say("nothing was heard that the detector knows")
     if len(events) <= most: return _show(events)
     share = events.assign(heard=events.offset-events.onset).groupby('class').agg(events=('heard','size'), seconds=('heard','sum'), score=('score','max')).reset_index()
     _show(share.sort_values('seconds', ascending=False), f"{len(events)} events; --csv writes when each of them is")
@@ -277,11 +284,12 @@ def detect(
     overwrite:bool=False, # replace what is there
     json:Path=None,       # file for the report, a row a recording
     anchors:Path=None,    # folder to make: one anchor for each clip and class (Eqs. 5-6)
+    audit:Path=None,      # csv of verdicts on anchors (file, class, verdict): those rejected are left out
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                   # closing line
     "Say which sounds there are, and when; with --anchors, find the anchors of a corpus."
     if anchors:
-        store = stage('anchors', params)(Path(inputs[0]), detector, anchors)
+        store = stage('anchors', params)(Path(inputs[0]), detector, anchors, **_given(audit=audit))
         return f"{len(store)} anchors in {anchors}"
     from weakse.extraction import write_events
     _place(csv, ['.csv'], overwrite); _place(json, ['.json'], True)
@@ -292,7 +300,7 @@ def detect(
     _tell(events)
     return closing('detect', report, ' and '.join(str(p) for p in (csv, labels) if p), json, detector=detector, **_given(threshold=threshold))
 
-# %% ../nbs/61a_doors.ipynb #19099c19
+# %% ../nbs/61a_doors.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out/'problems.csv').is_file()):
@@ -321,7 +329,7 @@ def doctor(
     page = write_report(report, out)
     if len(report.problems): _show(report.problems[['weight','n','finding']])
     must = int((report.problems.weight=='must').sum())
-    said = f"{len(report)} recordings, {len(report.classes)} classes, {len(report.problems)} findings, in {page}"
+    said = f"{_many(len(report), 'recording')}, {len(report.classes)} classes, {_many(len(report.problems), 'finding')}, in {page}"
     if not must: return said
     _say(f"doctor: {said}; {must} must be mended before a training", 'red', err=True)
     raise typer.Exit(1)
