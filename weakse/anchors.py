@@ -101,8 +101,8 @@ def read_anchors(
     "Open an anchor store. Raises ValueError naming what is missing."
     return AnchorStore(folder)
 
-# %% ../nbs/21_anchors.ipynb #86e9c2b1
-def _write_store(out, table, rejected, wavs, tags, vocabulary, info):
+# %% ../nbs/21_anchors.ipynb #a614466f
+def _write_store(out, table, wavs, tags, vocabulary, info, rejected=()):
     "Write the files of a store, all or none."
     audio = (wavs*32768).round().clamp(-32768, 32767).to(torch.int16).numpy()
     with atomic_path(out) as tmp:
@@ -236,7 +236,7 @@ def _rejections(
     _raise_problems([f"row {i + 2}: {problem}" for i, problem in enumerate(found) if problem], audit)
     return {(file, vocabulary.index(name)) for file, name, verdict in verdicts.itertuples(index=False) if verdict == "reject"}
 
-# %% ../nbs/21_anchors.ipynb #848aa23a
+# %% ../nbs/21_anchors.ipynb #9f535aaf
 def detect_anchors(
     corpus_folder:str|Path,    # a corpus with weak labels
     detector,                  # folder of a prepared detector, a name, or a `Detector`
@@ -268,7 +268,7 @@ def detect_anchors(
     tags = _anchor_tags(detector, wavs, corpus.sample_rate, batch_size*4, progress)
     info = dict(sample_rate=corpus.sample_rate, seconds=seconds, by=by, n_clips=len(indices), n_anchors=len(kept), **dropped)
     if rejected.any(): info["rejected"] = int(rejected.sum())
-    return _write_store(out, table.iloc[kept].reset_index(drop=True), table[rejected], wavs, tags, detector.vocabulary, info)
+    return _write_store(out, table.iloc[kept].reset_index(drop=True), wavs, tags, detector.vocabulary, info, table[rejected])
 
 # %% ../nbs/21_anchors.ipynb #6de24657
 def anchor_accuracy(

@@ -62,7 +62,7 @@ def usable_anchors(
     if empty: raise JointError(f"no class of kind {' and '.join(empty)} has {least} anchors of its own; label more clips, or raise `threshold_scale` ({threshold_scale})")
     return pools
 
-# %% ../nbs/45_joint.ipynb #a08808c2
+# %% ../nbs/45_joint.ipynb #36609138
 class Scenes:
     "Batches of scenes and references; `batch(step)` is a pure function of (seed, step). Raises `JointError` for settings that do not fit."
     def __init__(self,
@@ -72,9 +72,9 @@ class Scenes:
         batch_size:int=16,           # scenes in a batch
         seed:int=0,                  # of everything random
         targets:tuple=SLOTS,         # slots that are asked for
-        snr_range:tuple=(-5., 20.),  # speech against the rest, dB
+        snr_range:tuple=(-10., 15.), # speech against the rest, dB
         balance_db:float=10.,        # largest difference of transient and stationary, dB
-        keep:float=.85,              # chance of each object to be in the scene
+        keep:float=.5,               # chance of each object that is not asked for to be in the scene
         absent_share:float=.15,      # share of the items that ask for what is not there
         residual_share:float=.25,    # share of the batches with an object already removed
         same_share:float=.5,         # share of the references that are the target's own anchor, coloured anew
