@@ -1,5 +1,5 @@
 "The command from outside: exit codes, messages, files, and how long help takes."
-import errno, json, os, subprocess, sys, time
+import errno, json, os, shlex, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from typer.testing import CliRunner
@@ -9,6 +9,7 @@ from weakse.audio import audio_info
 from weakse.cli import app
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.labels import Vocabulary
+from weakse.mixer import Mixer
 from weakse.models.unet import ConditionalUNet
 from weakse.systems import save_system
 
@@ -294,3 +295,12 @@ def test_the_shell_completes_verbs_and_classes(trained, monkeypatch):
 def test_the_app_says_what_it_lacks(ask):
     assert 'is no folder' in ask('app', '--folder', 'nowhere')[1]
     assert "theme 'pink'" in ask('app', '--theme', 'pink', '--no-browser')[1]
+
+def test_the_mixers_command_gives_the_mixers_mix(ask, tmp_path, trained):
+    "What the mixer prints can be pasted; where the processor computes in bfloat16, a rounding may go the other way."
+    USABLE['float32'](tmp_path/'my talk.wav')
+    m = Mixer(sf.read(tmp_path/'my talk.wav')[0], rate, str(trained/'system'), None, ["Speech", "Hum"], progress=False)
+    m.gains.update({'Hum':-6, 'rest':-20})
+    verb,*args = shlex.split(m.command('my talk.wav', 'out'))[1:]
+    assert ask(verb, *args, options=False)[0]==0
+    assert np.abs(sf.read(tmp_path/'out'/'kept'/'my talk.wav')[0] - m.render()).max() < 2e-3
