@@ -62,9 +62,9 @@ def _by_true_object(system, kinds, row, parts, rate):
     "The embedding of the very object that is in the scene."
     return condition_of(system, (parts[kinds], rate))
 
-def _network(system, ask, mix, order, row, parts, rate):
+def _network(system, ask, mix, order, row, parts, rate, strength=None):
     "Passes of a trained system."
-    passes = extract_sequence(system, mix, [ask(system, kinds, row, parts, rate) for kinds in order], rate)
+    passes = extract_sequence(system, mix, [ask(system, kinds, row, parts, rate) for kinds in order], rate, strength=strength)
     return [(t.float(), r.float()) for t,r in passes]
 
 def _masks(mix, order, row, parts, rate):
@@ -87,6 +87,7 @@ def rows_of(
     rows = [(name, order, ask[name], snrs) for name in ask if name!="unconditioned" for order in ("2", "3")]
     if "unconditioned" in ask: rows.append(("unconditioned", "3", ask["unconditioned"], snrs))
     rows += [("joint", order, ask["joint"], extra_snrs) for order in ("reverse", "one_shot")]
+    rows += [("full strength", order, partial(ask["joint"], strength=1.), extra_snrs) for order in ("2", "3")]
     true = partial(_network, systems["joint"], _by_true_object)
     return rows + [(name, order, f, extra_snrs) for name,f in (("true object", true), ("oracle mask", _masks)) for order in ("2", "3")]
 
@@ -216,7 +217,7 @@ def difference_rows(
 COMPARED = [(("joint", c, o), (other, c, o)) for other in ("ablation", "table") for c,o in (("2", "extracted"), ("2", "enhanced2"), ("3", "extracted3"))] + [
     (("joint", "3", "extracted3"), ("unconditioned", "3", "extracted3")), (("joint", "3", "extracted3"), ("joint", "2", "enhanced2")),
     (("joint", "reverse", "extracted"), ("joint", "2", "extracted")), (("joint", "reverse", "enhanced2"), ("joint", "2", "enhanced2")),
-    (("joint", "one_shot", "enhanced2"), ("joint", "2", "enhanced2")), (("true object", "2", "extracted"), ("joint", "2", "extracted")),
+    (("joint", "one_shot", "enhanced2"), ("joint", "2", "enhanced2")), (("full strength", "2", "enhanced2"), ("joint", "2", "enhanced2")), (("true object", "2", "extracted"), ("joint", "2", "extracted")),
     *((("joint", c, o), ("noisy", "0", "noisy")) for c,o in (("1", "enhanced1"), ("2", "enhanced2"), ("3", "extracted3")))]   # pairs of rows
 
 # %% ../nbs/54_selective.ipynb #0de80b94
@@ -264,7 +265,7 @@ def goals(
 
 # %% ../nbs/54_selective.ipynb #c32a58d6
 OUTPUTS = {("noisy", "0", "noisy"): "noisy", ("joint", "1", "enhanced1"): "enhanced 1", ("joint", "2", "enhanced2"): "enhanced 2", ("joint", "3", "extracted3"): "extracted 3"}
-OTHERS = {("joint", "reverse"): "joint, reverse order", ("joint", "one_shot"): "joint, one shot", ("ablation", "2"): "a = b = 0, condition 2", ("ablation", "3"): "a = b = 0, condition 3", ("table", "2"): "class table, condition 2 (seen only)",
+OTHERS = {("full strength", "2"): "joint at full strength, condition 2", ("full strength", "3"): "joint at full strength, condition 3", ("joint", "reverse"): "joint, reverse order", ("joint", "one_shot"): "joint, one shot", ("ablation", "2"): "a = b = 0, condition 2", ("ablation", "3"): "a = b = 0, condition 3", ("table", "2"): "class table, condition 2 (seen only)",
           ("table", "3"): "class table, condition 3", ("unconditioned", "3"): "unconditioned", ("true object", "2"): "true object as reference †", ("true object", "3"): "true speech as reference †", ("oracle mask", "2"): "ideal ratio masks, condition 2 †", ("oracle mask", "3"): "ideal ratio mask, condition 3 †"}
 OBJECT_METRICS,SPEECH_METRICS = dict(sdr="SDR", sar="SAR", sdri="SDRi"),dict(pesq="PESQ", stoi="STOI", estoi="ESTOI", si_sdr="SI-SDR")
 
