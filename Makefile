@@ -3,6 +3,7 @@
 #   make test                               every test: notebooks and tests/
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
+#   make app                                pick, mix and compare sounds in a browser
 #   make lab · make docs · make bench
 SHELL  := /bin/bash
 PYTHON ?= python3.11
@@ -14,9 +15,10 @@ BIN    := $(VENV)/bin
 WANTED := $(shell cat settings.ini constraints.txt | git hash-object --stdin | cut -c1-12)
 STAMP  := $(VENV)/installed-$(WANTED)
 AUDIOSET := $(VENV)/audioset-$(WANTED)
+BROWSER := $(VENV)/browser-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset repro ablate paper test lab docs bench export clean
+.PHONY: help env audioset browser app repro ablate paper test lab docs bench export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -44,6 +46,17 @@ $(AUDIOSET): $(STAMP)
 	@touch $@
 
 audioset: $(AUDIOSET)
+
+# what shows widgets without JupyterLab, and clicks them in tests (with Debian's chromium)
+$(BROWSER): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e '.[browser]'
+	@rm -f $(VENV)/browser-*
+	@touch $@
+
+browser: $(BROWSER)
+
+app: $(BROWSER)
+	@$(BIN)/weakse app
 
 paper: $(AUDIOSET)
 	@$(BIN)/python tests/paper_check.py
