@@ -209,7 +209,7 @@ def spectrogram_uri(
     top = float(db.max()) if top is None else top
     return picture_uri((colormaps['magma'](((db.flip(0)-top)/span+1).clamp(0, 1).numpy())[..., :3]*255).astype(np.uint8))
 
-# %% ../nbs/60_widgets.ipynb #ad7d64e9
+# %% ../nbs/60_widgets.ipynb #12e76996
 _switch = ("const b=this.closest('.ws-players'),n=this.closest('.ws-track').querySelector('audio'),p=[...b.querySelectorAll('audio')].find(a=>a!==n&&!a.paused);"
            "n.currentTime=p?p.currentTime:+(b.dataset.at||0);if(p){p.pause();n.play()}")
 _follow = "const b=this.closest('.ws-players');if(this.closest('.ws-track').querySelector('input').checked){b.dataset.at=this.currentTime;b.style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
@@ -247,7 +247,7 @@ def players_html(
     body = ''.join(_track_html(n, group, i==0, sound_uri(gains[n][0]*w, sample_rate), gains[n][1],
         _picture_html(n, dbs[n], max(top, -60.), sample_rate, w.shape[-1]/sample_rate) if pictures else '') for i,(n,w) in enumerate(tracks.items()))
     same = f'<label class="ws-same"><input type="checkbox" {"checked" if loudness_matched else ""} onchange="{html.escape(_volumes)}">Same loudness</label>' if len(tracks)>1 else ''
-    return f'<div class="ws-players" role="radiogroup" aria-label="{html.escape(label)}">{body}{same}</div>'
+    return f'<div class="ws-players" role="radiogroup" aria-label="{html.escape(label)}" data-lm-suppress-shortcuts="true">{body}{same}</div>'
 
 def static_players(
     tracks:dict,                # name -> `(T,)` or `(C,T)`, in the order of the switch
