@@ -131,6 +131,7 @@ def test_in_jupyterlab(page, tmp_path, dark):
         page.goto(f'{server.url}/lab/tree/page.ipynb')
         page.locator('.jp-Notebook .jp-Cell').first.wait_for()                              # before that the menu has other items
         says(page, 'ClassPicker(')
+        says(page, '| Idle')                                                                # the kernel is there: widgets can talk to it
         page.get_by_role('menuitem', name='Run', exact=True).click()
         page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
         name = f"lab_{'dark' if dark else 'light'}"

@@ -209,7 +209,7 @@ def spectrogram_uri(
     top = float(db.max()) if top is None else top
     return picture_uri((colormaps['magma'](((db.flip(0)-top)/span+1).clamp(0, 1).numpy())[..., :3]*255).astype(np.uint8))
 
-# %% ../nbs/60_widgets.ipynb #12e76996
+# %% ../nbs/60_widgets.ipynb #27ae4a14
 _switch = ("const b=this.closest('.ws-players'),n=this.closest('.ws-track').querySelector('audio'),p=[...b.querySelectorAll('audio')].find(a=>a!==n&&!a.paused);"
            "n.currentTime=p?p.currentTime:+(b.dataset.at||0);if(p){p.pause();n.play()}")
 _follow = "const b=this.closest('.ws-players');if(this.closest('.ws-track').querySelector('input').checked){b.dataset.at=this.currentTime;b.style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
@@ -227,8 +227,8 @@ def _picture_html(name, db, top, sample_rate, seconds):
 
 def _track_html(name, group, first, uri, volume, picture):
     "A choice and what it shows."
-    return (f'<div class="ws-track"><label class="ws-choice"><input type="radio" name="{group}" {"checked" if first else ""} onchange="{html.escape(_switch)}">{html.escape(name)}</label>'
-            f'<div class="ws-sound">{picture}<audio controls preload="auto" aria-label="{html.escape(name)}" data-volume="{volume:.4f}" onloadedmetadata="{html.escape(_volume)}" '
+    return (f'<div class="ws-track"><label class="ws-choice"><input data-lm-suppress-shortcuts="true" type="radio" name="{group}" {"checked" if first else ""} onchange="{html.escape(_switch)}">{html.escape(name)}</label>'
+            f'<div class="ws-sound">{picture}<audio data-lm-suppress-shortcuts="true" controls preload="auto" aria-label="{html.escape(name)}" data-volume="{volume:.4f}" onloadedmetadata="{html.escape(_volume)}" '
             f'ontimeupdate="{html.escape(_follow)}" src="{uri}"></audio></div></div>')
 
 def players_html(
@@ -246,8 +246,8 @@ def players_html(
     top = max((float(d.max()) for d in dbs.values()), default=0.)
     body = ''.join(_track_html(n, group, i==0, sound_uri(gains[n][0]*w, sample_rate), gains[n][1],
         _picture_html(n, dbs[n], max(top, -60.), sample_rate, w.shape[-1]/sample_rate) if pictures else '') for i,(n,w) in enumerate(tracks.items()))
-    same = f'<label class="ws-same"><input type="checkbox" {"checked" if loudness_matched else ""} onchange="{html.escape(_volumes)}">Same loudness</label>' if len(tracks)>1 else ''
-    return f'<div class="ws-players" role="radiogroup" aria-label="{html.escape(label)}" data-lm-suppress-shortcuts="true">{body}{same}</div>'
+    same = f'<label class="ws-same"><input data-lm-suppress-shortcuts="true" type="checkbox" {"checked" if loudness_matched else ""} onchange="{html.escape(_volumes)}">Same loudness</label>' if len(tracks)>1 else ''
+    return f'<div class="ws-players" role="radiogroup" aria-label="{html.escape(label)}">{body}{same}</div>'
 
 def static_players(
     tracks:dict,                # name -> `(T,)` or `(C,T)`, in the order of the switch
