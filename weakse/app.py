@@ -59,7 +59,7 @@ def audit_part()->View: # `AuditView`
 
 parts = {'Pick sounds': pick_part, 'Mixer': mix_part, 'Compare': compare_part, 'Anchor audit': audit_part}
 
-# %% ../nbs/60c_app.ipynb #cc6e6163
+# %% ../nbs/60c_app.ipynb #ac43be2b
 # the theme of the person's system: JupyterLab's own colours for dark, where Voila has only been told one theme
 _dark = """
 body[data-weakse-dark] { --jp-layout-color0: #111418; --jp-layout-color1: #181c21; --jp-layout-color2: #22272e; --jp-layout-color3: #2d333b; --jp-ui-font-color0: #fff; --jp-ui-font-color1: #e6e9ec;
@@ -71,7 +71,7 @@ body .jp-OutputArea-output, body .jp-Cell { overflow: visible; }
 .ws-app { max-width: 62rem; margin: 0 auto; padding: 20px 16px 60px; }
 .ws-app > .ws-view { margin-top: 8px; }
 .weakse .ws-app-title { font-size: 24px; font-weight: 650; margin: 0; }
-.ws-app .widget-toggle-buttons { width: auto; }
+.ws-app .widget-toggle-buttons, .ws-app .widget-toggle-buttons > div { width: auto; overflow: visible; }
 .ws-app .widget-toggle-buttons > div { display: flex; flex-wrap: wrap; gap: 8px; }
 .ws-app .widget-toggle-buttons .jupyter-button { margin: 0; }
 """
