@@ -195,7 +195,7 @@ def extract(
     floor_db:float=None,   # what is removed stays at this level, such as -30; default: it goes altogether
     system:str=None,       # name or folder of a system; default: artifacts/models/unet, made by `make repro`
     detector:str=_usual,   # name or folder of the detector that says what is there; none: nobody is asked
-    ontology:Path=None,    # ontology.json of AudioSet, for names that stand for several classes, such as Animal
+    ontology:Path=None,    # ontology.json of your own, for names that stand for several classes; default: AudioSet's, as in --keep Animal
     overwrite:bool=False,  # replace what is there
     resume:bool=False,     # leave what an interrupted run has finished, and do the rest
     json:Path=None,        # file for the report, a row a recording
@@ -204,11 +204,12 @@ def extract(
     from weakse.extraction import extract_files
     from weakse.labels import Ontology
     from weakse.systems import load_system
+    from weakse.widgets import audioset_ontology
     _place(json, ['.json'], True)
     if out.suffix.lower() in _sound: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
     wish = _given(keep=keep, drop=drop, gains=parse_gains(gain) or None, strength=strength, floor_db=floor_db)
     model = load_system(system)
-    doors = dict(system=model, detector=None if detector=='none' else _ears(detector), ontology=Ontology.read(ontology) if ontology else None)
+    doors = dict(system=model, detector=None if detector=='none' else _ears(detector), ontology=Ontology.read(ontology) if ontology else audioset_ontology())
     with piped(inputs) as (files,stdin):
         report = _named(extract_files(files, _folder(out), **wish, **doors, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty()), stdin)
     return closing('extract', report, out, json, system=model.name, detector=detector, **wish)

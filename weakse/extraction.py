@@ -66,7 +66,8 @@ def _resolve(name, vocabulary, ontology):
     if is_node and (below := ontology.within(name, vocabulary)): return below
     if isinstance(name, str) and name in vocabulary: return [vocabulary.names[vocabulary.index(name)]]
     if is_node: raise UnknownClassError(f"none of the {len(vocabulary)} classes is {name!r} or below it in the ontology; there are: {_some(vocabulary.names)}")
-    near = nearest_names(name, [*vocabulary.names, *(n['name'] for n in (ontology.nodes.values() if ontology else ()))])
+    nodes = [n['name'] for n in ontology.nodes.values() if ontology.within(n['name'], vocabulary)] if ontology else []      # those that hold a class
+    near = nearest_names(name, [*vocabulary.names, *nodes])
     raise UnknownClassError(f"unknown class {name!r}; expected a name or id among the {len(vocabulary)} classes{' or a node of the ontology' if ontology else ''}, nearest: {', '.join(map(repr, near))}")
 
 def _some(names, n=8): return ', '.join(names[:n]) + (f" and {len(names)-n} more" if len(names) > n else '')
