@@ -535,10 +535,10 @@ def has_pairs(
 
 def default_targets(
     params:str|Path, # a parameter file
-)->list:             # stages of dvc.yaml
+)->list:             # of groups of stages of dvc.yaml, one after the other
     "Table 1 and both figures where there are pairs, the noisy files first: a test set that is not what it should be stops the run. Then the selective system, if the file has its blocks."
     table1 = ['score@noisy','table1','figures'] if has_pairs(params) else ['train@unet']
-    return table1 + (['listen'] if 'joint' in load_params(params).blocks else [])
+    return [table1] + ([['listen']] if 'joint' in load_params(params).blocks else [])
 
 @verb()
 def repro(
@@ -546,15 +546,16 @@ def repro(
     *,
     params:Path=Path('params.yaml'), # file with the values of every stage; any but params.yaml runs in runs/NAME
 )->str:                              # closing line
-    "Run every stage that has changed, then print Table 1."
+    "Run every stage that has changed: Table 1 first, which is printed, then the selective system."
     folder = run_folder(params)
     check_params(params)
     lock = folder/'dvc.lock'
     before = lock.read_bytes() if lock.is_file() else b''
-    _dvc(folder, *(targets or default_targets(params)))
+    for group in [targets] if targets else default_targets(params):
+        _dvc(folder, *group)
+        if 'table1' in group and not targets:
+            with contextlib.chdir(folder): report(readme=folder==Path('.'))
     if not (targets or has_pairs(params)): return f"systems in {folder/'artifacts/models'}; no Table 1, because `corpus.pairs_from` names no clean/noisy pairs"
-    if not targets:
-        with contextlib.chdir(folder): report(readme=folder==Path('.'))
     return ("nothing changed" if lock.read_bytes()==before else "every stage is done") + f", results in {folder/'results'}"
 
 # %% ../nbs/61_cli.ipynb #a37f88c2
