@@ -210,11 +210,16 @@ def _options(system, rate, block, overlap, context):
     size = max(1, round(seconds*rate))
     return known,size,min(round((0.1 if overlap is None else overlap)*rate), size//2)
 
+def _share(system, strength):
+    "The share of the estimate that is wanted. Raises `ValueError`."
+    strength = system.strength if strength is None else strength
+    if not 0 <= strength <= 1: raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
+    return strength
+
 def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, block, overlap, precision, clean=None, context=None):
     "Keyword arguments of `overlap_stretches` for a recording of `n` samples."
     system = system.at(rate)
-    strength = system.strength if strength is None else strength
-    if not 0 <= strength <= 1: raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
+    strength = _share(system, strength)
     cond = target if isinstance(target, Tensor) else system.condition(target, condition)
     far,size,share = _options(system, rate, block, overlap, context)
     local = None if far is None else _local_of(system, rate, cond, far, precision)
@@ -343,7 +348,7 @@ def extract_sequence(
     sample_rate:int=None, # Hz, of `mix`; None: the system's
     *,
     detector=None,        # refuse a class that it does not hear: name or folder of a detector, a `Detector`, or "own" (the system's tags); None: ask nobody
-    strength=None,        # share of the estimate in each target, 0 to 1; None: as saved with the system
+    strength=None,        # share of each estimate that is taken out, 0 to 1; None: as saved with the system
     block=None,           # length of a block, s; None: as long as is quick
     overlap=None,         # cross-fade of neighbouring blocks, s; None: 0.1
     precision="auto",     # "auto", "float32" or "bfloat16"
@@ -354,12 +359,12 @@ def extract_sequence(
     rate = system.sample_rate if sample_rate is None else sample_rate
     x,conds = check_audio(mix, rate).detach().cpu(),_all_conditions(system, conditions)
     if detector is not None: _check_present([c for c in conditions if isinstance(c, str)], x, rate, system, detector)
-    rms,exact,found = _rms(x.double().square().sum().item(), x.numel()),x.double(),[]
+    rms,exact,found,share = _rms(x.double().square().sum().item(), x.numel()),x.double(),[],_share(system, strength)
     residual = exact
     for cond in tqdm(conds, desc="extract", unit='target', disable=not progress):
         now = residual.float()
-        plan = _plan(system, rate, rms, len(x), x.shape[-1], target=cond, condition=None, strength=strength, block=block, overlap=overlap, precision=precision)
-        target = _on_grid(exact, torch.cat(list(overlap_stretches(read=lambda a,b: now[:, a:b], **plan)), -1))
+        plan = _plan(system, rate, rms, len(x), x.shape[-1], target=cond, condition=None, strength=1., block=block, overlap=overlap, precision=precision)
+        target = _on_grid(exact, share*torch.cat(list(overlap_stretches(read=lambda a,b: now[:, a:b], **plan)), -1))
         residual = residual - target
         found.append((target.reshape(np.shape(mix)), residual.reshape(np.shape(mix))))
     return found
