@@ -220,6 +220,30 @@ def test_standard_input(ask, tmp_path, verb, kind):
     if kind in BAD: assert BAD[kind][1] in said and 'tmp' not in said.replace(str(tmp_path), '') and not written(tmp_path/'out')
     else: assert [Path(p).stem for p in written(tmp_path/'out')]==['stdin']*dict(enhance=1, extract=2, detect=1)[verb]
 
+@pytest.mark.parametrize('verb', VERBS)
+def test_repair(ask, tmp_path, verb):
+    BAD['nan'][0](tmp_path/'in.wav')
+    code,said = ask(verb, 'in.wav')
+    assert code==1 and '`--repair` puts zeros in their place' in said
+    code,said = ask(verb, 'in.wav', '--repair', '--overwrite')
+    assert code==0 and '1 NaN or infinite samples were replaced by 0' in said
+
+@pytest.mark.parametrize('verb', ['enhance','extract'])
+def test_a_part_and_a_coding(ask, tmp_path, verb):
+    sf.write(tmp_path/'in.wav', tones(40000, channels=2), rate)
+    assert ask(verb, 'in.wav', '--start', '1', '--seconds', '.5', '--subtype', 'PCM_24')[0]==0
+    for path in written(tmp_path/'out'):
+        info = audio_info(tmp_path/'out'/path)
+        assert (info.frames, info.channels, info.subtype)==(8000, 2, 'PCM_24')
+    code,said = ask(verb, 'in.wav', '--start', '9', '--overwrite')
+    assert code==1 and 'at or after its end, 2.50 s' in said
+    code,said = ask(verb, 'in.wav', '--subtype', 'MP9', '--overwrite')
+    assert code==1 and "WAV cannot hold 'MP9'; expected one of PCM_16" in said
+
+def test_pairs_are_enhanced_whole(ask, tmp_path):
+    code,said = ask('enhance', '.', '--pairs', '--start', '1')
+    assert code==1 and 'expected no --start: leave it out' in said
+
 def test_a_pipe_of_the_system(weakse, tmp_path):
     import io
     sf.write(f := io.BytesIO(), tones(), rate, format='FLAC')

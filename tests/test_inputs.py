@@ -72,7 +72,6 @@ DOORS = dict(
     (np.zeros(900),                              '16000', AudioError,          'sample rate'),
 ], ids='transposed 65_channels 3_axes empty empty_stereo nan inf int64 complex bool 1e300 text path none kHz half no_rate text_rate'.split())
 def test_an_unusable_array_is_refused_at_every_door(systems, door, x, rate, error, says):
-    if rate is None and door in ('enhance','detect'): pytest.skip("these two do not look at a rate of None")
     TRIED['arrays refused'] += 1
     with pytest.raises(error, match=says): DOORS[door](x, rate, systems['bands'])
 
@@ -156,6 +155,53 @@ def test_an_unusual_file_adds_up(systems, tmp_path, kind, name):
     coding = dict(alaw=.05, float32=2e-7, over=2e-6, mp3_inside=2**-15).get(kind, 1e-12)
     assert np.abs(k+r-10**(row['gain_db']/20)*x).max() <= (coding if not row['gain_db'] else coding+2**-15)
     assert (row['status']=='silent')==(kind=='zeros') and ('cut short' in row['message'])==(kind=='cut_short')
+
+@pytest.mark.parametrize('values', [(np.nan,), (np.inf, -np.inf), (np.nan, 1e300)], ids=str)
+def test_repair_puts_zeros_where_no_number_is(systems, tmp_path, values):
+    x = tones(40000, channels=2)
+    whole = x.copy()
+    for i,v in enumerate(values): x[20000+i, 1] = v; whole[20000+i, 1] = 0
+    _write(tmp_path/'in.wav', x, subtype='DOUBLE'); _write(tmp_path/'whole.wav', whole, subtype='DOUBLE')
+    says = f'{len(values)} NaN or infinite samples were replaced by 0, the first at 1.250 s'
+    TRIED['files repaired'] += 3
+    with pytest.raises(NonFiniteAudioError, match='`repair=True` puts zeros'): enhance_file(tmp_path/'in.wav', tmp_path/'o.wav', systems['bands'])
+    for name,repair in (('in', True), ('whole', False)):
+        done = enhance_file(tmp_path/f'{name}.wav', tmp_path/f'e_{name}.wav', systems['bands'], block=.7, repair=repair)
+        parts = extract_file(tmp_path/f'{name}.wav', tmp_path/f'k_{name}.wav', tmp_path/f'r_{name}.wav', keep="Speech", system=systems['bands'], detector=_DemoDetector(), block=.7, repair=repair)
+        assert all((says in row['message'])==repair for row in (done, parts))
+    read = lambda n: sf.read(tmp_path/n, always_2d=True)[0]
+    for which in 'ekr': assert (read(f'{which}_in.wav')==read(f'{which}_whole.wav')).all()
+    assert np.abs(read('k_in.wav')+read('r_in.wav')-whole).max() < 1e-12
+    with pytest.warns(AudioWarning, match=says): events = detect_file(tmp_path/'in.wav', _DemoDetector(), repair=True)
+    assert events.equals(detect_file(tmp_path/'whole.wav', _DemoDetector()))
+
+@pytest.mark.parametrize('start,seconds,frames', [(0, .5, (0, 8000)), (1.25, .5, (20000, 28000)), (2., 99, (32000, 40000)), (2.4999, None, (39998, 40000)), (0., 1e-9, (0, 1))])
+def test_a_part_of_a_recording_is_all_there_is(systems, tmp_path, start, seconds, frames):
+    x = tones(40000, channels=2)
+    _write(tmp_path/'in.wav', x, subtype='PCM_24'); _write(tmp_path/'part.wav', x[slice(*frames)], subtype='PCM_24')    # a file of floats tells when it was written
+    TRIED['parts'] += 2
+    for name,where in (('in', dict(start=start, seconds=seconds)), ('part', {})):
+        enhance_file(tmp_path/f'{name}.wav', tmp_path/f'e_{name}.wav', systems['bands'], block=.3, **where)
+        extract_file(tmp_path/f'{name}.wav', tmp_path/f'k_{name}.wav', tmp_path/f'r_{name}.wav', keep="Speech", system=systems['bands'], detector=None, **where)
+    for which in 'ekr': assert (tmp_path/f'{which}_in.wav').read_bytes()==(tmp_path/f'{which}_part.wav').read_bytes()
+
+@pytest.mark.parametrize('where,says', [(dict(start=-1), 'expected start >= 0'), (dict(start=np.nan), 'expected start >= 0'), (dict(seconds=0), 'seconds > 0'), (dict(seconds=np.nan), 'seconds > 0'),
+                                        (dict(start=9.), 'at or after its end'), (dict(subtype='PCM_99'), "cannot hold 'PCM_99'; expected one of PCM_16")], ids=str)
+def test_a_part_that_is_none_is_refused(systems, tmp_path, where, says):
+    _write(tmp_path/'in.wav')
+    TRIED['parts refused'] += 2
+    with pytest.raises(AudioError, match=says): enhance_file(tmp_path/'in.wav', tmp_path/'o.wav', systems['bands'], **where)
+    with pytest.raises(AudioError, match=says): extract_file(tmp_path/'in.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep="Speech", system=systems['bands'], detector=None, **where)
+    assert [p.name for p in tmp_path.iterdir()]==['in.wav']
+
+@pytest.mark.parametrize('subtype', ['PCM_U8','PCM_16','PCM_24','FLOAT'])
+def test_the_coding_can_be_chosen(systems, tmp_path, subtype):
+    _write(tmp_path/'in.wav', subtype='PCM_16')
+    enhance_file(tmp_path/'in.wav', tmp_path/'o.wav', systems['bands'], subtype=subtype)
+    extract_file(tmp_path/'in.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep="Speech", system=systems['bands'], detector=None, subtype=subtype)
+    assert {audio_info(tmp_path/f'{n}.wav').subtype for n in 'okr'}=={subtype}
+    x,k,r = (sf.read(tmp_path/f'{n}.wav')[0] for n in ('in','k','r'))
+    assert np.abs(k+r-x).max() <= dict(PCM_U8=2**-8, FLOAT=2e-7).get(subtype, 1e-12)
 
 def test_a_batch_goes_on_after_bad_files(systems, tmp_path):
     folder = tmp_path/'in'; folder.mkdir()

@@ -137,6 +137,10 @@ def enhance(
     system:str=None,     # name (noisy, highpass, wiener) or folder of a system; default: artifacts/models/unet, made by `make repro`
     target:str=None,     # class to keep; default: Speech
     strength:float=None, # 1: all of the system's estimate; 0.9 leaves a tenth of the input
+    start:float=None,    # where to begin, s
+    seconds:float=None,  # how much to take, s; default: to the end
+    repair:bool=False,   # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    subtype:str=None,    # coding of the results, such as PCM_24 or FLOAT; default: the recording's
     overwrite:bool=False, # replace what is there
     resume:bool=False,   # leave what an interrupted run has finished, and do the rest
     json:Path=None,      # file for the report, a row a recording
@@ -146,15 +150,16 @@ def enhance(
     "Keep the speech of recordings, take the rest away."
     from weakse.inference import enhance_file, enhance_files, enhance_pairs
     from weakse.systems import load_system
-    given = _given(target=target, strength=strength)
+    given,part = _given(target=target, strength=strength),_given(start=start, seconds=seconds, repair=repair or None, subtype=subtype)
     options,model = {**_values('enhance', enhance_file, params), **given},load_system(system)
+    if pairs and part: raise ValueError(f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it out")
     if pairs:
         report = enhance_pairs(inputs[0], model, out, **{**stage('enhance', params).keywords, **options})
         return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
     _place(json, ['.json'], True)
     with piped(inputs) as (files,stdin):
-        report = _named(enhance_files(files, _folder(out), model, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty(), **options), stdin)
-    return closing('enhance', report, out, json, system=model.name, **given)
+        report = _named(enhance_files(files, _folder(out), model, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty(), **options, **part), stdin)
+    return closing('enhance', report, out, json, system=model.name, **given, **part)
 
 def _folder(out):
     "`out`, unless it is meant to be standard output."
@@ -193,6 +198,10 @@ def extract(
     gain:list[str]=[],     # class and dB, as in Music=-12; "rest" is what no class claims; may be given several times
     strength:float=None,   # 1: all of the change; 0.9 leaves a tenth of the input
     floor_db:float=None,   # what is removed stays at this level, such as -30; default: it goes altogether
+    start:float=None,      # where to begin, s
+    seconds:float=None,    # how much to take, s; default: to the end
+    repair:bool=False,     # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    subtype:str=None,      # coding of the results, such as PCM_24 or FLOAT; default: the recording's
     system:str=None,       # name or folder of a system; default: artifacts/models/unet, made by `make repro`
     detector:str=_usual,   # name or folder of the detector that says what is there; none: nobody is asked
     ontology:Path=None,    # ontology.json of your own, for names that stand for several classes; default: AudioSet's, as in --keep Animal
@@ -208,22 +217,24 @@ def extract(
     _place(json, ['.json'], True)
     if out.suffix.lower() in _sound: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
     wish = _given(keep=keep, drop=drop, gains=parse_gains(gain) or None, strength=strength, floor_db=floor_db)
+    part = _given(start=start, seconds=seconds, repair=repair or None, subtype=subtype)
     model = load_system(system)
     doors = dict(system=model, detector=None if detector=='none' else _ears(detector), ontology=Ontology.read(ontology) if ontology else audioset_ontology())
     with piped(inputs) as (files,stdin):
-        report = _named(extract_files(files, _folder(out), **wish, **doors, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty()), stdin)
-    return closing('extract', report, out, json, system=model.name, detector=detector, **wish)
+        report = _named(extract_files(files, _folder(out), **wish, **part, **doors, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty()), stdin)
+    return closing('extract', report, out, json, system=model.name, detector=detector, **wish, **part)
 
 _sound = {'.wav','.flac','.ogg','.oga','.opus','.mp3','.aif','.aiff','.w64','.caf','.au'}
 
 # %% ../nbs/61a_doors.ipynb #64d221d6
-def _events_of(path, detector, threshold, progress):
+def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
     from weakse.audio import AudioError
-    from weakse.extraction import _noted, detect_file
+    from weakse.extraction import detect_file
+    from weakse.inference import noted
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
-        with _noted() as notes: events,seconds = detect_file(path, detector, threshold, progress=progress),_seconds(path)
+        with noted() as notes: events,seconds = detect_file(path, detector, threshold, repair=repair, progress=progress),_seconds(path)
     except (AudioError, OSError) as e: return None,row | dict(message=str(e))
     return events.assign(file=str(path)),row | dict(seconds=seconds, status='ok', events=len(events), message='; '.join(notes))
 
@@ -251,6 +262,7 @@ def detect_files(
     *,
     labels:Path=None,     # folder for labels of Audacity; None: none are written
     overwrite:bool=False, # replace labels that are there
+    repair:bool=False,    # put zeros in the place of NaN and infinite samples, instead of refusing them
     progress:bool=False,  # show a progress bar
 ):                        # events (DataFrame: file, class, onset s, offset s, score) and report (a row a recording)
     "What is heard in every recording. A bad one is a row of the report; raises only for what concerns all."
@@ -260,7 +272,7 @@ def detect_files(
     columns,tables,rows = ['file','class','onset','offset','score'],[],[]
     jobs = _label_files(inputs, labels, overwrite)
     for path,out in tqdm(jobs.items(), desc="detect", unit='file', disable=not progress):
-        events,row = _events_of(path, detector, threshold, progress and len(jobs)==1)
+        events,row = _events_of(path, detector, threshold, repair, progress and len(jobs)==1)
         if out and events is not None: write_events(events, out)
         tables.append(events); rows.append(row | dict(labels=str(out) if out and events is not None else ''))
     found = [e[columns] for e in tables if e is not None and len(e)]
@@ -282,6 +294,7 @@ def detect(
     labels:Path=None,     # folder for labels of Audacity, a .txt for each recording; a .txt for a single one
     detector:str=_usual,  # name or folder of a detector
     threshold:float=None, # probability above which a class is present; default: the detector's own
+    repair:bool=False,    # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
     overwrite:bool=False, # replace what is there
     json:Path=None,       # file for the report, a row a recording
     anchors:Path=None,    # folder to make: one anchor for each clip and class (Eqs. 5-6)
@@ -295,7 +308,7 @@ def detect(
     from weakse.extraction import write_events
     _place(csv, ['.csv'], overwrite); _place(json, ['.json'], True)
     ears = _ears(detector)
-    with piped(inputs) as (files,stdin): events,report = detect_files(files, ears, threshold, labels=labels, overwrite=overwrite, progress=sys.stderr.isatty())
+    with piped(inputs) as (files,stdin): events,report = detect_files(files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair, progress=sys.stderr.isatty())
     report,events = _named(report, stdin),events.replace(dict(file={stdin:'-'}))
     if csv: write_events(events, csv)
     _tell(events)

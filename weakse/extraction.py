@@ -7,7 +7,7 @@ __all__ = ['resolve_classes', 'detect_long', 'write_events', 'Wish', 'vocabulary
            'extract_file', 'extract_files']
 
 # %% ../nbs/47_extraction.ipynb #58fc1e31
-import contextlib, math, os, warnings
+import math, os, warnings
 import numpy as np, pandas as pd, soundfile as sf, torch
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from .audio import AudioError, AudioWarning, NonFiniteAudioError, check_audio, check_rate, rms_db, stft, istft
 from .detectors import detect, load_detector
 from .files import atomic_path
-from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches, run_key, _coding, _jobs, _on_grid, _plan, _reader,
+from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, noted, overlap_stretches, run_key, _coding, _finite, _jobs, _on_grid, _plan,
                               _refuse_collisions, _refuse_unwritable, _rms, _survey, _tags, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
 from .systems import System, load_system
@@ -323,20 +323,20 @@ def _halves(x, kept, gain, subtype):
     whole,part = (gain*full*x).round(),(gain*full*kept).round()
     return part/full, (whole-part)/full
 
-def _half(which, path, part, gain, subtype, step=2**18):
+def _half(which, source, mix, gain, subtype, step=2**18):
     "Stretches `(C, t)` float64 for the file of what is kept (0) or removed (1)."
-    with sf.SoundFile(path) as file, sf.SoundFile(part) as kept:
-        while len(k := kept.read(step, always_2d=True)): yield _halves(torch.from_numpy(file.read(len(k), always_2d=True)), torch.from_numpy(k), gain, subtype)[which].T
+    with sf.SoundFile(source.path) as file, sf.SoundFile(mix) as kept:
+        file.seek(source.first)
+        while len(k := kept.read(step, always_2d=True)): yield _halves(_finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain, subtype)[which].T
 
-def _extract_to(outs, path, info, n, read, stretches):
+def _extract_to(outs, source, form, subtype, stretches):
     "Write both files, and return their common gain in dB."
-    form,subtype = _coding(info, outs[0])
-    part = outs[0].with_name(f".{outs[0].name}.mix.w64")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    info,mix = source.info,outs[0].with_name(f".{outs[0].name}.mix.w64")
+    mix.parent.mkdir(parents=True, exist_ok=True)
     try:
-        gain = _common_gain(_lay_down(stretches, part, info, read), subtype)
-        for i,out in enumerate(outs): _write_stretches(out, _half(i, path, part, gain, subtype), info.sample_rate, info.channels, form, subtype, n, _tags(path))
-    finally: part.unlink(missing_ok=True)
+        gain = _common_gain(_lay_down(stretches, mix, info, source.read), subtype)
+        for i,out in enumerate(outs): _write_stretches(out, _half(i, source, mix, gain, subtype), info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path))
+    finally: mix.unlink(missing_ok=True)
     return _db(gain)
 
 # %% ../nbs/47_extraction.ipynb #2aba73e8
@@ -345,20 +345,13 @@ def detect_file(
     detector="artifacts/tagger", # a `Detector`, or what `load_detector` takes
     threshold=None,              # probability above which a class is present; None: the vocabulary's
     *,
+    repair=False,                # put zeros in the place of NaN and infinite samples, instead of refusing them
     progress=False,              # show a progress bar
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard in a file of any length, from when to when. Raises as `load_audio` does."
-    info,n,_ = _survey(path)
-    return detect_long(_reader(path, info.sample_rate), n, info.sample_rate, detector, threshold, progress=progress)
-
-@contextlib.contextmanager
-def _noted():
-    "A list that holds, afterwards, what was warned of."
-    notes = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter('always', AudioWarning)
-        yield notes
-    notes[:0] = dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, AudioWarning))
+    part = _survey(path, repair=repair)
+    for note in part.repaired(): warnings.warn(f"{path}: {note}", AudioWarning, stacklevel=2)
+    return detect_long(part.read, part.n, part.info.sample_rate, detector, threshold, progress=progress)
 
 def extract_file(
     path,                        # sound file
@@ -373,6 +366,10 @@ def extract_file(
     system=None,                 # name, folder or `System`; None: the one that `make repro` trained
     detector="artifacts/tagger", # refuse what it does not hear; None: ask nobody
     ontology=None,               # `Ontology`, for names that stand for several classes
+    start=0.,                    # where in the recording to begin, s
+    seconds=None,                # how much of it to take, s; None: to the end
+    repair=False,                # put zeros in the place of NaN and infinite samples, instead of refusing them
+    subtype=None,                # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
     resume=True,                 # go on where an interrupted run with the same settings stopped
     progress=False,              # show a progress bar
     **options,                   # of `extract`: block, overlap, context, precision
@@ -381,18 +378,19 @@ def extract_file(
     path,outs,system = Path(path),[Path(out_kept), Path(out_removed)],_without_clean(load_system(system))
     _refuse_collisions([(path, out) for out in outs])
     how = dict(block=None, overlap=None, context=None, precision='auto') | options
-    with _noted() as notes:
-        info,n,rms = _survey(path)
-        if _coding(info, outs[0]) != _coding(info, outs[1]): raise ValueError(f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so that they add up")
-        read = _reader(path, info.sample_rate)
-        ears,events = _listen(read, n, info.sample_rate, detector if rms else None, progress)
+    with noted() as notes:
+        part = _survey(path, start, seconds, repair)
+        info,n,read = part.info,part.n,part.read
+        form,coding = _coding(info, outs[0], subtype)
+        if _coding(info, outs[1], subtype) != (form, coding): raise ValueError(f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so that they add up")
+        ears,events = _listen(read, n, info.sample_rate, detector if part.rms else None, progress)
         wish = _asked(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
-        plan = _file_plan(system, read, n, info.sample_rate, rms, info.channels, wish, **how)
-        stretches = checkpointed_stretches(outs[0], run_key(path, system, wish=wish, **how), info.channels, plan, read, info.sample_rate if progress else None, resume)
-        gain_db = _extract_to(outs, path, info, n, read, stretches)
+        plan,key = _file_plan(system, read, n, info.sample_rate, part.rms, info.channels, wish, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
+        stretches = checkpointed_stretches(outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
+        gain_db = _extract_to(outs, part, form, coding, stretches)
+    notes += part.notes()
     if gain_db: notes.append(f"both files are {-gain_db:.2f} dB down, because one would have left full scale")
-    if not rms: notes.append("all samples are zero, zeros were written")
-    return dict(input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n/info.sample_rate, 3), status='ok' if rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))
+    return dict(input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n/info.sample_rate, 3), status='ok' if part.rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))
 
 # %% ../nbs/47_extraction.ipynb #4f363979
 def _existing(jobs, overwrite, resume):
@@ -414,7 +412,7 @@ def extract_files(
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
-    **options,        # of `extract_file`: strength, floor_db, block, overlap, context, precision
+    **options,        # of `extract_file`: strength, floor_db, start, seconds, repair, subtype, block, overlap, context, precision
 )->pd.DataFrame:      # one row a file: input, kept, removed, seconds, status ("ok", "silent", "there", "failed"), gain_db, message
     "`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable folder, an unusable system."
     out,system = Path(out),_without_clean(load_system(system))

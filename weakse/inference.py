@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Reach', 'unet_frames', 'reach', 'system_reach', 'overlap_stretches', 'overlap_add', 'local_level', 'enhance',
            'condition_of', 'NotDetectedError', 'extract_sequence', 'show_enhancement', 'run_key',
-           'checkpointed_stretches', 'enhance_file', 'OutputCollisionError', 'enhance_files', 'enhance_pairs',
+           'checkpointed_stretches', 'noted', 'enhance_file', 'OutputCollisionError', 'enhance_files', 'enhance_pairs',
            'real_time_factor']
 
 # %% ../nbs/43_inference.ipynb #de6a22af
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import AudioError, AudioWarning, NonFiniteAudioError, audio_info, check_audio, fit_length, load_audio, resample, save_audio, show
+from .audio import AudioError, AudioInfo, AudioWarning, NonFiniteAudioError, _open, _read, audio_info, check_audio, check_rate, fit_length, load_audio, resample, save_audio, show
 from .detectors import load_detector
 from .files import atomic_path, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
@@ -263,7 +263,7 @@ def enhance(
     progress=False,      # show a progress bar
 ):                       # shape and rate of `wav`; a tensor for a tensor, else an array
     "Keep `target`, take the rest away. Raises `AudioError` on unusable audio and `ValueError` on options that make no sense."
-    x,system = check_audio(wav, sample_rate).detach().cpu(),load_system(system)
+    x,system = check_audio(wav, check_rate(sample_rate)).detach().cpu(),load_system(system)
     if clean is not None:
         clean = check_audio(clean, sample_rate, "clean").detach().cpu()
         if clean.shape != x.shape: raise ValueError(f"wav has shape {tuple(x.shape)} and clean {tuple(clean.shape)}: they must be equal, sample by sample")
@@ -406,27 +406,72 @@ def show_enhancement(
 # %% ../nbs/43_inference.ipynb #2792559e
 _formats = {'.wav':'WAV', '.flac':'FLAC', '.ogg':'OGG', '.oga':'OGG', '.opus':'OGG', '.mp3':'MP3', '.aif':'AIFF', '.aiff':'AIFF', '.w64':'W64', '.caf':'CAF', '.au':'AU'}
 
-def _survey(path, seconds=30):
-    "Samples and level of a file, read in stretches. Raises `AudioError` on what cannot be used."
-    info = audio_info(path)
-    n,power,step = 0,0.0,seconds*info.sample_rate
-    for first in range(0, max(1, info.frames), step):
-        try: wav = load_audio(path, mono=False, start=first/info.sample_rate, seconds=seconds)[0]
-        except NonFiniteAudioError as e: raise NonFiniteAudioError(f"{e} (counted from {first/info.sample_rate:g} s on)" if first else str(e)) from None
-        n += wav.shape[-1]; power += wav.double().square().sum().item()
-        if wav.shape[-1] < step: break
-    return info, n, _rms(power, n*info.channels)
+def _finite(wav): return wav.where(wav.float().isfinite(), 0.)
 
-def _coding(info, path):
-    "Format and subtype for an output file: those of the input where the suffix allows it."
+@dataclass
+class _Part:
+    "What is worked on of a sound file, and what is known of it once it has been read."
+    path:Path
+    info:AudioInfo
+    first:int      # sample that it begins with
+    repair:bool    # zeros stand for NaN and infinite samples
+    n:int=0        # samples
+    rms:float=0.
+    bad:int=0      # NaN and infinite samples
+    bad_at:int=0   # the first of them
+
+    def load(self, a, b):
+        "Samples a to b of the part, `(C, b-a)` or what there is of them."
+        where = dict(start=(self.first+a)/self.info.sample_rate, seconds=(b-a)/self.info.sample_rate)
+        if not self.repair: return load_audio(self.path, mono=False, **where)[0]
+        with _open(self.path) as file: return _read(self.path, file, **where)
+
+    def read(self, a, b):
+        "Samples a to b, `(C, b-a)`, as `overlap_stretches` wants them."
+        wav = self.load(a, b)
+        return fit_length(_finite(wav) if self.repair else wav, b-a)
+
+    def repaired(self):
+        "What a report says of samples that were none: a list of one note or of nothing."
+        return [f"{self.bad} NaN or infinite samples were replaced by 0, the first at {(self.first+self.bad_at)/self.info.sample_rate:.3f} s"][:self.bad]
+
+    def notes(self): return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
+
+def _survey(path, start=0., seconds=None, repair=False, step=30):
+    "The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what cannot be used."
+    info = audio_info(path)
+    if not 0 <= start < math.inf or (seconds is not None and not seconds > 0): raise AudioError(f"{path}: start {start} s, seconds {seconds}; expected start >= 0 and seconds > 0")
+    part,power,step = _Part(Path(path), info, round(start*info.sample_rate), repair),0.0,step*info.sample_rate
+    end = max(1, info.frames-part.first) if seconds is None else max(1, round(min(seconds*info.sample_rate, 2**53)))
+    for a in range(0, end, step):
+        if a and part.first+a >= info.frames: break                  # `seconds` asks for more than there is
+        wav = _stretch(part, a, a+step if seconds is None else min(end, a+step))    # to the end means beyond it: then a file cut short says so
+        part.n += wav.shape[-1]; power += wav.double().square().sum().item()
+        if wav.shape[-1] < step: break
+    part.rms = _rms(power, part.n*info.channels)
+    return part
+
+def _stretch(part, a, b):
+    "Samples a to b of a part, those that are none counted and replaced. Raises `NonFiniteAudioError` where they may not be."
+    try: wav = part.load(a, b)
+    except NonFiniteAudioError as e:
+        since = f" (counted from {(part.first+a)/part.info.sample_rate:g} s on)" if part.first+a else ""
+        raise NonFiniteAudioError(f"{e}{since}; `repair=True` puts zeros in their place") from None
+    bad = ~torch.isfinite(wav)
+    if bad.any():
+        if not part.bad: part.bad_at = a + bad.any(0).nonzero()[0].item()
+        part.bad += int(bad.sum())
+    return _finite(wav)
+
+def _coding(info, path, subtype=None):
+    "Format and subtype for an output file: those of the input where the suffix allows it. Raises `AudioError`."
     form = _formats.get(path.suffix.lower())
     if form is None: raise AudioError(f"{path}: suffix {path.suffix!r}; expected one of {', '.join(_formats)}")
+    if subtype is not None:
+        if not sf.check_format(form, subtype): raise AudioError(f"{path}: {form} cannot hold {subtype!r}; expected one of {', '.join(sf.available_subtypes(form))}")
+        return form, subtype.upper()
     same = {'WAVEX':'WAV', 'RF64':'WAV'}.get(info.format, info.format)==form and sf.check_format(form, info.subtype)
     return form, info.subtype if same else sf.default_subtype(form)
-
-def _reader(path, rate):
-    "`read(a, b)` of a sound file, as `overlap_stretches` wants it."
-    return lambda a,b: fit_length(load_audio(path, mono=False, start=a/rate, seconds=(b-a)/rate)[0], b-a)
 
 # %% ../nbs/43_inference.ipynb #c410bc4c
 def _tags(path):
@@ -504,6 +549,15 @@ def checkpointed_stretches(
     part.unlink(missing_ok=True); side.unlink(missing_ok=True)
 
 # %% ../nbs/43_inference.ipynb #c2b70248
+@contextlib.contextmanager
+def noted():
+    "A list that holds, afterwards, each `AudioWarning` once."
+    notes = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always', AudioWarning)
+        yield notes
+    notes[:0] = dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, AudioWarning))
+
 def enhance_file(
     path,             # sound file
     out,              # file to write; the suffix chooses the format
@@ -516,22 +570,23 @@ def enhance_file(
     overlap=None,     # cross-fade of neighbouring blocks, s; None: 0.1
     context=None,     # computed on either side of a block and thrown away, s; None: the reach of the network
     precision="auto", # "auto", "float32" or "bfloat16"
+    start=0.,         # where in the recording to begin, s
+    seconds=None,     # how much of it to take, s; None: to the end
+    repair=False,     # put zeros in the place of NaN and infinite samples, instead of refusing them
+    subtype=None,     # coding of the output, such as "PCM_24" or "FLOAT"; None: the input's
     progress=False,   # show a progress bar
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
     "Enhance a file of any length in constant memory, keeping rate, channels, coding and title; a stopped run goes on. Raises as `enhance` and `load_audio` do."
     path,out,system = Path(path),Path(out),_without_clean(load_system(system))
     how = dict(target=target, condition=condition, strength=strength, block=block, overlap=overlap, precision=precision, context=context)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter('always', AudioWarning)
-        info,n,rms = _survey(path)
-        rate,coding = info.sample_rate,_coding(info, out)
-        plan = _plan(system, rate, rms, info.channels, n, **how)
-        stretches = checkpointed_stretches(out, run_key(path, system, **how), info.channels, plan, _reader(path, rate), rate if progress else None)
-        clipped = _write_stretches(out, stretches, rate, info.channels, *coding, n, _tags(path))
-    notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, AudioWarning)))
+    with noted() as notes:
+        part = _survey(path, start, seconds, repair)
+        rate,channels,coding = part.info.sample_rate,part.info.channels,_coding(part.info, out, subtype)
+        plan,key = _plan(system, rate, part.rms, channels, part.n, **how),run_key(path, system, part=(part.first, part.n, repair), **how)
+        stretches = checkpointed_stretches(out, key, channels, plan, part.read, rate if progress else None)
+        clipped = _write_stretches(out, stretches, rate, channels, *coding, part.n, _tags(path))
     if clipped: notes.append(f"{clipped} samples over full scale were clipped")
-    if not rms: notes.append("all samples are zero, zeros were written")
-    return dict(input=str(path), output=str(out), seconds=round(n/rate, 3), status='ok' if rms else 'silent', message='; '.join(notes))
+    return dict(input=str(path), output=str(out), seconds=round(part.n/rate, 3), status='ok' if part.rms else 'silent', message='; '.join(notes+part.notes()))
 
 
 def _without_clean(system):
@@ -589,7 +644,7 @@ def enhance_files(
     overwrite=True,   # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
-    **options,        # of `enhance_file`: target, condition, strength, block, overlap, context, precision
+    **options,        # of `enhance_file`: target, condition, strength, block, overlap, context, precision, start, seconds, repair, subtype
 )->pd.DataFrame:      # one row a file: input, output, seconds, status ("ok", "silent", "failed"; "there" when left), message
     "Enhance many files. A bad one is a row with the reason; raises only for what concerns all: collisions, an unwritable folder, an unusable system."
     out,system = Path(out),_without_clean(load_system(system))

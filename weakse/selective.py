@@ -320,7 +320,7 @@ def selective_markdown(
 )->str:     # markdown
     "The selective tables for readers."
     snr = t["extra_snrs"][0]
-    reach = _markdown_table(["what", "at least", "measured", "reached"], [[g["what"], f"{g['at_least']:g}", "none" if g["value"] is None else f"{g['value']:.3g} [{g['low']:.3g}, {g['high']:.3g}]", "yes" if g["reached"] else "**no**"] for g in t["goals"]])
+    reach = _markdown_table(["what", "at least", "measured", "reached"], [[g["what"], f"{g['at_least']:g}", *(("not measured", "") if g["value"] is None else (f"{g['value']:.3g} [{g['low']:.3g}, {g['high']:.3g}]", "yes" if g["reached"] else "**no**"))] for g in t["goals"]])
     told = [r for r in t["rows"] if r["object"]=="held-out anchors" and r["value"] is not None]
     branch = _markdown_table(["held-out anchors", "seen", "by", "n", "right"], [[f"{r['system']}, {r['kind']}", "yes" if r["seen"] else "no", dict(accuracy="head", nearest="nearest embedding")[r["metric"]], r["n"], f"{r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]"] for r in told])
     return (f"### {t['title']}\n\n{t['n_scenes']} scenes; mean ± half of the 95 % bootstrap interval over scenes; SDR, SAR, SDRi and SI-SDR in dB.\n\n**Figures to reach**\n\n{reach}\n\n**Extracted objects, joint system, conditions 1 and 2**\n\n{_objects_table(t)}\n\n"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..audio import check_audio, resample
+from ..audio import check_audio, check_rate, resample
 from ..labels import Vocabulary
 from ..files import read_json
 
@@ -67,7 +67,7 @@ def detect(
     threshold:float|None=None,   # probability above which a class is present; None: the vocabulary's
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard, from when to when. Raises AudioError on unusable audio."
-    wav = check_audio(wav, sample_rate).mean(0, keepdim=True)
+    wav = check_audio(wav, check_rate(sample_rate)).mean(0, keepdim=True)
     if isinstance(detector, (str, Path)): detector = load_detector(detector)
     seconds = wav.shape[-1]/sample_rate
     probs = detector.framewise(resample(wav, sample_rate, detector.sample_rate))[0].float().cpu().numpy()
