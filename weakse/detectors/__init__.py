@@ -52,6 +52,13 @@ def _runs(
     return k, first, np.nonzero(edges == -1)[1]
 
 # %% ../../nbs/20_detectors.ipynb #053c39b4
+def _bridged(k, first, last, gap):
+    "The same runs, those of one class joined that are less than `gap` frames apart."
+    begins = np.ones(len(k), bool)
+    begins[1:] = (k[1:] != k[:-1]) | (first[1:]-last[:-1] >= gap)
+    ends = np.roll(begins, -1)                                        # the first run begins, so the last one ends
+    return k[begins], first[begins], last[ends]
+
 def _thresholds(detector, threshold):
     "One threshold a class: the given number, else the vocabulary's own."
     if threshold is None: threshold = detector.vocabulary.thresholds
@@ -65,13 +72,14 @@ def detect(
     sample_rate:int,             # Hz
     detector="artifacts/tagger", # a `Detector`, or what `load_detector` takes
     threshold:float|None=None,   # probability above which a class is present; None: the vocabulary's
+    gap:float=1.0,               # s, a shorter pause does not end an event
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard, from when to when. Raises AudioError on unusable audio."
     wav = check_audio(wav, check_rate(sample_rate)).mean(0, keepdim=True)
     if isinstance(detector, (str, Path)): detector = load_detector(detector)
     seconds = wav.shape[-1]/sample_rate
     probs = detector.framewise(resample(wav, sample_rate, detector.sample_rate))[0].float().cpu().numpy()
-    k, first, last = _runs(probs > _thresholds(detector, threshold))
+    k, first, last = _bridged(*_runs(probs > _thresholds(detector, threshold)), gap/detector.hop)
     events = pd.DataFrame({
         "class": [detector.vocabulary.names[i] for i in k],
         "onset": np.round(first*detector.hop, 3),
