@@ -69,8 +69,10 @@ lab: $(STAMP)
 
 docs: $(STAMP)
 	@if command -v quarto >/dev/null; then $(BIN)/nbdev_docs; \
-	else $(BIN)/nbdev_proc_nbs && $(BIN)/jupyter nbconvert --log-level WARN --to html --output-dir _docs _proc/*.ipynb \
-	     && echo "pages without the sidebar (quarto is not installed): _docs/index.html"; fi
+	else for folder in . tutorials explanations; do \
+	       $(BIN)/jupyter nbconvert --log-level ERROR --to html --output-dir _docs/$$folder nbs/$$folder/*.ipynb || exit 1; done; \
+	     find _docs -name '*.html' -exec sed -i -E 's/(href="[^":]*)\.ipynb/\1.html/g' {} + ; \
+	     echo "pages as Jupyter shows them, without sidebar and tables of parameters (quarto is not installed): _docs/index.html"; fi
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench.py

@@ -25,6 +25,15 @@ def test_export_and_clean_leave_git_unchanged(clone):
     status = run('git', 'status', '--porcelain', cwd=clone).stdout
     assert status=='', status+run('git', 'diff', cwd=clone).stdout[:3000]
 
+def test_the_documentation_can_be_made(clone):
+    "Everything but the last step, quarto's."
+    done = run('nbdev_proc_nbs', cwd=clone, PYTHONPATH=str(clone), MPLBACKEND='agg')
+    assert done.returncode==0, done.stderr[-3000:]
+    page = (clone/'_proc'/'43_inference.ipynb').read_text(encoding='utf-8')
+    assert 'output-file: inference.html' in page and 'recordings' in page
+    assert len(list((clone/'_proc').rglob('*.ipynb')))==len(list((clone/'nbs').rglob('*.ipynb')))
+    assert run('git', 'status', '--porcelain', cwd=clone).stdout==''
+
 def test_raw_input_needs_no_remote(clone):
     done = run(sys.executable, '-m', 'dvc', 'repro', 'data.dvc', cwd=clone)
     assert done.returncode==0, done.stderr
