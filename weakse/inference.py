@@ -203,7 +203,7 @@ def _options(system, rate, block, overlap, context):
         if value is not None and not (0 <= value < math.inf and (value or name!='block')): raise ValueError(f"{name} is {value}, expected seconds, {'more than' if name=='block' else 'at least'} 0")
     to,known = system.sample_rate,system_reach(system)
     if known is None and system.block is None: return None,None,0
-    seconds = block or max(system.block or 60., 0 if known is None else 2*(known.left+known.right)/to)
+    seconds = block or max(system.block or 15., 0 if known is None else 2*(known.left+known.right)/to)
     if context is not None or known is None:
         side = round((seconds/4 if context is None else context)*to)
         known = Reach(side, side, known.step if known else 1)
@@ -437,7 +437,7 @@ class _Part:
 
     def notes(self): return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
 
-def _survey(path, start=0., seconds=None, repair=False, step=30):
+def _survey(path, start=0., seconds=None, repair=False, step=5):
     "The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what cannot be used."
     info = audio_info(path)
     if not 0 <= start < math.inf or (seconds is not None and not seconds > 0): raise AudioError(f"{path}: start {start} s, seconds {seconds}; expected start >= 0 and seconds > 0")
@@ -515,7 +515,7 @@ def _blocks_there(part, side, key, place):
     fits = isinstance(saved, dict) and saved.get('key')==key and part.is_file() and part.stat().st_size >= place(saved['blocks'])
     return saved['blocks'] if fits else 0
 
-def _read_part(part, n_channels, step=2**20):
+def _read_part(part, n_channels, step=2**17):
     "The samples of a part, `(C, t)` at a time."
     with open(part, 'rb') as file:
         while len(x := np.fromfile(file, np.float32, step*n_channels)): yield torch.from_numpy(x.reshape(-1, n_channels).T.copy())
