@@ -426,12 +426,13 @@ def selective(
     unconditioned:Path=None, # folder of the system without a condition
     corpus:Path=None,        # folder of a corpus: its held-out clips measure how often a class is recognised
     detector:str=None,       # detector that finds their anchors
+    title:str=None,          # what was learned from and heard; default: the title in params
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:          # closing line
     "Run Experiments I and II: take sounds out of scenes one after another, and score what is taken and what is left."
     f = stage('selective', params)
-    title = f"Selective system ({load_params(params).get('title', 'own corpus')})"
-    report = f(scenes, kinds, joint, out, json, ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector, **{'title':title, **f.keywords})
+    named = {'title':f"Selective system ({title or load_params(params).get('title', 'own corpus')})"}
+    report = f(scenes, kinds, joint, out, json, ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector, **{**named, **f.keywords})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
 
 @verb()
