@@ -39,7 +39,8 @@ print(fetch_clips({list!r}, {out!r}, download=slow, n_workers={n_workers}, **FAS
 
 def start(folder, out, n_workers):
     code = RUN.format(here=str(Path(__file__).parent), log=str(folder/'asked'), list=str(folder/'list.csv'), out=str(folder/out), n_workers=n_workers)
-    return subprocess.Popen([sys.executable, '-c', code], env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)     # a shell in the background makes its children deaf to Ctrl-C
+    return subprocess.Popen([sys.executable, '-c', code], env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=listen)
 
 def wait_for(path, lines, seconds=60):
     end = time.monotonic()+seconds
