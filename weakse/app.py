@@ -17,6 +17,7 @@ from .files import write_json
 from .inference import enhance
 from .labels import audioset_vocabulary
 from .mixer_view import MixerView
+from .params import check_limits
 from .systems import UnusableSystemError, default_system
 from .widgets import ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html
 
@@ -153,6 +154,7 @@ def serve(
     try: from voila.app import Voila
     except ImportError: raise ImportError("the app needs Voila: pip install 'weakse[browser]'") from None
     theme_html(theme)
+    check_limits('serve', dict(port=port))
     port = free_port(port)
     with tempfile.TemporaryDirectory() as here:
         notebook = write_page(Path(here)/'weakse.ipynb', folder, theme)

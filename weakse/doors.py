@@ -154,7 +154,7 @@ def enhance(
     options,model = {**_values('enhance', enhance_file, params), **given},load_system(system)
     if pairs and part: raise ValueError(f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it out")
     if pairs:
-        report = enhance_pairs(inputs[0], model, out, **{**stage('enhance', params).keywords, **options})
+        report = enhance_pairs(inputs[0], model, out, **{**_values('enhance', enhance_pairs, params), **options})
         return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
     _place(json, ['.json'], True)
     with piped(inputs) as (files,stdin):

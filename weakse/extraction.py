@@ -19,6 +19,7 @@ from .files import atomic_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, noted, overlap_stretches, run_key, _coding, _finite, _jobs, _on_grid, _plan,
                               _refuse_collisions, _refuse_unwritable, _rms, _survey, _tags, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
+from .params import check_limits
 from .systems import System, load_system
 
 # %% ../nbs/47_extraction.ipynb #dade22f8
@@ -349,6 +350,7 @@ def detect_file(
     progress=False,              # show a progress bar
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard in a file of any length, from when to when. Raises as `load_audio` does."
+    check_limits('detect_file', dict(threshold=threshold))
     part = _survey(path, repair=repair)
     for note in part.repaired(): warnings.warn(f"{path}: {note}", AudioWarning, stacklevel=2)
     return detect_long(part.read, part.n, part.info.sample_rate, detector, threshold, progress=progress)

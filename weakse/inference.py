@@ -440,7 +440,7 @@ class _Part:
 def _survey(path, start=0., seconds=None, repair=False, step=5):
     "The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what cannot be used."
     info = audio_info(path)
-    if not 0 <= start < math.inf or (seconds is not None and not seconds > 0): raise AudioError(f"{path}: start {start} s, seconds {seconds}; expected start >= 0 and seconds > 0")
+    if not 0 <= start <= 1e9 or (seconds is not None and not seconds > 0): raise AudioError(f"{path}: start {start} s, seconds {seconds}; expected start >= 0 and seconds > 0")
     part,power,step = _Part(Path(path), info, round(start*info.sample_rate), repair),0.0,step*info.sample_rate
     end = max(1, info.frames-part.first) if seconds is None else max(1, round(min(seconds*info.sample_rate, 2**53)))
     for a in range(0, end, step):

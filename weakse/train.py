@@ -13,6 +13,7 @@ import torch
 from tqdm.auto import tqdm
 from .files import atomic_path, read_json
 from .losses import make_loss
+from .params import check_limits
 from .tasks import WeakTask
 
 # %% ../nbs/42_train.ipynb #fd630f08
@@ -181,6 +182,7 @@ def train_unet(
 )->dict:                             # settings, curve, seconds
     "Train the conditional U-Net from anchors and save it as a system; an interrupted run goes on where it was."
     settings = {k: v for k,v in locals().items() if k not in ('anchors','mined','out','checkpoint_every','checkpoints','progress')}
+    check_limits(train_unet, settings)
     return _train(Path(anchors), Path(mined), Path(out), settings, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
 
 # %% ../nbs/42_train.ipynb #257cde78
@@ -239,6 +241,7 @@ def training_cost(
 )->dict:                   # parameters, GB, seconds a step, hours of the whole run
     "What training will cost on this device: counted and timed on small batches, and drawn out to `batch_size` and `steps`."
     s = {k: p.default for k,p in inspect.signature(train_unet).parameters.items() if p.kind is p.KEYWORD_ONLY} | settings
+    check_limits(train_unet, s)
     task, n = _make_task(n_cond, s), round(seconds*sample_rate)
     small, large = (np.array(_step_cost(task, b, n, n_cond)) for b in sizes)
     kept, step = small + (large - small)*(s['batch_size'] - sizes[0])/(sizes[1] - sizes[0])

@@ -20,6 +20,7 @@ from ..corpus import Corpus, read_corpus
 from . import clip_tags, equal_pr_thresholds
 from ..labels import Vocabulary
 from ..files import atomic_path, read_json, write_json
+from ..params import check_limits
 
 # %% ../../nbs/20a_detectors.small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):
@@ -46,6 +47,7 @@ class SmallDetector(nn.Module):
         width:int=16,          # channels of the stem; the last block has four times as many
     ):
         super().__init__()
+        check_limits('SmallDetector', dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width))
         self.vocabulary, self.sample_rate, self.hop = vocabulary, sample_rate, self.POOL*hop_length/sample_rate
         self.config = dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width)
         self.logmel, self.norm, w = LogMel(sample_rate, n_fft, hop_length, n_mels), nn.BatchNorm1d(n_mels), width

@@ -11,6 +11,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from ..audio import fit_length
+from ..params import check_limits
 
 # %% ../../nbs/33_models.segan.ipynb #6f9efac9
 def pre_emphasis(
@@ -39,8 +40,8 @@ _KERNEL = 31
 def depths(
     width:float=1., # channel multiplier; 1: the paper's
 )->list:            # channels of each layer
-    "The encoder's channels at a width. Raises `ValueError` for a width that is not positive."
-    if not width > 0: raise ValueError(f"`width` is {width}; it multiplies the channels: 1 is the paper's, 0.25 a quarter of them")
+    "The encoder's channels at a width. Raises `ParamsError` for a width outside its limits."
+    check_limits('depths', dict(width=width))
     return [max(1, round(d*width)) for d in DEPTHS]
 
 def _down(n_in, n_out): return nn.Conv2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2))
@@ -142,6 +143,7 @@ class SEGAN(nn.Module):
     ):
         super().__init__()
         self.kwargs = dict(width=width, emphasis=emphasis, z_seed=z_seed)
+        check_limits('SEGAN', self.kwargs)
         self.emphasis, self.z_seed, self.generator = emphasis, z_seed, Generator(width)
 
     def draw_z(self,

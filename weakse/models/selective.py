@@ -11,6 +11,7 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 from ..audio import LogMel
+from ..params import check_limits
 from .unet import ConditionalUNet
 
 # %% ../../nbs/31_models.selective.ipynb #f21b99e7
@@ -75,6 +76,7 @@ class SelectiveNet(nn.Module):
         super().__init__()
         if variant not in VARIANTS: raise ValueError(f"`variant` is {variant!r}; known: {', '.join(VARIANTS)}")
         self.kwargs = dict(n_classes=n_classes, n_embed=n_embed, sample_rate=sample_rate, variant=variant, channels=list(channels), **unet)
+        check_limits('SelectiveNet', self.kwargs)
         self.n_classes, self.n_embed, self.sample_rate, self.variant = n_classes, n_embed, sample_rate, variant
         self.extractor = ConditionalUNet(n_embed, **unet)
         if variant=='table': self.table = nn.Embedding(n_classes, n_embed)

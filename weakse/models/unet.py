@@ -11,6 +11,7 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 from ..audio import stft, istft
+from ..params import check_limits
 
 # %% ../../nbs/30_models.unet.ipynb #995205ca
 class ConditionalConv(nn.Module):
@@ -105,11 +106,15 @@ class _UNet(nn.Module):
 # %% ../../nbs/30_models.unet.ipynb #bafbf90f
 _compress = {'magnitude': lambda m: m, 'log1p': torch.log1p, 'cubic_root': lambda m: (m + 1e-8)**(1/3)}
 
-def _check_options(n_fft, depth, input):
+_most_channels = 2**14   # eight times the paper's
+
+def _check_options(n_fft, depth, input, width):
     "Refuse settings that the network cannot have."
     if input not in _compress: raise ValueError(f"`input` is {input!r}; known: {', '.join(_compress)}")
     if (n_fft//2) % 2**depth: raise ValueError(
         f"n_fft {n_fft} gives {n_fft//2} frequency bins, not a multiple of 2**depth = {2**depth}; use n_fft {2**(depth+1)*math.ceil(n_fft/2**(depth+1))} or a smaller `depth`")
+    if 32*width*2**depth > _most_channels: raise ValueError(
+        f"`width` {width:g} and `depth` {depth} give {round(32*width*2**depth):,} channels, expected at most {_most_channels:,} (the paper has 2,048); use less of either")
 
 # %% ../../nbs/30_models.unet.ipynb #bfaf75d5
 class ConditionalUNet(nn.Module):
@@ -126,7 +131,8 @@ class ConditionalUNet(nn.Module):
         mask_floor_db:float=None,  # lowest mask, dB (ours); None: 0 in linear terms
     ):
         super().__init__()
-        _check_options(n_fft, depth, input)
+        check_limits('ConditionalUNet', dict(n_cond=n_cond, width=width, depth=depth, n_fft=n_fft, hop_length=hop_length, mask_floor_db=mask_floor_db))
+        _check_options(n_fft, depth, input, width)
         self.kwargs = dict(n_cond=n_cond, width=width, depth=depth, n_fft=n_fft, hop_length=hop_length, place=place, input=input,
                            normalise=normalise, mask_floor_db=mask_floor_db)
         self.n_fft, self.hop_length, self.input, self.normalise, self.n_cond, self.depth = n_fft, hop_length, input, normalise, n_cond, depth

@@ -11,6 +11,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from ..audio import fit_length
+from ..params import check_limits
 
 # %% ../../nbs/34_models.wave_unet.ipynb #8939f22e
 def interpolate(
@@ -27,14 +28,14 @@ DOWN, UP, SLOPE = 15, 5, .2 # kernels (Stoller et al., Table 1), and slope of th
 def _conv(n_in, n_out, kernel): return nn.Conv2d(n_in, n_out, (1, kernel), padding=(0, kernel//2))
 
 class WaveUNet(nn.Module):
-    "Speech and noise from their mixture (Macartney and Weyde 2018). Raises `ValueError` for a size that is not positive."
+    "Speech and noise from their mixture (Macartney and Weyde 2018). Raises `ParamsError` for a size outside its limits."
     def __init__(self,
         width:float=1.,         # channel multiplier; 1: 24 filters in the first level, 48 in the second, ...
         depth:int=9,            # levels; Macartney and Weyde: 9, Stoller et al.: 12
         difference:bool=False,  # the noise is the mixture minus the speech, not estimated
     ):
         super().__init__()
-        if depth < 1 or not width > 0: raise ValueError(f"`depth` is {depth} and `width` {width}; both must be positive (9 and 1 in the paper)")
+        check_limits('WaveUNet', dict(width=width, depth=depth))
         self.kwargs = dict(width=width, depth=depth, difference=difference)
         self.depth, self.difference, n = depth, difference, max(1, round(24*width))
         c = [n*(i+1) for i in range(depth+1)]
