@@ -47,3 +47,44 @@ def test_the_other_scores_and_files_are_kept(tmp_path):
     s = score_folders(*pairs(tmp_path, long=bursts(55), short=bursts(1)), progress=False)
     assert s['n_files'] == 2 and s['count']['pesq'] == s['count']['csig'] == 1 and s['count']['ssnr'] == s['count']['stoi'] == 2
     assert [f['file'] for f in s['failed']] == ['long'] and '55 utterances' in s['failed'][0]['reason']
+
+
+def double(x): return 2*x
+
+
+def dies(x):
+    if x in (3, 17): os.kill(os.getpid(), 9)
+    return 2*x
+
+
+def test_a_killed_worker_is_a_row(monkeypatch):
+    from weakse.scale import ItemError, pmap
+    for n in (2, 3): assert pmap(dies, range(40), n_workers=n, killed=lambda x: -x) == [-x if x in (3, 17) else 2*x for x in range(40)]
+    with pytest.raises(ItemError, match='item 3 of 40'): pmap(dies, range(40))
+
+
+def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
+    from weakse import metrics
+    good = metrics._score_file
+    monkeypatch.setattr(metrics, '_score_file', lambda item: os.kill(os.getpid(), 9) if item[0] == 'b' else good(item))
+    folders = pairs(tmp_path, **{k: bursts(1) for k in 'abc'})
+    s = score_folders(*folders, progress=False)
+    assert [f['file'] for f in s['failed']] == ['b'] and 'was killed' in s['failed'][0]['reason'] and s['count']['pesq'] == 2
+
+
+def test_without_shared_memory_it_is_serial(monkeypatch, capsys):
+    from weakse import scale
+    def none(*args, **kwargs): raise OSError(30, 'Read-only file system')
+    monkeypatch.setattr(scale, 'ProcessPoolExecutor', none)
+    assert scale.pmap(double, range(5)) == [0, 2, 4, 6, 8]
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+@pytest.mark.parametrize('method', ['spawn', 'forkserver'])
+def test_other_start_methods(monkeypatch, method, capsys):
+    from weakse import scale
+    monkeypatch.setattr(scale, '_method', method)
+    assert scale.pmap(abs, range(-4, 0)) == [4, 3, 2, 1]
+    assert not capsys.readouterr().err
+    assert scale.pmap(lambda x: x + 1, range(4)) == [1, 2, 3, 4]
+    assert 'one after the other' in capsys.readouterr().err

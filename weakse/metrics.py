@@ -394,7 +394,12 @@ def _score_file(
     except (ValueError,OSError) as error:
         why = str(error)
         for p in (clean,estimate): why = why.replace(str(p), f'{p.parent.name}/{p.name}')   # a result must not depend on where it was made
-        return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
+        return _without(name, why)
+
+def _without(name, why)->dict: # a row without a value
+    return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
+
+def _killed(item): return _without(item[0], "the process that scored it was killed (out of memory?); score it alone")
 
 # %% ../nbs/50_metrics.ipynb #59f3adc2
 def bootstrap_interval(
@@ -491,7 +496,7 @@ def score_folders(
 )->dict:               # mean, interval, count (of values), n_files, files, failed, settings; ready for JSON
     "Score two folders file by file. Raises `FileNotFoundError` or `ValueError` when they cannot be matched, `UnexpectedScoresError` by `check_expected`."
     pairs,unmatched = _partners(clean_dir, enhanced_dir)
-    rows = pmap(_score_file, [(*p, sample_rate) for p in pairs], n_workers=n_workers, progress='scoring' if progress else None)
+    rows = pmap(_score_file, [(*p, sample_rate) for p in pairs], n_workers=n_workers, progress='scoring' if progress else None, killed=_killed)
     out = _summary(rows, seed)
     out['failed'] = sorted(unmatched+out['failed'], key=lambda d: d['file'])
     out = dict(out, n_files=len(rows)+sum(bool(f['metrics']) for f in unmatched), settings=_settings(sample_rate, seed))
