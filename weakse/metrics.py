@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
+from .apart import longest,pesq_apart
 from .audio import load_audio,resample
 from .scale import pmap
 
@@ -194,22 +195,28 @@ def wss(
 
 # %% ../nbs/50_metrics.ipynb #75b0eed3
 def _pesq16(c, e)->float:
-    "Wide-band PESQ at 16 kHz with every failure as a `MetricError`."
+    "Wide-band PESQ at 16 kHz with every failure as a `MetricError`; in a process of its own where the package's table of utterances could overflow."
     try: from pesq import PesqError,pesq
     except ImportError: raise MetricError("PESQ needs the package `pesq`: pip install pesq (it is compiled, so a C compiler is needed)") from None
-    try: value = float(pesq(16000, c, e, 'wb'))
+    try: value = float(pesq(16000, c, e, 'wb')) if len(c) <= longest else _apart(c, e)
     except (PesqError,ValueError) as error:
         why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
         raise MetricError(f"PESQ has no value ({type(error).__name__}: {why})") from None
     if not np.isfinite(value): raise MetricError(f"PESQ returned {value}")
     return value
 
+def _apart(c, e)->float:
+    "PESQ of a long pair, from a child."
+    found = pesq_apart(c, e)
+    if 'error' in found: raise MetricError(f"PESQ has no value ({found['error']})")
+    return found['value']
+
 def pesq_wb(
     clean,           # `(T,)` clean speech
     estimate,        # `(T,)` what is judged
     sample_rate:int, # Hz; resampled to 16 kHz (soxr HQ) when it is another
 )->float:            # MOS-LQO, 1.04 to 4.64
-    "Wide-band PESQ, ITU-T P.862.2. Raises `MetricError` for silence, less than 1/4 s, or no utterance found."
+    "Wide-band PESQ, ITU-T P.862.2. Raises `MetricError` for silence, less than 1/4 s, no utterance found, or more than 50."
     c,e = _two(clean, estimate, silence=False, n_min=sample_rate//4+1)
     return _pesq16(*(x if sample_rate==16000 else resample(torch.from_numpy(x), sample_rate, 16000).double().numpy() for x in (c,e)))
 
@@ -387,7 +394,12 @@ def _score_file(
     except (ValueError,OSError) as error:
         why = str(error)
         for p in (clean,estimate): why = why.replace(str(p), f'{p.parent.name}/{p.name}')   # a result must not depend on where it was made
-        return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
+        return _without(name, why)
+
+def _without(name, why)->dict: # a row without a value
+    return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
+
+def _killed(item): return _without(item[0], "the process that scored it was killed (out of memory?); score it alone")
 
 # %% ../nbs/50_metrics.ipynb #59f3adc2
 def bootstrap_interval(
@@ -484,7 +496,7 @@ def score_folders(
 )->dict:               # mean, interval, count (of values), n_files, files, failed, settings; ready for JSON
     "Score two folders file by file. Raises `FileNotFoundError` or `ValueError` when they cannot be matched, `UnexpectedScoresError` by `check_expected`."
     pairs,unmatched = _partners(clean_dir, enhanced_dir)
-    rows = pmap(_score_file, [(*p, sample_rate) for p in pairs], n_workers=n_workers, progress='scoring' if progress else None)
+    rows = pmap(_score_file, [(*p, sample_rate) for p in pairs], n_workers=n_workers, progress='scoring' if progress else None, killed=_killed)
     out = _summary(rows, seed)
     out['failed'] = sorted(unmatched+out['failed'], key=lambda d: d['file'])
     out = dict(out, n_files=len(rows)+sum(bool(f['metrics']) for f in unmatched), settings=_settings(sample_rate, seed))
