@@ -30,12 +30,14 @@ def _demo_masks(q):
     hz = torch.linspace(0, 8000, q)
     return torch.stack([((hz >= low) & (hz < high)).float() for low,high in _demo_bands.values()])
 
+def _demo_bands_of(wav, cond, clean, rate):
+    "The bands that the condition asks for."
+    spec = stft(wav)
+    return istft(spec*(cond @ _demo_masks(spec.shape[-2]))[..., None], length=wav.shape[-1])
+
 def _demo_system():
     "A system of three classes that live in three bands."
-    def f(wav, cond, clean, rate):
-        spec = stft(wav)
-        return istft(spec*(cond @ _demo_masks(spec.shape[-2]))[..., None], length=wav.shape[-1])
-    return System('bands', f, sample_rate=16000, vocabulary=Vocabulary(list(_demo_bands)), block=1.0)
+    return System('bands', _demo_bands_of, sample_rate=16000, vocabulary=Vocabulary(list(_demo_bands)), block=1.0)
 
 class _DemoDetector:
     "Hears a class where its band has energy."

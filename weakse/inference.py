@@ -21,7 +21,7 @@ from .files import atomic_path, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
-from .systems import System, load_system
+from .systems import Network, System, load_system
 from .tasks import pick_precision
 
 # %% ../nbs/43_inference.ipynb #8ea5ea48
@@ -131,8 +131,8 @@ def local_level(
 def _at_level_one(system):
     "The system, its network shown waveforms as they come: whoever calls it has brought them to one level."
     net,other = copy.copy(getattr(system.model, 'extractor', system.model)),copy.copy(system)
-    net.normalise,device = False,next(net.parameters()).device
-    other.f = lambda wav,cond,clean,rate: net(wav.to(device), cond.to(device)).to(wav.device)
+    net.normalise = False
+    other.f = Network(net, next(net.parameters()).device)
     return other
 
 # %% ../nbs/43_inference.ipynb #cf8b3754
