@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import detect_anchors, read_anchors
-from .files import atomic_path, read_json, write_json
+from .files import atomic_path, own_folder, read_json, remove_own, write_json
 from .inference import enhance_pairs
 from .metrics import score_folders
 from .mining import mine
@@ -90,7 +90,7 @@ def _test_files(pairs, n):
 
 def _copy_pairs(pairs, names, out):
     "A folder with these test pairs alone."
-    with atomic_path(out) as tmp:
+    with atomic_path(out, [pairs]) as tmp:
         for d in ('clean','noisy'):
             (tmp/d).mkdir(parents=True)
             for n in names: shutil.copyfile(Path(pairs)/d/n, tmp/d/n)
@@ -105,12 +105,13 @@ def _scored(pairs, system, out, progress, **options):
     "Enhance a folder of test pairs, score it, keep the numbers only."
     enhance_pairs(pairs, system, out, strength=1., threads=1, progress=progress, **options)
     scores = score_folders(pairs/'clean', out, n_workers=1, progress=progress)
-    shutil.rmtree(out)
+    remove_own(out)
     return _light(scores)
 
 def _make_cell(paths, settings, seed, folder, conditions, progress):
     "One variant and seed from anchors to scores."
     store, by = Path(paths['anchors']), settings['anchors']['by']
+    own_folder(folder)
     if by!='area':
         detect_anchors(paths['corpus'], str(paths['detector']), folder/'anchors', by=by, seconds=read_anchors(store).seconds, seed=seed, progress=progress)
         store = folder/'anchors'
@@ -128,7 +129,7 @@ def _cell(paths, name, settings, seed, work, fingerprint, progress):
     if kept.is_file() and (old := read_json(kept)).get('key')==key: return old
     out = dict(variant=name, settings=settings, seed=seed, key=key) | _make_cell(paths, settings, seed, folder, asked.get(name, ('mean',)), progress)
     write_json(kept, out)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_own(folder)
     return read_json(kept)                                         # rounded as it will be read the next time
 
 # %% ../nbs/53_ablate.ipynb #1835c20f

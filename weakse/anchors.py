@@ -18,7 +18,7 @@ from .audio import resample, rms_db, show
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, clip_batches, load_detector
 from .labels import UnknownClassError, Vocabulary
-from .files import atomic_path, read_json, write_json
+from .files import atomic_path, check_output, read_json, write_json
 
 # %% ../nbs/21_anchors.ipynb #38120a63
 def find_anchor(
@@ -102,10 +102,10 @@ def read_anchors(
     return AnchorStore(folder)
 
 # %% ../nbs/21_anchors.ipynb #a614466f
-def _write_store(out, table, wavs, tags, vocabulary, info, rejected=()):
+def _write_store(out, table, wavs, tags, vocabulary, info, rejected=(), inputs=()):
     "Write the files of a store, all or none."
     audio = (wavs*32768).round().clamp(-32768, 32767).to(torch.int16).numpy()
-    with atomic_path(out) as tmp:
+    with atomic_path(out, inputs) as tmp:
         tmp.mkdir(parents=True)
         table.to_csv(tmp/"anchors.csv", index=False)
         if len(rejected): rejected.to_csv(tmp/"rejected.csv", index=False)
@@ -254,6 +254,7 @@ def detect_anchors(
 )->AnchorStore:
     "Stage `detect`: one anchor a clip and weak label, with its tags. Raises ValueError when no anchor passes the gates, `AuditError`."
     if by not in ("area", "random"): raise ValueError(f"anchors by '{by}' are unknown; use 'area' (Eqs. 5-6) or 'random'")
+    check_output(out, inputs := [corpus_folder, detector, audit or ''], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
     if isinstance(detector, (str, Path)): detector = load_detector(detector)
     refused = _rejections(audit, corpus, detector.vocabulary)   # before the long part: a typo must not cost an hour
@@ -268,7 +269,7 @@ def detect_anchors(
     tags = _anchor_tags(detector, wavs, corpus.sample_rate, batch_size*4, progress)
     info = dict(sample_rate=corpus.sample_rate, seconds=seconds, by=by, n_clips=len(indices), n_anchors=len(kept), **dropped)
     if rejected.any(): info["rejected"] = int(rejected.sum())
-    return _write_store(out, table.iloc[kept].reset_index(drop=True), wavs, tags, detector.vocabulary, info, table[rejected])
+    return _write_store(out, table.iloc[kept].reset_index(drop=True), wavs, tags, detector.vocabulary, info, table[rejected], inputs)
 
 # %% ../nbs/21_anchors.ipynb #6de24657
 def anchor_accuracy(

@@ -272,11 +272,14 @@ def score(
     clean:Path,    # folder with the clean recordings
     enhanced:Path, # folder with what is scored, under the same names
     json:Path=None, # where to write all numbers
+    overwrite:bool=False, # replace what is there
     check:bool=False, # these are the unprocessed noisy files: stop unless their means are those of `score.expected`
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
+    from weakse.files import check_output
     from weakse.tables import print_scores
+    if json: check_output(json, [clean, enhanced], folder=False, overwrite=overwrite)
     f = _behind(stages['score'])
     values = _values('score', f, params)
     scores = f(clean, enhanced, **(values if check else {k:v for k,v in values.items() if k!='expected'}))
@@ -402,6 +405,8 @@ def kinds(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:           # closing line
     "Measure which classes are transient and which stationary, and draw those that stay unseen."
+    from weakse.files import check_output
+    check_output(out, [anchors], folder=False)
     table = stage('kinds', params)(anchors, out)
     return f"{', '.join(f'{n} {k}' for k,n in table.kind.value_counts().items())} classes, {int((~table.seen).sum())} of them unseen, in {out}"
 
@@ -482,16 +487,19 @@ def compare(
     *,
     pairs:Path,        # folder with `clean/` and `noisy/` under equal file names
     out:Path,          # the table to write, a .json; a .md of the same name is written beside it
+    overwrite:bool=False, # replace what is there
     title:str='own pairs', # what the pairs are
     note:str='',       # a sentence for below the heading, such as the command
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
     import tempfile
-    from weakse.files import write_json
+    from weakse.files import check_output, write_json
     from weakse.inference import enhance_pairs
     from weakse.metrics import score_folders
     from weakse.tables import print_table1, write_table1
     rows = _rows(systems)
+    if out.suffix.lower()!='.json': raise ValueError(f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
+    for file in (out, out.with_suffix('.md')): check_output(file, [pairs], folder=False, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as d:
         files = {}
         for name,system in rows.items():

@@ -24,7 +24,7 @@ from .audio import AudioError, audio_info, load_audio, stft
 from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .files import atomic_path
+from .files import atomic_path, own_folder
 from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map
 from .scale import pmap
 
@@ -476,6 +476,7 @@ def write_report(
     out, join = Path(out), lambda cells: [" + ".join(c) for c in cells]
     cases = report.problems.explode("cases").rename(columns=dict(cases="case"))[["weight", "finding", "case", "remedy"]]
     tables = dict(clips=report.clips.assign(labels=join(report.clips.labels)), classes=report.classes.assign(never=join(report.classes.never)).reset_index(), problems=cases, anchors=report.anchors)
+    own_folder(out)
     for name, table in tables.items():
         if name!="anchors" or len(table):
             with atomic_path(out/f"{name}.csv") as tmp: table.to_csv(tmp, index=False, float_format="%.6g", lineterminator="\n")

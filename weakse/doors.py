@@ -156,7 +156,7 @@ def enhance(
     if pairs:
         report = enhance_pairs(inputs[0], model, out, **{**_values('enhance', enhance_pairs, params), **options})
         return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
-    _place(json, ['.json'], True)
+    _place(json, ['.json'], overwrite)
     with piped(inputs) as (files,stdin):
         report = _named(enhance_files(files, _folder(out), model, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty(), **options, **part), stdin)
     return closing('enhance', report, out, json, system=model.name, **given, **part)
@@ -214,7 +214,7 @@ def extract(
     from weakse.labels import Ontology
     from weakse.systems import load_system
     from weakse.widgets import audioset_ontology
-    _place(json, ['.json'], True)
+    _place(json, ['.json'], overwrite)
     if out.suffix.lower() in _sound: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
     wish = _given(keep=keep, drop=drop, gains=parse_gains(gain) or None, strength=strength, floor_db=floor_db)
     part = _given(start=start, seconds=seconds, repair=repair or None, subtype=subtype)
@@ -306,7 +306,7 @@ def detect(
         store = stage('anchors', params)(Path(inputs[0]), detector, anchors, **_given(audit=audit))
         return f"{len(store)} anchors in {anchors}"
     from weakse.extraction import write_events
-    _place(csv, ['.csv'], overwrite); _place(json, ['.json'], True)
+    _place(csv, ['.csv'], overwrite); _place(json, ['.json'], overwrite)
     ears = _ears(detector)
     with piped(inputs) as (files,stdin): events,report = detect_files(files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair, progress=sys.stderr.isatty())
     report,events = _named(report, stdin),events.replace(dict(file={stdin:'-'}))
@@ -317,7 +317,8 @@ def detect(
 # %% ../nbs/61a_doors.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out/'problems.csv').is_file()):
+    from weakse.files import is_own
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out/'problems.csv').is_file() and not is_own(out)):
         raise ValueError(f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
 
 @verb(panel=recordings, out='-o')

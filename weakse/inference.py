@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .audio import AudioError, AudioInfo, AudioWarning, NonFiniteAudioError, _open, _read, audio_info, check_audio, check_rate, fit_length, load_audio, resample, save_audio, show
 from .detectors import load_detector
-from .files import atomic_path, read_json, write_json
+from .files import atomic_path, check_output, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
@@ -515,6 +515,26 @@ def _blocks_there(part, side, key, place):
     fits = isinstance(saved, dict) and saved.get('key')==key and part.is_file() and part.stat().st_size >= place(saved['blocks'])
     return saved['blocks'] if fits else 0
 
+@contextlib.contextmanager
+def _locked(part, side, out):
+    "The part opened to append, by one run at a time. Raises `BlockingIOError` that says who is writing."
+    try: import fcntl
+    except ImportError: fcntl = None                # no such locks on this system
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with open(part, 'ab') as file:
+        try:
+            if fcntl: fcntl.flock(file, fcntl.LOCK_EX|fcntl.LOCK_NB)
+            alone = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())   # not one that a run just removed
+        except BlockingIOError: alone = False
+        if not alone:
+            raise BlockingIOError(f"{out} is being written by {_writer(side)}: wait for it, or choose another output")
+        yield file
+
+def _writer(side):
+    "Which process writes a part."
+    try: return f"process {read_json(side)['process']}"
+    except (OSError, ValueError, KeyError, TypeError): return "another process"
+
 def _read_part(part, n_channels, step=2**17):
     "The samples of a part, `(C, t)` at a time."
     with open(part, 'rb') as file:
@@ -536,17 +556,16 @@ def checkpointed_stretches(
     if n <= block: yield from bar(overlap_stretches(read=read, **plan)); return
     part,side = (out.with_name(f".{out.name}.part{s}") for s in ('', '.json'))
     def place(blocks): return 4*n_channels*min(n, max(0, blocks*block - (plan['overlap']//2 if blocks*block < n else 0)))
-    done = _blocks_there(part, side, key, place) if resume else 0
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, 'r+b' if done else 'wb') as file:
-            file.truncate(place(done)); file.seek(0, 2)
+    with _locked(part, side, out) as file:
+        done = _blocks_there(part, side, key, place) if resume else 0
+        try:
+            file.truncate(place(done))
             for i,wav in enumerate(bar(overlap_stretches(read=read, first=done, **plan), start=place(done)//(4*n_channels)), done+1):
                 file.write(np.ascontiguousarray(wav.T.numpy()).tobytes()); file.flush()
-                write_json(side, dict(key=key, blocks=i))
-        yield from _read_part(part, n_channels)
-    except Exception: part.unlink(missing_ok=True); side.unlink(missing_ok=True); raise
-    part.unlink(missing_ok=True); side.unlink(missing_ok=True)
+                write_json(side, dict(key=key, blocks=i, process=os.getpid()))
+            yield from _read_part(part, n_channels)
+        except Exception: part.unlink(missing_ok=True); side.unlink(missing_ok=True); raise
+        part.unlink(missing_ok=True); side.unlink(missing_ok=True)
 
 # %% ../nbs/43_inference.ipynb #c2b70248
 @contextlib.contextmanager
@@ -692,7 +711,9 @@ def enhance_pairs(
     "Enhance every noisy file of a test split. Raises `ValueError` when the folder is no split or an oracle's clean file is missing."
     pairs,out,system = Path(pairs),Path(out),load_system(system)
     names,total = _pair_names(pairs, system.needs_clean),0.0
-    with _threads(threads), atomic_path(out) as tmp:
+    inputs = [pairs, *(pairs/p for p in ('clean','noisy')), *(pairs/p/n for p in ('clean','noisy') for n in names)]
+    check_output(out, inputs, folder=True)
+    with _threads(threads), atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         for name in tqdm(names, desc=f"enhance with {system.name}", unit='file', disable=not progress):
             noisy,rate = load_audio(pairs/'noisy'/name, mono=False)

@@ -7,7 +7,7 @@ __all__ = ['SLOTS', 'JointError', 'heard_sets', 'usable_anchors', 'Scenes', 'ask
            'train_selective']
 
 # %% ../nbs/45_joint.ipynb #54439c37
-import shutil, time
+import time
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -305,7 +305,7 @@ def _train(store, kinds, out, s, every, folder, progress):
     model = task.best.float().cpu().eval()
     save_system(model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=embedding_bank(model, store, s['n_references']),
                 config={**(s['use'] or {}), 'training': s})
-    shutil.rmtree(folder, ignore_errors=True)
+    save.clear()
     counts = {slot: {store.vocabulary.names[k]: len(m) for k,m in pool.items()} for slot,pool in scenes.pools.items()}
     return dict(settings=s, steps=s['steps'], parameters=count_parameters(task.model), anchors=counts, curve=light_curve(save.history),
                 loss=light_curve(save.history, 10)[-1]['loss'] if save.history else None, seconds=round(time.perf_counter() - clock, 1), outside_share=outside_share(history))

@@ -105,7 +105,7 @@ def measure_kinds(
     "Stage `kinds`: write the class table. Raises ValueError like `class_kinds`."
     table = class_kinds(read_anchors(anchors), transient=transient, stationary=stationary, unseen_share=unseen_share, frame_seconds=frame_seconds,
                         purest=purest, min_anchors=min_anchors, speech=speech, seed=seed)
-    with atomic_path(out_csv) as tmp: table.to_csv(tmp, index=False, lineterminator="\n")
+    with atomic_path(out_csv, [anchors]) as tmp: table.to_csv(tmp, index=False, lineterminator="\n")
     return table
 
 def read_kinds(

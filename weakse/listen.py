@@ -563,7 +563,7 @@ def listening_page(
     if n_scenes < 1: raise ValueError(f"n_scenes={n_scenes}; expected at least 1")
     t,values = read_json(results_json),pd.read_csv(Path(audio_folder)/"values.csv", dtype=dict(condition=str))
     rows = _kept(audio_folder, read_scenes(scenes_folder), t["snrs"], n_scenes)
-    with atomic_path(out_folder) as tmp:
+    with atomic_path(out_folder, [results_json, audio_folder, scenes_folder]) as tmp:
         (tmp/"audio").mkdir(parents=True)
         volumes,rate = _write_groups(tmp/"audio", audio_folder, scenes_folder, rows, t["snrs"], n_workers, progress)
         s = Samples(rows, t["snrs"], {r["name"]: sample_numbers(values, r["name"]) for r in rows}, mean_numbers(t), volumes, t["n_scenes"])

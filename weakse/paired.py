@@ -6,7 +6,7 @@
 __all__ = ['PairsError', 'read_pairs', 'copy_train_pairs', 'PairedWindows', 'split_pairs', 'train_segan', 'train_wave_unet']
 
 # %% ../nbs/44_paired.ipynb #d1ee5ed3
-import hashlib, shutil, time
+import hashlib, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
@@ -193,7 +193,7 @@ def _train(name, pairs, out, s, make_task, every, folder, progress):
     outside = _run(task, windows, held, save, steps, s['valid_every'], progress)
     report = _report(s, save.history, windows, task.model, outside, time.perf_counter() - clock)
     save_system(task.best.float().cpu(), out, sample_rate=s['sample_rate'], vocabulary=None, config={'name': name, 'block': 4*WINDOW/16000, 'trained_on': 'pairs', 'training': s})
-    shutil.rmtree(folder, ignore_errors=True)
+    save.clear()
     return report
 
 # %% ../nbs/44_paired.ipynb #7ddd0426

@@ -100,9 +100,9 @@ def _make_scene(run, drawn, folder, i):
     _write_scene(scene, name, folder, run.sample_rate)
     return dict(name=name, **row, voice=voice, text=text)
 
-def _write_all(out, make, n_scenes, n_workers, progress):
+def _write_all(out, inputs, make, n_scenes, n_workers, progress):
     "All scenes and their table, or nothing."
-    with atomic_path(out) as tmp:
+    with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         table = pd.DataFrame(pmap(partial(make, tmp), range(n_scenes), n_workers=n_workers, progress="scenes" if progress else None))
         table.to_csv(tmp/"scenes.csv", index=False, lineterminator="\n")
@@ -127,7 +127,7 @@ def test_scenes(
     run = Run(read_recipe(data), **{**about, "seconds": seconds})
     drawn = scene_classes(_read_kinds(kinds_csv), n_scenes, run.seed)
     def make(folder, i): return _make_scene(run, drawn, folder, i)
-    return _write_all(out, make, n_scenes, n_workers, progress)
+    return _write_all(out, [data, corpus, kinds_csv], make, n_scenes, n_workers, progress)
 
 def _check_numbers(n_scenes, seconds):
     "Raise CorpusError for what cannot be."
@@ -195,6 +195,6 @@ def real_scenes(
         name,at = f"scene_{i:03d}",{k: v[i] for k,v in rows.items()}
         _write_scene(_level(**{k: _loudest(corpus.load(j), n) for k,j in at.items()}), name, folder, corpus.sample_rate)
         return dict(name=name, **drawn.iloc[i], voice=corpus.table.file[at["speech"]], text="")
-    return _write_all(out, make, n_scenes, n_workers, progress)
+    return _write_all(out, [data, corpus, kinds_csv], make, n_scenes, n_workers, progress)
 
 SCENES = dict(synth=test_scenes, real=real_scenes)   # kind -> stage function

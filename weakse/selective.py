@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .anchors import detect_anchors
 from .audio import save_audio
-from .files import atomic_path, read_json, write_json
+from .files import atomic_path, check_output, read_json, write_json
 from .inference import condition_of, extract_sequence
 from .joint import usable_anchors
 from .kinds import read_kinds
@@ -380,7 +380,9 @@ def run_experiments(
     if beyond or not extra_snrs: raise ValueError(f"extra_snrs={tuple(extra_snrs)}; expected some of snrs={tuple(snrs)}")
     listed,systems = read_scenes(scenes).to_dict("records"),_systems(dict(joint=joint, ablation=ablation, table=table, unconditioned=unconditioned))
     rows = rows_of(systems, tuple(snrs), tuple(extra_snrs))
-    with atomic_path(out) as tmp:
+    inputs = [scenes, kinds_csv, *(p for p in (joint, ablation, table, unconditioned, corpus, detector) if p)]
+    check_output(out, inputs, folder=True)
+    with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         def one(i): return run_scene(scenes, listed[i], rows, snrs, tmp if i < n_samples else None)
         values = pd.DataFrame([v for vs in pmap(one, range(len(listed)), n_workers=n_workers, progress="scenes" if progress else None) for v in vs])

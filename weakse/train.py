@@ -6,12 +6,12 @@
 __all__ = ['fit', 'outside_share', 'Checkpoint', 'light_curve', 'train_unet', 'training_cost']
 
 # %% ../nbs/42_train.ipynb #481d7ecc
-import hashlib, inspect, math, pickle, shutil, time, warnings
+import hashlib, inspect, math, pickle, re, time, warnings
 from pathlib import Path
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from .files import atomic_path, read_json
+from .files import atomic_path, is_own, marker, own_folder, read_json
 from .losses import make_loss
 from .params import check_limits
 from .tasks import WeakTask
@@ -62,6 +62,7 @@ class Checkpoint:
     ):
         if every < 1: raise ValueError(f"`every` is {every}; expected at least 1 step between checkpoints")
         self.folder, self.every, self.keep, self.task, self.settings, self.history = Path(folder), every, keep, task, settings or {}, []
+        self.mine, self.others = [], []   # checkpoints of this run, and of runs with other settings
 
     def __call__(self,
         i:int,     # step just made
@@ -74,34 +75,52 @@ class Checkpoint:
     @property
     def files(self)->list:
         "Checkpoints, the oldest first."
-        return sorted(self.folder.glob('step_*.pt'))
+        return sorted(p for p in self.folder.glob('step_*.pt') if re.fullmatch(r'step_\d{8,}\.pt', p.name))
 
     def save(self,
         step:int, # updates made
     ):
         "Write a checkpoint, and remove all but the newest."
         state = dict(task=self.task.state_dict(), step=step, rng=torch.get_rng_state(), history=self.history, settings=self.settings)
-        with atomic_path(self.folder/f'step_{step:08d}.pt') as tmp: torch.save(state, tmp)
-        for old in self.files[:-self.keep]: old.unlink()
+        path = own_folder(self.folder)/f'step_{step:08d}.pt'
+        with atomic_path(path) as tmp: torch.save(state, tmp)
+        self.mine = [p for p in self.mine if p!=path] + [path]
+        for old in {*self.others, *self.mine[:-self.keep]} - {path}: old.unlink(missing_ok=True)
+        self.mine, self.others = self.mine[-self.keep:], []
 
     def restore(self)->int:
         "Load the newest whole checkpoint of these settings; returns the updates made, 0 where there is none."
+        self.mine, self.others, newest = [], [], None
         for path in reversed(self.files):
             state = _read_checkpoint(path)
-            if state is None: continue
-            if state['settings'] != self.settings:
-                warnings.warn(_other_settings(path, state['settings'], self.settings)); break
-            self.task.load_state_dict(state['task']); torch.set_rng_state(state['rng'])
-            self.history = state['history']
-            return state['step']
-        for path in self.files: path.unlink()
-        return 0
+            if state is not None and state['settings']==self.settings:
+                self.mine.insert(0, path)
+                newest = newest or state
+            elif state is not None or is_own(self.folder): self.others.append(path)   # kept until this run has one
+            if state is None or state['settings']==self.settings or newest: continue
+            warnings.warn(_other_settings(path, state['settings'], self.settings))
+        if newest is None: return 0
+        self.task.load_state_dict(newest['task']); torch.set_rng_state(newest['rng'])
+        self.history = newest['history']
+        return newest['step']
+
+    def clear(self):
+        "Remove the checkpoints, and their folder if nothing else is in it."
+        for path in {*self.mine, *self.others}: path.unlink(missing_ok=True)
+        if not is_own(self.folder): return
+        for path in self.folder.glob('.step_*.tmp.pt'): path.unlink(missing_ok=True)   # of a killed run
+        if {p.name for p in self.folder.iterdir()} - {marker}: return
+        (self.folder/marker).unlink(missing_ok=True)
+        self.folder.rmdir()
 
 # %% ../nbs/42_train.ipynb #a2dc7eef
 def _read_checkpoint(path):
     "The state in a file, or None with a warning when the file is damaged."
-    try: return torch.load(path, map_location='cpu', weights_only=True)
-    except (RuntimeError, EOFError, KeyError, OSError, ValueError, pickle.UnpicklingError) as e:
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        if not (isinstance(state, dict) and {'task','step','rng','history','settings'} <= set(state)): raise ValueError("not a checkpoint of weakse")
+        return state
+    except (RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, pickle.UnpicklingError) as e:
         warnings.warn(f"checkpoint {path} cannot be read ({type(e).__name__}) and is passed over; an older one is used, or training starts over")
 
 def _other_settings(path, old, new):
@@ -206,7 +225,7 @@ def _train(anchors, mined, out, settings, every, folder, progress):
     history = fit(task, mixtures.batches(start), s['steps'], [save], start, progress)
     report = _training_report(s, save.history, history, task.model, time.perf_counter() - clock)
     save_system(task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={**(s['use'] or {}), 'training': s})
-    shutil.rmtree(folder, ignore_errors=True)
+    save.clear()
     return report
 
 # %% ../nbs/42_train.ipynb #eb577e89

@@ -214,7 +214,7 @@ def prepare(
     detector = load()
     thresholds = corpus_thresholds(detector, corpus, batch_size, progress)
     result = dict(n_clips=len(corpus), n_classes=len(detector.vocabulary), n_thresholds=int((np.asarray(corpus.targets()).sum(0) > 0).sum()))
-    with atomic_path(out) as tmp:
+    with atomic_path(out, [corpus_folder]) as tmp:
         tmp.mkdir(parents=True)
         detector.vocabulary.with_thresholds(thresholds).save(tmp/"vocabulary.csv")
         write_json(tmp/"config.json", dict(detector="efficientat", window=window, hop=hop, result=result))

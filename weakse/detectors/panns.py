@@ -220,7 +220,7 @@ def prepare(
     if thresholds == "corpus": vocabulary = vocabulary.with_thresholds(corpus_thresholds(detector, corpus, batch_size, progress, others=vocabulary.thresholds))
     fitted = int((np.asarray(corpus.targets()).sum(0) > 0).sum()) if thresholds == "corpus" else 0
     result = dict(n_clips=len(corpus), n_classes=len(vocabulary), n_thresholds=fitted, weights=source["title"])
-    with atomic_path(out) as tmp:
+    with atomic_path(out, [corpus_folder]) as tmp:
         tmp.mkdir(parents=True)
         vocabulary.save(tmp/"vocabulary.csv")
         write_json(tmp/"config.json", dict(detector="panns", thresholds=thresholds, weights=_checksums(source), result=result))

@@ -19,7 +19,7 @@ from ..audio import LogMel
 from ..corpus import Corpus, read_corpus
 from . import clip_tags, equal_pr_thresholds
 from ..labels import Vocabulary
-from ..files import atomic_path, read_json, write_json
+from ..files import atomic_path, check_output, read_json, write_json
 from ..params import check_limits
 
 # %% ../../nbs/20a_detectors.small.ipynb #f0e76b77
@@ -242,6 +242,7 @@ def train_tagger(
 )->dict:                     # n_clips, n_classes, mean_average_precision, loss
     "Stage `tagger`: train the small detector by Eq. 4 and fit its thresholds. Raises ValueError without training clips."
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
+    check_output(out, [corpus_folder], folder=True)
     train = np.flatnonzero((corpus.table.split == "train").to_numpy())
     if not len(train): raise ValueError(f"{corpus_folder} has no clip in the split 'train'; its splits are {sorted(set(corpus.table.split))}")
     with torch.random.fork_rng(devices=[]):
