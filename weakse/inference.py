@@ -23,6 +23,7 @@ from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
 from .systems import System, load_system
 from .tasks import pick_precision
+from .terminal import plain
 
 # %% ../nbs/43_inference.ipynb #8ea5ea48
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def enhance(
 
 def _with_progress(stretches, n, rate, progress, name="enhance", start=0):
     "Pass `stretches` on and count their seconds, from sample `start` on."
-    with tqdm(total=round(n/rate, 1), initial=start/rate, unit='s', desc=name, disable=not progress, bar_format='{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio, {remaining} left') as bar:
+    with tqdm(total=round(n/rate, 1), initial=start/rate, unit='s', desc=plain(name), disable=not progress, bar_format='{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio, {remaining} left') as bar:
         for stretch in stretches:
             yield stretch
             bar.update(stretch.shape[-1]/rate)
@@ -508,6 +509,12 @@ def run_key(
     digest.update(repr((os.path.abspath(path), there.st_size, there.st_mtime_ns, system.name, sorted(system.config.items(), key=str), sorted(settings.items()))).encode())
     return digest.hexdigest()
 
+def _beside(out, suffix):
+    "The part of an output: named after it where the system allows so long a name, else by its digest."
+    whole = f".{out.name}.part"
+    if len(os.fsencode(whole)) > 240: whole = f".{hashlib.sha256(os.fsencode(out.name)).hexdigest()[:16]}.part"
+    return out.with_name(whole + suffix)
+
 def _blocks_there(part, side, key, place):
     "How many blocks an interrupted run of the same settings has left."
     try: saved = read_json(side)
@@ -534,7 +541,7 @@ def checkpointed_stretches(
     n,block,out = plan['n'],plan['block'],Path(out)
     bar = functools.partial(_with_progress, n=n, rate=rate or 1, progress=rate is not None, name=out.name)
     if n <= block: yield from bar(overlap_stretches(read=read, **plan)); return
-    part,side = (out.with_name(f".{out.name}.part{s}") for s in ('', '.json'))
+    part,side = (_beside(out, s) for s in ('', '.json'))
     def place(blocks): return 4*n_channels*min(n, max(0, blocks*block - (plan['overlap']//2 if blocks*block < n else 0)))
     done = _blocks_there(part, side, key, place) if resume else 0
     try:
