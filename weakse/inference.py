@@ -477,7 +477,7 @@ def _coding(info, path, subtype=None):
 # %% ../nbs/43_inference.ipynb #c410bc4c
 def _tags(path):
     "Title, artist and what else a sound file says of itself."
-    with sf.SoundFile(path) as file: return file.copy_metadata()
+    with sf.SoundFile(os.fsencode(path)) as file: return file.copy_metadata()
 
 def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=None):
     "Write stretches `(C, t)` to a sound file, whole or not at all; the number of samples that had to be clipped."
@@ -485,7 +485,7 @@ def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=N
     if form=='WAV' and n*n_channels*8 > 2**32: form = 'RF64'                # a plain WAV counts its bytes in 32 bits
     with atomic_path(path) as tmp:
         try:
-            with sf.SoundFile(tmp, 'w', rate, n_channels, subtype, format=form) as file:
+            with sf.SoundFile(os.fsencode(tmp), 'w', rate, n_channels, subtype, format=form) as file:
                 for k,v in (tags or {}).items():
                     with contextlib.suppress(sf.LibsndfileError): setattr(file, k, v)     # not every format has a place for it
                 for wav in stretches:
