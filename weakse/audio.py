@@ -9,7 +9,7 @@ __all__ = ['AudioError', 'EmptyAudioError', 'NonFiniteAudioError', 'LayoutError'
            'audio_info', 'load_audio', 'save_audio']
 
 # %% ../nbs/01_audio.ipynb #f11c4f03
-import io,math,struct,warnings
+import io,math,os,struct,warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -303,7 +303,7 @@ def _open(path):
     if path.is_dir(): raise MissingAudioError(f"{path} is a folder; expected a sound file: name a file inside it")
     if not path.exists(): raise MissingAudioError(f"{path} does not exist; check the spelling and the folder (now in {Path.cwd()})")
     if path.stat().st_size==0: raise EmptyAudioError(f"{path} is empty (0 bytes); copy or download it again")
-    try: return sf.SoundFile(path)
+    try: return sf.SoundFile(os.fsencode(path))   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
 
 def audio_info(

@@ -15,15 +15,11 @@ from pathlib import Path
 from typing import Annotated
 import typer, yaml
 from fastcore.docments import docments
-from rich.console import Console
 from typer.core import TyperGroup
+from .terminal import console, say as _say
 from .params import Block, ParamsError, check_limits, load_params
 
 # %% ../nbs/61_cli.ipynb #1f900707
-def _say(text, colour='', err=False):
-    "Print a line; `text` may hold brackets, which are not markup."
-    Console(stderr=err, soft_wrap=True, highlight=False).print(text, style=colour, markup=False)
-
 def _message(e):
     "What an error says; without the system's number, which helps nobody."
     return f"{e.strerror}{f': {e.filename}' if e.filename else ''}" if isinstance(e, OSError) and e.strerror else _as_options(str(e)) or type(e).__name__
@@ -273,6 +269,7 @@ def score(
     enhanced:Path, # folder with what is scored, under the same names
     json:Path=None, # where to write all numbers
     overwrite:bool=False, # replace what is there
+    tolerance:int=None, # samples by which the two files of a pair may differ in length; the longer one is cut; default: 0
     check:bool=False, # these are the unprocessed noisy files: stop unless their means are those of `score.expected`
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
@@ -281,11 +278,22 @@ def score(
     from weakse.tables import print_scores
     if json: check_output(json, [clean, enhanced], folder=False, overwrite=overwrite)
     f = _behind(stages['score'])
-    values = _values('score', f, params)
+    values = _values('score', f, params) | ({} if tolerance is None else dict(tolerance=tolerance))
     scores = f(clean, enhanced, **(values if check else {k:v for k,v in values.items() if k!='expected'}))
     _note(json, scores)
     print_scores(scores, title=str(enhanced))
-    return f"{scores['n_files']} files scored, {len(scores['failed'])} failures" + (f", in {json}" if json else "")
+    said = _scored(scores) + (f", in {json}" if json else "")
+    if scores['scored']==scores['n_files']: return said
+    _fail('score', said)
+
+def _scored(scores):
+    "How many pairs have values, and how many reasons there are for what is missing."
+    return f"{scores['scored']} of {scores['n_files']} files scored, {len(scores['failed'])} failures"
+
+def _fail(called, said):
+    "The closing line of a verb that could not do all. Raises `typer.Exit(1)`."
+    _say(f"{called}: {said}", 'red', err=True)
+    raise typer.Exit(1)
 
 # %% ../nbs/61_cli.ipynb #cf9f9386
 @verb()
@@ -330,7 +338,7 @@ def report(
     from weakse.tables import print_table1, write_readme
     md = Path('results/table1.md')
     if not md.is_file(): raise ParamsError(f"no `{md}` here: `make repro` makes it")
-    print_table1(md.with_suffix('.json'), Console(width=None if sys.stdout.isatty() else 130))
+    print_table1(md.with_suffix('.json'), console(width=None if sys.stdout.isatty() else 130))
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))
@@ -490,23 +498,30 @@ def compare(
     overwrite:bool=False, # replace what is there
     title:str='own pairs', # what the pairs are
     note:str='',       # a sentence for below the heading, such as the command
+    tolerance:int=0,   # samples by which the two files of a pair may differ in length; the longer one is cut
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
     import tempfile
     from weakse.files import check_output, write_json
     from weakse.inference import enhance_pairs
     from weakse.metrics import score_folders
-    from weakse.tables import print_table1, write_table1
-    rows = _rows(systems)
+    from weakse.tables import print_failures, print_table1, write_table1
+    rows,lost = _rows(systems),{}
     if out.suffix.lower()!='.json': raise ValueError(f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
     for file in (out, out.with_suffix('.md')): check_output(file, [pairs], folder=False, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as d:
         files = {}
         for name,system in rows.items():
             enhance_pairs(pairs, system, Path(d)/name)
-            files[name] = write_json(Path(d)/f'{name}.json', score_folders(pairs/'clean', Path(d)/name))
+            scores = score_folders(pairs/'clean', Path(d)/name, tolerance=tolerance)
+            files[name] = write_json(Path(d)/f'{name}.json', scores)
+            if scores['failed']: lost[name] = scores
         print_table1(write_table1(files, out, out.with_suffix('.md'), f"Table 1 ({title})", measured=title, note=note))
-    return f"{len(rows)} systems in {out} and {out.with_suffix('.md')}"
+    for name,scores in lost.items(): print_failures(scores, name)
+    said = f"{len(rows)} systems in {out} and {out.with_suffix('.md')}"
+    short = [f"{name}: {_scored(scores)}" for name,scores in lost.items() if scores['scored'] < scores['n_files']]
+    if not short: return said
+    _fail('compare', f"{said}; {'; '.join(short)}")
 
 # %% ../nbs/61_cli.ipynb #925ab708
 def _rebase(values, up):

@@ -11,8 +11,8 @@ import contextlib, csv, os, re, shutil, sys, tempfile
 from importlib.resources import files as package_files
 from pathlib import Path
 import typer
-from rich.console import Console
 from .cli import _as_options, _note, _say, _values, recordings, stage, verb
+from .terminal import console, put, table_of
 
 # %% ../nbs/61a_doors.ipynb #9e49b6bc
 def _coded_as(path):
@@ -46,11 +46,8 @@ def _cell(v): return '' if v!=v else f'{v:.2f}' if isinstance(v, float) else str
 
 def _show(table, title=''):
     "Print a DataFrame as a table."
-    from rich.table import Table
-    t = Table(title=title or None, header_style='bold')
-    for c in table.columns: t.add_column(str(c), justify='left' if table[c].dtype.kind in 'OTU' else 'right', overflow='fold')
-    for row in table.itertuples(index=False): t.add_row(*map(_cell, row))
-    Console().print(t)
+    columns = [(str(c), dict(justify='left' if table[c].dtype.kind in 'OTU' else 'right', overflow='fold')) for c in table.columns]
+    put(console(), table_of(*columns, rows=[map(_cell, row) for row in table.itertuples(index=False)], title=title, header_style='bold'))
 
 def summary(
     report,      # DataFrame: input, seconds, status

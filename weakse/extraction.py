@@ -115,7 +115,7 @@ def write_events(
     if path.suffix.lower() not in ('.csv','.txt'): raise ValueError(f"{path}: suffix {path.suffix!r}; expected .csv (a table) or .txt (labels of Audacity)")
     labels = path.suffix.lower()=='.txt'
     table = events[['onset','offset','class']] if labels else events
-    with atomic_path(path) as tmp: table.to_csv(tmp, index=False, header=not labels, sep='\t' if labels else ',', float_format='%.6g', lineterminator='\n', encoding='utf-8')
+    with atomic_path(path) as tmp: table.to_csv(tmp, index=False, header=not labels, sep='\t' if labels else ',', float_format='%.6g', lineterminator='\n', encoding='utf-8', errors='backslashreplace')
     return path
 
 # %% ../nbs/47_extraction.ipynb #3680c62e

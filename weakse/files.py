@@ -131,7 +131,7 @@ def atomic_path(
 ):        # yields a temporary `Path` beside it with the same suffix: write a file there, or `mkdir` it
     "Write under a temporary name; rename on success, remove on failure. Raises `ForeignPathError` or `OSError` naming folder and remedy."
     path = check_output(path, inputs)
-    tmp = path.with_name(f".{path.stem[:100]}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
+    tmp = path.with_name(f".{uuid.uuid4().hex[:16]}.tmp{path.suffix if path.suffix.isascii() and len(path.suffix) < 17 else ''}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield tmp
@@ -166,7 +166,7 @@ def write_json(
 )->Path:          # the file
     "Write `obj` atomically as JSON with sorted keys and rounded floats. Raises `TypeError` for what JSON cannot hold."
     text = json.dumps(_plain(obj, digits), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with atomic_path(path) as tmp: tmp.write_text(text+'\n', encoding='utf-8')
+    with atomic_path(path) as tmp: tmp.write_text(text+'\n', encoding='utf-8', errors='backslashreplace')   # a name's lone byte: \udce9, as JSON spells it
     return Path(path)
 
 def read_json(

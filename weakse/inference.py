@@ -23,6 +23,7 @@ from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
 from .systems import Network, System, load_system
 from .tasks import pick_precision
+from .terminal import plain
 
 # %% ../nbs/43_inference.ipynb #8ea5ea48
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def enhance(
 
 def _with_progress(stretches, n, rate, progress, name="enhance", start=0):
     "Pass `stretches` on and count their seconds, from sample `start` on."
-    with tqdm(total=round(n/rate, 1), initial=start/rate, unit='s', desc=name, disable=not progress, bar_format='{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio, {remaining} left') as bar:
+    with tqdm(total=round(n/rate, 1), initial=start/rate, unit='s', desc=plain(name), disable=not progress, bar_format='{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio, {remaining} left') as bar:
         for stretch in stretches:
             yield stretch
             bar.update(stretch.shape[-1]/rate)
@@ -476,7 +477,7 @@ def _coding(info, path, subtype=None):
 # %% ../nbs/43_inference.ipynb #c410bc4c
 def _tags(path):
     "Title, artist and what else a sound file says of itself."
-    with sf.SoundFile(path) as file: return file.copy_metadata()
+    with sf.SoundFile(os.fsencode(path)) as file: return file.copy_metadata()
 
 def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=None):
     "Write stretches `(C, t)` to a sound file, whole or not at all; the number of samples that had to be clipped."
@@ -484,7 +485,7 @@ def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=N
     if form=='WAV' and n*n_channels*8 > 2**32: form = 'RF64'                # a plain WAV counts its bytes in 32 bits
     with atomic_path(path) as tmp:
         try:
-            with sf.SoundFile(tmp, 'w', rate, n_channels, subtype, format=form) as file:
+            with sf.SoundFile(os.fsencode(tmp), 'w', rate, n_channels, subtype, format=form) as file:
                 for k,v in (tags or {}).items():
                     with contextlib.suppress(sf.LibsndfileError): setattr(file, k, v)     # not every format has a place for it
                 for wav in stretches:
@@ -507,6 +508,12 @@ def run_key(
     settings = {k: v.tolist() if isinstance(v, Tensor) else v for k,v in settings.items()}
     digest.update(repr((os.path.abspath(path), there.st_size, there.st_mtime_ns, system.name, sorted(system.config.items(), key=str), sorted(settings.items()))).encode())
     return digest.hexdigest()
+
+def _beside(out, suffix):
+    "The part of an output: named after it where the system allows so long a name, else by its digest."
+    whole = f".{out.name}.part"
+    if len(os.fsencode(whole)) > 240: whole = f".{hashlib.sha256(os.fsencode(out.name)).hexdigest()[:16]}.part"
+    return out.with_name(whole + suffix)
 
 def _blocks_there(part, side, key, place):
     "How many blocks an interrupted run of the same settings has left."
@@ -554,7 +561,7 @@ def checkpointed_stretches(
     n,block,out = plan['n'],plan['block'],Path(out)
     bar = functools.partial(_with_progress, n=n, rate=rate or 1, progress=rate is not None, name=out.name)
     if n <= block: yield from bar(overlap_stretches(read=read, **plan)); return
-    part,side = (out.with_name(f".{out.name}.part{s}") for s in ('', '.json'))
+    part,side = (_beside(out, s) for s in ('', '.json'))
     def place(blocks): return 4*n_channels*min(n, max(0, blocks*block - (plan['overlap']//2 if blocks*block < n else 0)))
     with _locked(part, side, out) as file:
         done = _blocks_there(part, side, key, place) if resume else 0

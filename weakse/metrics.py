@@ -376,20 +376,22 @@ def _load_pair(
     clean,       # path
     estimate,    # path
     highest:int, # Hz; higher rates are brought down to this
+    tolerance:int=0, # samples by which the lengths may differ
 )->tuple:        # `(T,)`, `(T,)`, sample rate in Hz
     "Both files as mono at one rate. Raises `MetricError` when their rates differ."
     (c,rate),(e,rate_est) = load_audio(clean),load_audio(estimate)
     if rate!=rate_est: raise MetricError(f"the clean file has {rate} Hz and the estimate {rate_est} Hz; write the estimate at the rate of its input")
+    if 0 < abs(len(c)-len(e)) <= tolerance: c,e = (x[:min(len(c), len(e))] for x in (c,e))
     if len(c)!=len(e): _two(c, e)
     return (c,e,rate) if rate<=highest else (resample(c, rate, highest),resample(e, rate, highest),highest)
 
 def _score_file(
-    item,   # (name, clean path, estimate path, highest rate in Hz)
+    item,   # (name, clean path, estimate path, highest rate in Hz, samples of tolerance)
 )->dict:    # file, metrics, failed
     "Scores of one pair of files; a pair that cannot be compared has no value and a reason."
-    name,clean,estimate,highest = item
+    name,clean,estimate,*how = item
     try:
-        scores = score_pair(*_load_pair(clean, estimate, highest))
+        scores = score_pair(*_load_pair(clean, estimate, *how))
         return dict(file=name, **{k: float(f'{scores[k]:.8g}') for k in metric_names}, failed=scores['failed'])   # below that: rounding of another run
     except (ValueError,OSError) as error:
         why = str(error)
@@ -491,14 +493,17 @@ def score_folders(
     sample_rate=16000, # Hz; files of a higher rate are resampled to it, lower ones stay
     n_workers=2,       # processes
     seed=0,            # of the bootstrap
+    tolerance:int=0,   # samples, at the files' rate, by which the two of a pair may differ in length; the longer one is cut
     expected:dict[str,list[float]]|None=None, # known means, metric -> [value, tolerance]; None: nothing is checked
     progress=True,     # show a progress bar?
-)->dict:               # mean, interval, count (of values), n_files, files, failed, settings; ready for JSON
+)->dict:               # mean, interval, count (of values), n_files, scored (files with values), files, failed, settings; ready for JSON
     "Score two folders file by file. Raises `FileNotFoundError` or `ValueError` when they cannot be matched, `UnexpectedScoresError` by `check_expected`."
+    if tolerance < 0: raise ValueError(f"tolerance is {tolerance}; expected 0 samples or more")
     pairs,unmatched = _partners(clean_dir, enhanced_dir)
-    rows = pmap(_score_file, [(*p, sample_rate) for p in pairs], n_workers=n_workers, progress='scoring' if progress else None, killed=_killed)
+    rows = pmap(_score_file, [(*p, sample_rate, tolerance) for p in pairs], n_workers=n_workers, progress='scoring' if progress else None, killed=_killed)
     out = _summary(rows, seed)
     out['failed'] = sorted(unmatched+out['failed'], key=lambda d: d['file'])
-    out = dict(out, n_files=len(rows)+sum(bool(f['metrics']) for f in unmatched), settings=_settings(sample_rate, seed))
+    out = dict(out, n_files=len(rows)+sum(bool(f['metrics']) for f in unmatched), scored=sum(len(r['failed']) < len(metric_names) for r in rows),
+               settings=_settings(sample_rate, seed) | (dict(tolerance=tolerance) if tolerance else {}))
     if expected: check_expected(out, expected, Path(enhanced_dir).name)
     return out

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibration', 'table1_dict', 'table1', 'to_markdown',
-           'print_table1', 'scores_frame', 'print_scores', 'write_table1', 'write_readme', 'bootstrap_interval']
+           'print_table1', 'scores_frame', 'print_scores', 'print_failures', 'write_table1', 'write_readme',
+           'bootstrap_interval']
 
 # %% ../nbs/51_tables.ipynb #fb68c4fe
 import re
@@ -14,6 +15,8 @@ from .files import atomic_path,read_json,write_json
 from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']
+from . import terminal
+from .terminal import plain, put, table_of
 
 # %% ../nbs/51_tables.ipynb #d2deaaf7
 _reported = dict(Noisy=(1.97,3.35,2.44,2.63,1.68), Wiener=(2.22,3.23,2.68,2.67,5.07), SEGAN=(2.16,3.48,2.94,2.80,7.73),
@@ -219,20 +222,19 @@ def print_table1(
 ):
     "Print Table 1 on the terminal, measured and reported rows apart."
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    t,console = table if isinstance(table, dict) else read_json(table),console or Console()
-    out = Table(title=t['title'], box=SIMPLE_HEAD, padding=(0,1,0,0), pad_edge=False)
-    for name in ('system',*(shown[k] for k in _columns),'failed'): out.add_column(name, justify='left' if name=='system' else 'right', no_wrap=True)
+    from rich.text import Text
+    t,console = table if isinstance(table, dict) else read_json(table),console or terminal.console()
+    names = ('system',*(shown[k] for k in _columns),'failed')
+    out = table_of(*((name, dict(justify='left' if name=='system' else 'right', no_wrap=True)) for name in names), title=t['title'], box=SIMPLE_HEAD, padding=(0,1,0,0), pad_edge=False)
     out.add_row('measured', style='bold')
     for r in t['rows']:
-        out.add_row(f" {_name(r)}", *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
+        out.add_row(Text(plain(f" {_name(r)}")), *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
     out.add_section()
     out.add_row('reported', style='bold dim')
     for r in t['reported']['rows']: out.add_row(f" {r['system']}", *(_reported_cell(r, k) for k in _columns), style='dim')
-    console.print(out)
-    console.print(f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)", style='dim')
-    console.print(' '.join(_training_notes(t['rows'])), style='dim', markup=False)
+    put(console, out)
+    put(console, Text(plain(f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)")), style='dim')
+    put(console, Text(plain(' '.join(_training_notes(t['rows'])))), style='dim')
 
 # %% ../nbs/51_tables.ipynb #7c6c20b6
 def scores_frame(
@@ -248,16 +250,26 @@ def print_scores(
     console=None, # `rich` console; None: the terminal
 ):
     "Print one folder's scores, and what failed, on the terminal."
-    from rich.console import Console
-    from rich.table import Table
-    out,console = Table(title=title or None),console or Console()
-    for c in ('metric','mean','95 % interval','n','failed'): out.add_column(c, justify='left' if c=='metric' else 'right')
+    rows,console = [],console or terminal.console()
     for k,r in scores_frame(scores).iterrows():
         ok = pd.notna(r['mean'])
-        out.add_row(shown[k], f"{r['mean']:.3f}" if ok else 'none', f"[{r['low']:.3f}, {r['high']:.3f}]".replace('[',r'\[') if ok else '', f"{r['n']:.0f}", f"{r['failed']:.0f}")
-    console.print(out)
-    for f in scores['failed'][:10]: console.print(f"{f['file']}: {', '.join(f['metrics']) or 'not scored'}: {f['reason']}", style='yellow', markup=False)
-    if len(scores['failed'])>10: console.print(f"... and {len(scores['failed'])-10} more failures, all in the JSON", style='yellow')
+        rows.append([shown[k], f"{r['mean']:.3f}" if ok else 'none', f"[{r['low']:.3f}, {r['high']:.3f}]" if ok else '', f"{r['n']:.0f}", f"{r['failed']:.0f}"])
+    columns = [(c, dict(justify='left' if c=='metric' else 'right')) for c in ('metric','mean','95 % interval','n','failed')]
+    put(console, table_of(*columns, rows=rows, title=title))
+    print_failures(scores, console=console)
+
+def print_failures(
+    scores:dict,  # made by `score_folders`
+    name="",      # whose scores they are
+    console=None, # `rich` console; None: the terminal
+):
+    "Print why values are missing, ten reasons at most."
+    from rich.text import Text
+    console,who = console or terminal.console(),f"{name}: " if name else ""
+    for f in scores['failed'][:10]:
+        what = 'not scored' if len(f['metrics']) in (0, len(metric_names)) else ', '.join(f['metrics'])
+        put(console, Text(plain(f"{who}{f['file']}: {what}: {f['reason']}")), style='yellow')
+    if len(scores['failed'])>10: put(console, f"{who}... and {len(scores['failed'])-10} more failures, all in the JSON", style='yellow')
 
 # %% ../nbs/51_tables.ipynb #c589a5f0
 _order = ['noisy','highpass','wiener','segan','wave_unet','weakse','unet','oracle']

@@ -29,8 +29,10 @@ def console(
 ):              # `rich.console.Console`
     "A console that takes text as text, and writes what the encoding lacks as question marks."
     from rich.console import Console
+    class Quiet(Console):
+        def on_broken_pipe(self): _hush(self.file)   # where `rich` itself would end the program
     with contextlib.suppress(AttributeError, ValueError): (sys.stderr if err else sys.stdout).reconfigure(errors='replace')
-    return Console(stderr=err, **{'markup':False, 'emoji':False, 'highlight':False, **settings})
+    return Quiet(stderr=err, **{'markup':False, 'emoji':False, 'highlight':False, **settings})
 
 def put(
     c,          # console

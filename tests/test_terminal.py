@@ -1,0 +1,95 @@
+"Names are text wherever they go, and printing never ends a verb."
+import json, os, subprocess, sys
+from pathlib import Path
+import numpy as np, pytest, soundfile as sf
+from test_score import syllables
+from weakse.files import read_json, write_json
+from weakse.terminal import plain
+
+NAMES = ['[/b]', '[bold]x', ':x:', 'a\x1b[31mb', '\u202eabc', 'n\x85x', os.fsdecode(b'caf\xe9'), '漢'*80, '😀'*60]
+
+
+def run(folder, *args, tail='', **env):
+    "The command in `folder`, through a shell where `tail` says what follows."
+    env = {**os.environ, 'COLUMNS':'100', 'NO_COLOR':'1', 'TERM':'dumb', 'PYTHONPATH':str(Path(__file__).parents[1]), **env}
+    command = [sys.executable, '-c', 'from weakse.cli import main; main()', *map(str, args)]
+    if tail: return subprocess.run(['bash', '-c', f'set -o pipefail; "$@" {tail}', '-', *command], cwd=folder, capture_output=True, env=env)
+    return subprocess.run(command, cwd=folder, capture_output=True, env=env)
+
+
+def pairs(folder, names, cut=0):
+    "clean/ and enhanced/ of half a second each."
+    c, e = (x[:12000] for x in syllables())
+    for d, x in (('clean', c), ('enhanced', e[:len(e)-cut])):
+        (folder/d).mkdir()
+        for name in names:
+            path = folder/d/f'{name}.wav'
+            path.parent.mkdir(exist_ok=True)   # `[/b]` is a folder and a file
+            with path.open('wb') as f: sf.write(f, x, 16000, format='WAV')
+    return '--clean', 'clean', '--enhanced', 'enhanced'
+
+
+def test_text_is_shown_not_obeyed():
+    assert plain('a\x1b[2J\x9b\u202e\udce9\n') == 'a\\x1b[2J\\x9b\\u202e\\xe9\n'
+    assert plain('[/b] :x: 漢😀') == '[/b] :x: 漢😀'
+
+
+def test_json_holds_any_name(tmp_path):
+    name = os.fsdecode(b'caf\xe9')
+    write_json(tmp_path/'a.json', [name])
+    (tmp_path/'a.json').read_text(encoding='utf-8', errors='strict')
+    assert read_json(tmp_path/'a.json') == [name]
+
+
+@pytest.mark.parametrize('name', ['漢'*80, '😀'*60, 'a'*245])
+def test_long_names_can_be_written(tmp_path, name):
+    write_json(tmp_path/f'{name}.json', 1)
+    assert read_json(tmp_path/f'{name}.json') == 1
+
+
+def test_scores_of_any_name(tmp_path):
+    given = pairs(tmp_path, NAMES, cut=1)
+    r = run(tmp_path, 'score', *given, '--json', 's.json')
+    assert r.returncode == 1 and b'Traceback' not in r.stderr
+    for word in (b'[/b]: ', b'[bold]x: ', b':x:: ', b'a\\x1b[31mb: ', b'\\u202eabc: ', b'n\\x85x: ', b'caf\\xe9: '): assert word in r.stdout.replace(b'\n', b' '), word
+    assert b'\x1b' not in r.stdout+r.stderr
+    assert {f['file'] for f in json.loads((tmp_path/'s.json').read_text(encoding='utf-8'))['failed']} == set(NAMES)
+
+
+def test_enhance_of_any_name(tmp_path):
+    pairs(tmp_path, NAMES)
+    r = run(tmp_path, 'enhance', 'clean', '-o', 'out', '--system', 'highpass', '--json', 'r.json')
+    assert r.returncode == 0, r.stderr
+    assert {p.relative_to(tmp_path/'out').with_suffix('').as_posix() for p in (tmp_path/'out').rglob('*.wav')} == set(NAMES)
+    assert len(json.loads((tmp_path/'r.json').read_text(encoding='utf-8'))['files']) == len(NAMES)
+
+
+def test_a_narrow_encoding_loses_letters_not_results(tmp_path):
+    given = pairs(tmp_path, ['漢'])
+    r = run(tmp_path, 'score', *given, PYTHONIOENCODING='cp1252')
+    assert r.returncode == 0 and b'PESQ' in r.stdout and not r.stderr.count(b'charmap')
+
+
+def test_a_closed_pipe_ends_no_verb(tmp_path):
+    given = pairs(tmp_path, ['a'])
+    r = run(tmp_path, 'score', *given, '--json', 's.json', tail='| true')
+    assert r.returncode == 0 and b'Traceback' not in r.stderr and b'BrokenPipe' not in r.stderr
+    assert (tmp_path/'s.json').is_file()
+
+
+def test_one_sample_is_counted_and_can_be_tolerated(tmp_path):
+    given = pairs(tmp_path, ['a'], cut=1)
+    r = run(tmp_path, 'score', *given)
+    assert r.returncode == 1 and b'0 of 1 files scored' in r.stderr and b'equal lengths' in r.stdout
+    r = run(tmp_path, 'score', *given, '--tolerance', '1', '--json', 's.json')
+    assert r.returncode == 0 and b'1 of 1 files scored' in r.stdout
+    assert read_json(tmp_path/'s.json')['settings']['tolerance'] == 1
+
+
+def test_compare_counts_too(tmp_path):
+    pairs(tmp_path, ['a'], cut=1)
+    (tmp_path/'enhanced').rename(tmp_path/'noisy')
+    r = run(tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json')
+    assert r.returncode == 1 and b'Traceback' not in r.stderr, r.stderr
+    r = run(tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json', '--tolerance', '1')
+    assert r.returncode == 0, r.stderr
