@@ -121,3 +121,24 @@ def test_a_place_that_cannot_be_meant(tmp_path, where):
 def test_any_number_of_seconds_means_to_the_end(tmp_path):
     sf.write(tmp_path/'a.wav', tone(), RATE)
     assert len(load_audio(tmp_path/'a.wav', seconds=1e305)[0]) == RATE
+
+def kbits(path): return 8e-3*path.stat().st_size/audio_info(path).seconds
+
+@pytest.mark.parametrize('suffix,level', [('mp3', 0.), ('mp3', .5), ('ogg', 0.), ('ogg', .6), ('opus', 0.), ('opus', .6)])
+@pytest.mark.parametrize('rate', [16000, 48000])
+def test_a_lossy_coding_keeps_at_least_the_bits_of_the_input(tmp_path, suffix, level, rate):
+    path,noise = tmp_path/f'a.{suffix}',.1*np.random.default_rng(0).standard_normal((rate*2, 2)).astype('f4')
+    form,subtype,mode = dict(mp3=('MP3', None, dict(bitrate_mode='CONSTANT')), ogg=('OGG', 'VORBIS', {}), opus=('OGG', 'OPUS', {}))[suffix]
+    with sf.SoundFile(path, 'w', rate, 2, subtype, format=form, compression_level=level, **mode) as f:
+        for at in range(0, len(noise), 2**14): f.write(noise[at:at+2**14])
+    enhance_file(path, tmp_path/f'o.{suffix}', 'noisy')
+    assert kbits(tmp_path/f'o.{suffix}') > .9*kbits(path) and audio_info(tmp_path/f'o.{suffix}').subtype == audio_info(path).subtype
+    enhance_file(path, tmp_path/f'few.{suffix}', 'noisy', bitrate=24)
+    assert kbits(tmp_path/f'few.{suffix}') <= kbits(path) + 1
+
+def test_opus_is_opus_or_says_its_rates(tmp_path):
+    sf.write(tmp_path/'a.wav', tone(), RATE)
+    enhance_file(tmp_path/'a.wav', tmp_path/'o.opus', 'noisy')
+    assert audio_info(tmp_path/'o.opus').subtype == 'OPUS'
+    sf.write(tmp_path/'b.wav', tone(), 44100)
+    with pytest.raises(AudioError, match='Opus holds 8000'): enhance_file(tmp_path/'b.wav', tmp_path/'o.opus', 'noisy')

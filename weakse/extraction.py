@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from .audio import BITS, _open, write_samples, AudioError, AudioWarning, NonFiniteAudioError, check_audio, check_rate, rms_db, stft, istft
 from .detectors import detect, load_detector
 from .files import atomic_path
-from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, noted, overlap_stretches, run_key, _coding, _finite, _jobs, _on_grid, _plan,
+from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, noted, overlap_stretches, run_key, _coding, _density, _finite, _jobs, _on_grid, _plan,
                               _refuse_collisions, _refuse_unwritable, _rms, _survey, _tags, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
 from .systems import System, load_system
@@ -331,13 +331,13 @@ def _half(which, source, mix, gain, subtype, step=2**16):
         file.seek(source.first)
         while len(k := kept.read(step, always_2d=True)): yield _halves(_finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain, subtype)[which].T
 
-def _extract_to(outs, source, form, subtype, stretches):
+def _extract_to(outs, source, form, subtype, stretches, **like):
     "Write both files, and return their common gain in dB."
     info,mix = source.info,outs[0].with_name(f".{outs[0].name}.mix.w64")
     mix.parent.mkdir(parents=True, exist_ok=True)
     try:
         gain = _common_gain(_lay_down(stretches, mix, info, source.read), subtype)
-        for i,out in enumerate(outs): _write_stretches(out, _half(i, source, mix, gain, subtype), info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path))
+        for i,out in enumerate(outs): _write_stretches(out, _half(i, source, mix, gain, subtype), info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path), **like)
     finally: mix.unlink(missing_ok=True)
     return _db(gain)
 
@@ -389,7 +389,7 @@ def extract_file(
         wish = _asked(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
         plan,key = _file_plan(system, read, n, info.sample_rate, part.rms, info.channels, wish, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
         stretches = checkpointed_stretches(outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
-        gain_db = _extract_to(outs, part, form, coding, stretches)
+        gain_db = _extract_to(outs, part, form, coding, stretches, **_density(path, info, coding))
     notes += part.notes()
     if gain_db: notes.append(f"both files are {-gain_db:.2f} dB down, because one would have left full scale")
     return dict(input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n/info.sample_rate, 3), status='ok' if part.rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))

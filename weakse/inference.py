@@ -9,13 +9,13 @@ __all__ = ['Reach', 'unet_frames', 'reach', 'system_reach', 'overlap_stretches',
            'real_time_factor']
 
 # %% ../nbs/43_inference.ipynb #de6a22af
-import contextlib, copy, dataclasses, functools, glob, hashlib, math, os, tempfile, time, warnings
+import bisect, contextlib, copy, dataclasses, functools, glob, hashlib, math, os, tempfile, time, warnings
 import numpy as np, pandas as pd, soundfile as sf, torch
 from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import (FORMATS, AudioError, AudioInfo, AudioWarning, EmptyAudioError, NonFiniteAudioError, _open, _read, check_audio, check_rate, check_span, dithering, fit_length,
+from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, AudioWarning, EmptyAudioError, NonFiniteAudioError, _open, _read, audio_info, check_audio, check_rate, check_span, dithering, fit_length,
                           in_order_only, load_audio, resample, save_audio, show, sound_files, write_samples)
 from .detectors import load_detector
 from .files import atomic_path, read_json, write_json
@@ -477,6 +477,23 @@ def _stretch(part, a, b):
         part.bad += int(bad.sum())
     return _finite(wav)
 
+_opus_rates = 8000,12000,16000,24000,48000
+_vorbis_kbits = 64,80,96,112,128,160,192,224,256,320,500            # of two channels at 44.1 kHz, for qualities 0, 0.1, ... 1
+_lossy = 'MPEG_LAYER_III','VORBIS','OPUS'
+
+def _density(path, info, subtype, bitrate=None):
+    "What an encoder is told so that it spends at least the bits of the input, or `bitrate` kbit/s. Raises `AudioError` for a rate that is none."
+    if bitrate is not None and not 1 <= bitrate <= 1000: raise AudioError(f"bitrate is {bitrate} kbit/s; expected 1 to 1000, such as 192")
+    if subtype not in _lossy or (bitrate is None and info.subtype not in _lossy): return {}
+    kbits = bitrate or 8e-3*os.path.getsize(path)*info.sample_rate/info.frames
+    each = kbits/info.channels
+    if subtype=='OPUS': return dict(compression_level=1 - min(1, max(0, (each-6)/250)))
+    if subtype=='VORBIS': return dict(compression_level=1 - min(1, bisect.bisect_left(_vorbis_kbits, .98*2*each*44100/max(info.sample_rate, 16000))/10))
+    low,high = (32,320) if info.sample_rate >= 32000 else (8,160) if info.sample_rate >= 16000 else (8,64)
+    steps = [k for k in MP3_KBITS[3 if low==32 else 2] if k <= high]
+    wanted = next((k for k in steps if k >= .98*kbits), high)        # file and header are a little more than the frames
+    return dict(compression_level=min(.99, max(0, (high-wanted)/(high-low))), bitrate_mode='CONSTANT')
+
 def _coding(info, path, subtype=None):
     "Format and subtype for an output file: those of the input where the suffix allows it. Raises `AudioError`."
     form = FORMATS.get(path.suffix.lower())
@@ -484,6 +501,9 @@ def _coding(info, path, subtype=None):
     if subtype is not None:
         if not sf.check_format(form, subtype): raise AudioError(f"{path}: {form} cannot hold {subtype!r}; expected one of {', '.join(sf.available_subtypes(form))}")
         return form, subtype.upper()
+    if path.suffix.lower()=='.opus':
+        if info.sample_rate not in _opus_rates: raise AudioError(f"{path}: Opus holds {', '.join(map(str, _opus_rates))} Hz, this recording has {info.sample_rate}; use .ogg, which holds Vorbis")
+        return form,'OPUS'
     same = {'WAVEX':'WAV', 'RF64':'WAV'}.get(info.format, info.format)==form and sf.check_format(form, info.subtype)
     return form, info.subtype if same else sf.default_subtype(form)
 
@@ -492,13 +512,13 @@ def _tags(path):
     "Title, artist and what else a sound file says of itself."
     with _open(path) as file: return file.copy_metadata()
 
-def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=None, dither=False):
-    "Write stretches `(C, t)` to a sound file, whole or not at all; the number of samples that had to be clipped."
+def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=None, dither=False, **like):
+    "Write stretches `(C, t)` to a sound file, whole or not at all; the number of samples that had to be clipped. `like`: keyword arguments of the encoder."
     clipped,is_float,noise = 0,subtype in ('FLOAT','DOUBLE'),dithering(dither)
     if form=='WAV' and n*n_channels*8 > 2**32: form = 'RF64'                # a plain WAV counts its bytes in 32 bits
     with atomic_path(path) as tmp:
         try:
-            with sf.SoundFile(tmp, 'w', rate, n_channels, subtype, format=form) as file:
+            with sf.SoundFile(tmp, 'w', rate, n_channels, subtype, format=form, **like) as file:
                 for k,v in (tags or {}).items():
                     with contextlib.suppress(sf.LibsndfileError): setattr(file, k, v)     # not every format has a place for it
                 for wav in stretches:
@@ -589,6 +609,7 @@ def enhance_file(
     repair=False,     # put zeros in the place of NaN and infinite samples, instead of refusing them
     subtype=None,     # coding of the output, such as "PCM_24" or "FLOAT"; None: the input's
     dither=False,     # add triangular noise of one step before rounding
+    bitrate=None,     # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
     progress=False,   # show a progress bar
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
     "Enhance a file of any length in constant memory, keeping rate, channels, coding and title; a stopped run goes on. Raises as `enhance` and `load_audio` do."
@@ -599,7 +620,7 @@ def enhance_file(
         rate,channels,coding = part.info.sample_rate,part.info.channels,_coding(part.info, out, subtype)
         plan,key = _plan(system, rate, part.rms, channels, part.n, **how),run_key(path, system, part=(part.first, part.n, repair), **how)
         stretches = checkpointed_stretches(out, key, channels, plan, part.read, rate if progress else None)
-        clipped = _write_stretches(out, stretches, rate, channels, *coding, part.n, _tags(part.path), dither)
+        clipped = _write_stretches(out, stretches, rate, channels, *coding, part.n, _tags(part.path), dither, **_density(path, part.info, coding[1], bitrate))
     if clipped: notes.append(f"{clipped} samples over full scale were clipped")
     return dict(input=str(path), output=str(out), seconds=round(part.n/rate, 3), status='ok' if part.rms else 'silent', message='; '.join(notes+part.notes()))
 
