@@ -348,9 +348,11 @@ def _measured(path:Path, f):
     if f.subtype.startswith('DWVW'): f.seekable = lambda: False      # it claims otherwise, and then fails
     better = _unsized_wav(path) if f.format in ('WAV','WAVEX') and f.frames==0 else _unsized_mp3(path) if f.format=='MP3' else None
     if better is None: return f
+    true = sf.SoundFile(_Prefixed(better[0], path, better[1]))
+    if abs(true.frames-f.frames) <= 4*1152 and f.frames: return f                 # a constant bit rate: the guess is right, to the frames of an encoder's delay
     f.close()
     warnings.warn(f"{path}: its header does not say how long it is; it was read to its end", AudioWarning, stacklevel=4)
-    return sf.SoundFile(_Prefixed(better[0], path, better[1]))
+    return true
 
 def _riff_chunks(path:Path)->list: # (name, place of the body, size)
     "The chunks of a RIFF or RF64 file, up to the first that cannot be."
