@@ -11,13 +11,13 @@ import importlib,os,warnings
 from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from .audio import AudioError, audio_info, energy, load_audio, save_audio
+from .audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
 from .corpus import Corpus, CorpusError
 from .files import atomic_path
 from .labels import UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map
 
 # %% ../nbs/12_adapters.ipynb #5e2a1668
-AUDIO_TYPES = '.wav','.flac','.ogg','.mp3','.aiff','.aif','.opus'
+AUDIO_TYPES = SOUND_SUFFIXES
 
 def raise_all(
     problems:list, # sentences

@@ -88,7 +88,7 @@ def read_segments(
     return t[['id','start','end','labels','line']]
 
 # %% ../nbs/12a_audioset.ipynb #8a4f7dcc
-CLIP_TYPES = (*AUDIO_TYPES, '.m4a', '.webm', '.mp4', '.aac') # what is looked for; the last four cannot be decoded and are reported so
+CLIP_TYPES = AUDIO_TYPES # what is looked for; what cannot be decoded is reported so
 
 def _forms(seconds):
     "A time as file names write it: seconds with and without decimals, milliseconds."

@@ -18,10 +18,10 @@ from .terminal import console, put, table_of
 def _coded_as(path):
     "The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says so."
     import soundfile as sf
-    from weakse.inference import _formats
+    from weakse.audio import FORMATS
     try: form = sf.info(path).format
     except sf.LibsndfileError: return '.wav'
-    return next((suffix for suffix,f in _formats.items() if f==form), '.wav')
+    return next((suffix for suffix,f in FORMATS.items() if f==form), '.wav')
 
 def _poured(folder):
     "Standard input as a file in `folder`. Raises `ValueError` where nobody writes to it."
@@ -212,7 +212,8 @@ def extract(
     from weakse.systems import load_system
     from weakse.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
-    if out.suffix.lower() in _sound: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
+    from weakse.audio import SOUND_SUFFIXES
+    if out.suffix.lower() in SOUND_SUFFIXES: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
     wish = _given(keep=keep, drop=drop, gains=parse_gains(gain) or None, strength=strength, floor_db=floor_db)
     part = _given(start=start, seconds=seconds, repair=repair or None, subtype=subtype)
     model = load_system(system)
@@ -220,8 +221,6 @@ def extract(
     with piped(inputs) as (files,stdin):
         report = _named(extract_files(files, _folder(out), **wish, **part, **doors, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty()), stdin)
     return closing('extract', report, out, json, system=model.name, detector=detector, **wish, **part)
-
-_sound = {'.wav','.flac','.ogg','.oga','.opus','.mp3','.aif','.aiff','.w64','.caf','.au'}
 
 # %% ../nbs/61a_doors.ipynb #64d221d6
 def _events_of(path, detector, threshold, repair, progress):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import AudioError, AudioWarning, NonFiniteAudioError, check_audio, check_rate, rms_db, stft, istft
+from .audio import BITS, _open, write_samples, AudioError, AudioWarning, NonFiniteAudioError, check_audio, check_rate, rms_db, stft, istft
 from .detectors import detect, load_detector
 from .files import atomic_path
-from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, noted, overlap_stretches, run_key, _coding, _finite, _jobs, _on_grid, _plan,
+from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, noted, overlap_stretches, run_key, _coding, _density, _finite, _jobs, _on_grid, _plan,
                               _refuse_collisions, _refuse_unwritable, _rms, _survey, _tags, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
 from .params import check_limits
@@ -92,10 +92,14 @@ def detect_long(
     step,side,found = round(seconds*sample_rate),round(context*sample_rate),[]
     for a in tqdm(range(0, n, step), desc="detect", unit='min', disable=not progress or n <= step):
         first,end = max(0, a-side),min(n, a+step+side)
-        with torch.inference_mode(): events = detect(read(first, end).mean(0), sample_rate, detector, threshold)
+        with torch.inference_mode(): events = detect(_mono(read, first, end), sample_rate, detector, threshold)
         events[['onset','offset']] = (events[['onset','offset']] + first/sample_rate).clip(a/sample_rate, min(n, a+step)/sample_rate)
         found.append(events[events.onset < events.offset])
     return _join_events(pd.concat(found, ignore_index=True))
+
+def _mono(read, a, b, step=2**18):
+    "`(b-a,)` the mean of the channels, of which few samples are in memory at once."
+    return torch.cat([read(at, min(b, at+step)).mean(0) for at in range(a, b, step)])
 
 def _join_events(events, gap=1e-6):
     "Events of one class that touch become one."
@@ -300,8 +304,6 @@ def _file_plan(system, read, n, rate, rms, n_channels, wish, **options):
     return next(iter({**drops, **others}.values()), dict(n=n, block=2**20, overlap=0)) | dict(f=f)
 
 # %% ../nbs/47_extraction.ipynb #f95a0b7c
-_bits = dict(PCM_S8=8, PCM_U8=8, PCM_16=16, PCM_24=24, PCM_32=32)
-
 def _lay_down(stretches, path, info, read):
     "Write stretches as float; the peak of them and of what they leave of the recording."
     at,peak = 0,0.0
@@ -310,35 +312,35 @@ def _lay_down(stretches, path, info, read):
             if not torch.isfinite(kept).all(): raise NonFiniteAudioError("the system made NaN or infinite samples: nothing was written; please report it")
             end = at + kept.shape[-1]
             peak = max(peak, kept.abs().max().item(), (read(at, end)-kept).abs().max().item())
-            file.write(kept.float().T.numpy())
+            write_samples(file, kept.float())
             at = end
     return peak
 
 def _common_gain(peak, subtype):
     "1, or the factor that keeps both files below full scale."
-    full = 2**(_bits.get(subtype, 16)-1)
+    full = 2**(BITS.get(subtype, 16)-1)
     return 1.0 if subtype in ('FLOAT','DOUBLE') or peak*full <= full-1 else (full-2)/(full*peak)
 
 def _halves(x, kept, gain, subtype):
     "`kept, removed`, in whole steps where the coding has steps."
-    if subtype not in _bits: return gain*kept, gain*(x-kept)
-    full = 2.0**(_bits[subtype]-1)
+    if subtype not in BITS: return gain*kept, gain*(x-kept)
+    full = 2.0**(BITS[subtype]-1)
     whole,part = (gain*full*x).round(),(gain*full*kept).round()
     return part/full, (whole-part)/full
 
-def _half(which, source, mix, gain, subtype, step=2**18):
+def _half(which, source, mix, gain, subtype, step=2**16):
     "Stretches `(C, t)` float64 for the file of what is kept (0) or removed (1)."
-    with sf.SoundFile(source.path) as file, sf.SoundFile(mix) as kept:
+    with _open(source.path) as file, sf.SoundFile(mix) as kept:
         file.seek(source.first)
         while len(k := kept.read(step, always_2d=True)): yield _halves(_finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain, subtype)[which].T
 
-def _extract_to(outs, source, form, subtype, stretches):
+def _extract_to(outs, source, form, subtype, stretches, **like):
     "Write both files, and return their common gain in dB."
     info,mix = source.info,outs[0].with_name(f".{outs[0].name}.mix.w64")
     mix.parent.mkdir(parents=True, exist_ok=True)
     try:
         gain = _common_gain(_lay_down(stretches, mix, info, source.read), subtype)
-        for i,out in enumerate(outs): _write_stretches(out, _half(i, source, mix, gain, subtype), info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path))
+        for i,out in enumerate(outs): _write_stretches(out, _half(i, source, mix, gain, subtype), info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path), **like)
     finally: mix.unlink(missing_ok=True)
     return _db(gain)
 
@@ -391,7 +393,7 @@ def extract_file(
         wish = _asked(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
         plan,key = _file_plan(system, read, n, info.sample_rate, part.rms, info.channels, wish, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
         stretches = checkpointed_stretches(outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
-        gain_db = _extract_to(outs, part, form, coding, stretches)
+        gain_db = _extract_to(outs, part, form, coding, stretches, **_density(path, info, coding))
     notes += part.notes()
     if gain_db: notes.append(f"both files are {-gain_db:.2f} dB down, because one would have left full scale")
     return dict(input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n/info.sample_rate, 3), status='ok' if part.rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))

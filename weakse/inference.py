@@ -9,13 +9,14 @@ __all__ = ['Reach', 'unet_frames', 'reach', 'system_reach', 'overlap_stretches',
            'real_time_factor']
 
 # %% ../nbs/43_inference.ipynb #de6a22af
-import contextlib, copy, dataclasses, functools, glob, hashlib, math, os, time, warnings
+import bisect, contextlib, copy, dataclasses, functools, glob, hashlib, math, os, tempfile, time, warnings
 import numpy as np, pandas as pd, soundfile as sf, torch
 from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import AudioError, AudioInfo, AudioWarning, NonFiniteAudioError, _open, _read, audio_info, check_audio, check_rate, fit_length, load_audio, resample, save_audio, show
+from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, AudioWarning, EmptyAudioError, NonFiniteAudioError, _open, _read, audio_info, check_audio, check_rate, check_span, dithering, fit_length,
+                          in_order_only, load_audio, resample, save_audio, show, sound_files, write_samples)
 from .detectors import load_detector
 from .files import atomic_path, check_output, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
@@ -405,8 +406,6 @@ def show_enhancement(
     return axs[0].figure
 
 # %% ../nbs/43_inference.ipynb #2792559e
-_formats = {'.wav':'WAV', '.flac':'FLAC', '.ogg':'OGG', '.oga':'OGG', '.opus':'OGG', '.mp3':'MP3', '.aif':'AIFF', '.aiff':'AIFF', '.w64':'W64', '.caf':'CAF', '.au':'AU'}
-
 def _finite(wav): return wav.where(wav.float().isfinite(), 0.)
 
 @dataclass
@@ -420,6 +419,7 @@ class _Part:
     rms:float=0.
     bad:int=0      # NaN and infinite samples
     bad_at:int=0   # the first of them
+    keep:object=None # folder of a decoded copy, which goes with this
 
     def load(self, a, b):
         "Samples a to b of the part, `(C, b-a)` or what there is of them."
@@ -438,11 +438,25 @@ class _Part:
 
     def notes(self): return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
 
+def _searchable(path):
+    "A file in which any place can be read at once, its `AudioInfo`, and the folder of the copy if one had to be made."
+    with _open(path) as file:
+        info = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
+        if not in_order_only(file) and path.suffix.lower() in FORMATS: return path,info,None
+        folder = tempfile.TemporaryDirectory()
+        copy = Path(folder.name)/f"{path.name}.w64"
+        with sf.SoundFile(copy, 'w', info.sample_rate, info.channels, 'FLOAT', format='W64') as out:
+            while len(x := file.read(2**16, dtype='float32', always_2d=True)): out.write(x)
+            info = dataclasses.replace(info, frames=out.frames)
+    if not info.frames: raise EmptyAudioError(f"{path} has a header but no samples; record, copy or download it again")
+    return copy,info,folder
+
 def _survey(path, start=0., seconds=None, repair=False, step=5):
     "The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what cannot be used."
-    info = audio_info(path)
-    if not 0 <= start <= 1e9 or (seconds is not None and not seconds > 0): raise AudioError(f"{path}: start {start} s, seconds {seconds}; expected start >= 0 and seconds > 0")
-    part,power,step = _Part(Path(path), info, round(start*info.sample_rate), repair),0.0,step*info.sample_rate
+    opened,info,keep = _searchable(Path(path))
+    check_span(start, seconds, path)
+    part,power = _Part(opened, info, round(start*info.sample_rate), repair, keep=keep),0.0
+    step = max(1, min(step*info.sample_rate, 2**22//info.channels))  # what is in memory counts channels too
     end = max(1, info.frames-part.first) if seconds is None else max(1, round(min(seconds*info.sample_rate, 2**53)))
     for a in range(0, end, step):
         if a and part.first+a >= info.frames: break                  # `seconds` asks for more than there is
@@ -464,34 +478,54 @@ def _stretch(part, a, b):
         part.bad += int(bad.sum())
     return _finite(wav)
 
+_opus_rates = 8000,12000,16000,24000,48000
+_vorbis_kbits = 64,80,96,112,128,160,192,224,256,320,500            # of two channels at 44.1 kHz, for qualities 0, 0.1, ... 1
+_lossy = 'MPEG_LAYER_III','VORBIS','OPUS'
+
+def _density(path, info, subtype, bitrate=None):
+    "What an encoder is told so that it spends at least the bits of the input, or `bitrate` kbit/s. Raises `AudioError` for a rate that is none."
+    if bitrate is not None and not 1 <= bitrate <= 1000: raise AudioError(f"bitrate is {bitrate} kbit/s; expected 1 to 1000, such as 192")
+    if subtype not in _lossy or (bitrate is None and info.subtype not in _lossy): return {}
+    kbits = bitrate or 8e-3*os.path.getsize(path)*info.sample_rate/info.frames
+    each = kbits/info.channels
+    if subtype=='OPUS': return dict(compression_level=1 - min(1, max(0, (each-6)/250)))
+    if subtype=='VORBIS': return dict(compression_level=1 - min(1, bisect.bisect_left(_vorbis_kbits, .98*2*each*44100/max(info.sample_rate, 16000))/10))
+    low,high = (32,320) if info.sample_rate >= 32000 else (8,160) if info.sample_rate >= 16000 else (8,64)
+    steps = [k for k in MP3_KBITS[3 if low==32 else 2] if k <= high]
+    wanted = next((k for k in steps if k >= .98*kbits), high)        # file and header are a little more than the frames
+    return dict(compression_level=min(.99, max(0, (high-wanted)/(high-low))), bitrate_mode='CONSTANT')
+
 def _coding(info, path, subtype=None):
     "Format and subtype for an output file: those of the input where the suffix allows it. Raises `AudioError`."
-    form = _formats.get(path.suffix.lower())
-    if form is None: raise AudioError(f"{path}: suffix {path.suffix!r}; expected one of {', '.join(_formats)}")
+    form = FORMATS.get(path.suffix.lower())
+    if form is None: raise AudioError(f"{path}: suffix {path.suffix!r}; expected one of {', '.join(FORMATS)}")
     if subtype is not None:
         if not sf.check_format(form, subtype): raise AudioError(f"{path}: {form} cannot hold {subtype!r}; expected one of {', '.join(sf.available_subtypes(form))}")
         return form, subtype.upper()
+    if path.suffix.lower()=='.opus':
+        if info.sample_rate not in _opus_rates: raise AudioError(f"{path}: Opus holds {', '.join(map(str, _opus_rates))} Hz, this recording has {info.sample_rate}; use .ogg, which holds Vorbis")
+        return form,'OPUS'
     same = {'WAVEX':'WAV', 'RF64':'WAV'}.get(info.format, info.format)==form and sf.check_format(form, info.subtype)
     return form, info.subtype if same else sf.default_subtype(form)
 
 # %% ../nbs/43_inference.ipynb #c410bc4c
 def _tags(path):
     "Title, artist and what else a sound file says of itself."
-    with sf.SoundFile(os.fsencode(path)) as file: return file.copy_metadata()
+    with _open(path) as file: return file.copy_metadata()
 
-def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=None):
-    "Write stretches `(C, t)` to a sound file, whole or not at all; the number of samples that had to be clipped."
-    clipped,is_float = 0,subtype in ('FLOAT','DOUBLE')
+def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=None, dither=False, **like):
+    "Write stretches `(C, t)` to a sound file, whole or not at all; the number of samples that had to be clipped. `like`: keyword arguments of the encoder."
+    clipped,is_float,noise = 0,subtype in ('FLOAT','DOUBLE'),dithering(dither)
     if form=='WAV' and n*n_channels*8 > 2**32: form = 'RF64'                # a plain WAV counts its bytes in 32 bits
     with atomic_path(path) as tmp:
         try:
-            with sf.SoundFile(os.fsencode(tmp), 'w', rate, n_channels, subtype, format=form) as file:
+            with sf.SoundFile(os.fsencode(tmp), 'w', rate, n_channels, subtype, format=form, **like) as file:
                 for k,v in (tags or {}).items():
                     with contextlib.suppress(sf.LibsndfileError): setattr(file, k, v)     # not every format has a place for it
                 for wav in stretches:
                     if not torch.isfinite(wav).all(): raise NonFiniteAudioError(f"the system made NaN or infinite samples for {path.name}: nothing was written; please report it")
                     if not is_float: clipped += int((wav.abs() > 1).sum())
-                    file.write((wav if is_float else wav.clamp(-1, 1)).T.numpy())
+                    write_samples(file, wav, noise)
         except sf.LibsndfileError as e: raise OSError(f"{path} cannot be written as {form} {subtype} at {rate} Hz with {n_channels} channels ({e}): is the disk full?") from e
     return clipped
 
@@ -600,6 +634,8 @@ def enhance_file(
     seconds=None,     # how much of it to take, s; None: to the end
     repair=False,     # put zeros in the place of NaN and infinite samples, instead of refusing them
     subtype=None,     # coding of the output, such as "PCM_24" or "FLOAT"; None: the input's
+    dither=False,     # add triangular noise of one step before rounding
+    bitrate=None,     # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
     progress=False,   # show a progress bar
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
     "Enhance a file of any length in constant memory, keeping rate, channels, coding and title; a stopped run goes on. Raises as `enhance` and `load_audio` do."
@@ -610,7 +646,7 @@ def enhance_file(
         rate,channels,coding = part.info.sample_rate,part.info.channels,_coding(part.info, out, subtype)
         plan,key = _plan(system, rate, part.rms, channels, part.n, **how),run_key(path, system, part=(part.first, part.n, repair), **how)
         stretches = checkpointed_stretches(out, key, channels, plan, part.read, rate if progress else None)
-        clipped = _write_stretches(out, stretches, rate, channels, *coding, part.n, _tags(path))
+        clipped = _write_stretches(out, stretches, rate, channels, *coding, part.n, _tags(part.path), dither, **_density(path, part.info, coding[1], bitrate))
     if clipped: notes.append(f"{clipped} samples over full scale were clipped")
     return dict(input=str(path), output=str(out), seconds=round(part.n/rate, 3), status='ok' if part.rms else 'silent', message='; '.join(notes+part.notes()))
 
@@ -624,33 +660,41 @@ def _without_clean(system):
 class OutputCollisionError(ValueError):
     "Two inputs would write one file, or an output would overwrite an input."
 
+def _real(path):
+    "The path without links; one that is linked to itself stays as it is."
+    return Path(os.path.realpath(path))
+
 def _matches(item, skip):
     "`(path, path relative to what was asked for)` of a file, a folder or a pattern."
     path = Path(item).expanduser()
-    if path.is_dir(): root,found = path,[p for p in sorted(path.rglob('*')) if p.suffix.lower() in _formats and p.is_file()]
+    if path.is_dir(): root,found = path,sound_files(path)
     elif not path.exists() and glob.has_magic(str(item)):
         parts = path.parts
         root = Path(*parts[:next(i for i,p in enumerate(parts) if glob.has_magic(p))])
-        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]
+        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]   # a `*` matches no hidden name
     else: return [(path, Path(path.name))]          # a missing file becomes a row of the report
-    if skip.is_relative_to(root.resolve()) and skip != root.resolve(): found = [p for p in found if not p.resolve().is_relative_to(skip)]  # results of an earlier run
-    if not found: raise ValueError(f"no sound file matches {str(item)!r}; looked for {', '.join(_formats)}: check the path, or quote the pattern")
+    if skip.is_relative_to(_real(root)) and skip != _real(root): found = [p for p in found if not _real(p).is_relative_to(skip)]  # results of an earlier run
+    if not found: raise ValueError(f"no sound file matches {str(item)!r}; looked for {', '.join(FORMATS)}: check the path, or quote the pattern")
     return [(p, p.relative_to(root)) for p in found]
 
 def _jobs(inputs, out):
     "Pairs (input, output file), none of which disturbs another."
     inputs = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
-    found = dict.fromkeys(m for item in inputs for m in _matches(item, out.resolve()))
+    found = dict.fromkeys(m for item in inputs for m in _matches(item, _real(out)))
     if not found: raise ValueError("no input given: name files, folders or patterns such as 'talks/*.wav'")
-    single = len(found)==1 and out.suffix.lower() in _formats and not out.is_dir()
-    jobs = [(p, out if single else out/(rel if rel.suffix.lower() in _formats else rel.with_suffix('.wav'))) for p,rel in found]
+    single = len(found)==1 and out.suffix.lower() in FORMATS and not out.is_dir()
+    jobs = [(p, out if single else out/_written_as(rel)) for p,rel in found]
     _refuse_collisions(jobs)
     return jobs
 
+def _written_as(rel):
+    "The name of the output for an input: its own, or with .wav behind it where its kind cannot be written; a film may lie beside its sound."
+    return rel if rel.suffix.lower() in FORMATS else rel.with_name(f"{rel.name}.wav")
+
 def _refuse_collisions(jobs):
     "Raise `OutputCollisionError` if an output is written twice or is an input."
-    sources,writers = {p.resolve() for p,_ in jobs},{}
-    for p,o in jobs: writers.setdefault(o.resolve(), []).append(str(p))
+    sources,writers = {_real(p) for p,_ in jobs},{}
+    for p,o in jobs: writers.setdefault(_real(o), []).append(str(p))
     for o,who in writers.items():
         if o in sources: raise OutputCollisionError(f"{o} is an input and would be overwritten: choose another output folder")
         if len(who) > 1: raise OutputCollisionError(f"{' and '.join(who[:3])} would all be written to {o}: run them apart, or give the folder above them so that the tree is mirrored")
@@ -697,7 +741,7 @@ def _threads(n):
 
 def _pair_names(folder, needs_clean):
     "File names of a split, all of them checked before the first is enhanced."
-    names = sorted(p.name for p in (folder/'noisy').glob('*') if p.suffix.lower() in _formats)
+    names = [p.name for p in sound_files(folder/'noisy', '*')]
     if not names: raise ValueError(f"{folder/'noisy'} holds no sound files: give the folder of pairs, with `noisy/` and `clean/` in it")
     missing = [n for n in names if needs_clean and not (folder/'clean'/n).is_file()]
     if missing: raise ValueError(f"{len(missing)} of {len(names)} recordings have no clean version in {folder/'clean'}, the first is {missing[0]}: the oracle needs all of them")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
-from .audio import load_audio,resample
+from .audio import load_audio,resample,sound_files
 from .scale import pmap
 
 # %% ../nbs/50_metrics.ipynb #b39acc8c
@@ -340,16 +340,14 @@ def score_pair(
     return {**{k: scores[k] for k in metric_names}, 'failed': failed}
 
 # %% ../nbs/50_metrics.ipynb #f994045b
-_suffixes = {'.wav','.flac','.ogg'}
-
 def _audio_files(
     folder, # folder to look through
 )->dict:    # name below the folder, without suffix -> path; sorted
     "Audio files of a folder and all below. Raises `FileNotFoundError`, or `ValueError` for no or ambiguous files."
     folder = Path(folder)
     if not folder.is_dir(): raise FileNotFoundError(f"{folder} is not a folder; give the folder that holds the audio files")
-    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in _suffixes and p.is_file() and not p.name.startswith('.'))
-    if not paths: raise ValueError(f"{folder} holds no .wav, .flac or .ogg file; check the path")
+    paths = sound_files(folder)
+    if not paths: raise ValueError(f"{folder} holds no .wav, .flac, .ogg or other sound file; check the path")
     names = {}
     for p in paths:
         name = p.relative_to(folder).with_suffix('').as_posix()

@@ -16,7 +16,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from .audio import LogMel, check_audio, load_audio, resample
+from .audio import SOUND_SUFFIXES, LogMel, check_audio, load_audio, resample
 from .labels import Ontology, Vocabulary, nearest_names
 
 # %% ../nbs/60_widgets.ipynb #cc479857
@@ -322,7 +322,7 @@ def _with_classes(widget, names):
     return widget
 
 # %% ../nbs/60_widgets.ipynb #a118693b
-_suffixes = '.wav,.flac,.ogg,.oga,.opus,.mp3,.aif,.aiff,.w64,.caf,.au'
+_suffixes = ','.join(SOUND_SUFFIXES)
 # ipywidgets keeps the file field of its button to itself: the dropped files are put where its dialogue would put the chosen ones
 _drop = ("event.preventDefault();this.classList.remove('ws-over');const f=event.dataTransfer.files,p=HTMLInputElement.prototype,c=p.click;"
          "p.click=function(){this.files=f;this.dispatchEvent(new Event('change'))};try{this.closest('.ws-upload').querySelector('button').click()}finally{p.click=c}")

@@ -1,0 +1,144 @@
+"""Sound files as people have them: every coding is read, what is written is the nearest that the coding holds, and no header is believed."""
+import os, stat, subprocess, sys
+from pathlib import Path
+import numpy as np, pytest, soundfile as sf, torch
+from weakse.audio import (BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio, save_audio,
+                          sound_files, write_samples)
+from weakse.extraction import _demo_system, detect_long, extract_file
+from weakse.inference import enhance_file, enhance_files
+
+RATE = 16000
+
+def tone(n=RATE, rate=RATE): return (.3*np.sin(2*np.pi*440*np.arange(n)/rate)).astype('f4')
+
+def test_a_long_vorbis_at_a_high_rate_is_written_whole(tmp_path):
+    save_audio(tmp_path/'a.ogg', torch.from_numpy(tone(70*48000, 48000)), 48000)
+    assert audio_info(tmp_path/'a.ogg').frames == 70*48000
+
+@pytest.mark.parametrize('form,subtype', [('WAV','PCM_16'), ('WAV','PCM_24'), ('WAV','PCM_32'), ('WAV','PCM_U8'), ('FLAC','PCM_16'), ('FLAC','PCM_24'),
+                                          ('FLAC','PCM_S8'), ('AIFF','PCM_S8'), ('CAF','ALAC_16')])
+def test_steps_are_rounded_to_nearest_and_clipped(tmp_path, form, subtype):
+    wav = torch.rand(2, 70000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))*2.2 - 1.1
+    wav[0,:4] = torch.tensor([1., -1, 5, -5])
+    with sf.SoundFile(tmp_path/'a', 'w', RATE, 2, subtype, format=form) as f: write_samples(f, wav)
+    got,full = sf.read(tmp_path/'a', always_2d=True)[0].T,2**(BITS[subtype]-1)
+    want = (wav*full).round().clamp(-full, full-1)/full
+    np.testing.assert_array_equal(got[:,:70000], want.numpy())
+
+@pytest.mark.parametrize('subtype', ['ALAC_16','ALAC_20','ALAC_24','ALAC_32'])
+def test_alac_holds_the_nearest_step(tmp_path, subtype):
+    wav,full = torch.from_numpy(tone()).double()[None],2**(BITS[subtype]-1)
+    with sf.SoundFile(tmp_path/'a.caf', 'w', RATE, 1, subtype, format='CAF') as f: write_samples(f, wav)
+    np.testing.assert_array_equal(sf.read(tmp_path/'a.caf')[0][:RATE], ((wav*full).round()/full)[0].numpy())
+
+def test_the_error_of_rounding_has_no_mean_and_dither_frees_it_from_the_signal(tmp_path):
+    wav = torch.full((50000,), .3/32768)
+    plain,dithered = (sf.read(save_audio(tmp_path/'a.wav', wav, RATE, dither=d))[0]*32768 for d in (False, True))
+    assert not plain.any() and abs(dithered.mean()-.3) < .02
+    again = sf.read(save_audio(tmp_path/'b.wav', wav, RATE, dither=True))[0]*32768
+    np.testing.assert_array_equal(dithered, again)
+
+ORDERED = [('WAV','GSM610',8000), ('AU','G721_32',8000), ('AU','G723_24',8000), ('WAV','NMS_ADPCM_16',8000), ('AIFF','DWVW_16',RATE)]
+
+@pytest.mark.parametrize('form,subtype,rate', ORDERED)
+def test_what_cannot_be_searched_is_read_in_order(tmp_path, form, subtype, rate):
+    path = tmp_path/f'a.{form.lower()}'
+    sf.write(path, tone(3*rate, rate), rate, subtype=subtype, format=form)
+    whole,part = load_audio(path)[0],load_audio(path, start=1, seconds=.5)[0]
+    assert len(whole) >= 3*rate and part.equal(whole[rate:rate*3//2])
+    assert np.corrcoef(whole[:3*rate], tone(3*rate, rate))[0,1] > .9
+    row = enhance_file(path, tmp_path/'o.wav', 'noisy', block=.5, start=.25, subtype='FLOAT')
+    assert row['status'] == 'ok'
+    np.testing.assert_allclose(load_audio(tmp_path/'o.wav')[0], whole[rate//4:], atol=1e-6)
+
+def test_an_mp3_without_a_length_is_read_to_its_end(tmp_path):
+    noise = .1*np.random.default_rng(0).standard_normal(RATE*10).astype('f4')
+    sf.write(tmp_path/'a.mp3', np.concatenate([tone(RATE*10), noise]), RATE, format='MP3', bitrate_mode='VARIABLE', compression_level=.5)
+    data = (tmp_path/'a.mp3').read_bytes()
+    (tmp_path/'a.mp3').write_bytes(data[_mp3_frame(data[:4])[0]:])
+    with pytest.warns(AudioWarning, match='read to its end'): wav = load_audio(tmp_path/'a.mp3')[0]
+    assert abs(len(wav)/RATE - 20) < .2
+    row = enhance_file(tmp_path/'a.mp3', tmp_path/'o.wav', 'noisy')
+    assert row['seconds'] == round(len(wav)/RATE, 3) and row['message'].count('read to its end') == 1
+
+def test_a_wav_whose_recorder_died_is_read_to_its_end(tmp_path):
+    for name,n in (('a.wav', RATE), ('none.wav', 0)):
+        sf.write(tmp_path/name, tone(n), RATE)
+        data = bytearray((tmp_path/name).read_bytes())
+        data[4:8] = data[40:44] = bytes(4)
+        (tmp_path/name).write_bytes(data)
+    with pytest.warns(AudioWarning, match='read to its end'): wav = load_audio(tmp_path/'a.wav')[0]
+    np.testing.assert_allclose(wav, tone(), atol=1e-4)
+    with pytest.raises(EmptyAudioError): load_audio(tmp_path/'none.wav')
+
+def test_one_list_of_suffixes_and_nothing_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    folder = tmp_path/'in'
+    folder.mkdir()
+    for s in ('wav','wave','bwf'): sf.write(folder/f'{s}.{s}', tone(), RATE, format='WAV')
+    for s in ('m4a','mp4','webm','wma','raw'): (folder/f'{s}.{s}').write_bytes(b'abcd'*99)
+    (folder/'notes.txt').write_text('no sound')
+    rows = enhance_files(folder, tmp_path/'o', 'noisy', progress=False).set_index('input')
+    assert len(rows) == 8 and (rows.status == 'failed').sum() == 5
+    assert all(t in rows.loc[str(folder/'wma.wma')].message for t in ('ffmpeg', 'install'))
+    assert 'rate and channels' in rows.loc[str(folder/'raw.raw')].message
+
+@pytest.mark.skipif(os.name == 'nt', reason="the stand-in is a script of the shell")
+def test_a_film_is_read_through_ffmpeg(tmp_path, monkeypatch):
+    sf.write(tmp_path/'sound.au', tone(), RATE, subtype='FLOAT', format='AU')
+    fake = tmp_path/'ffmpeg'
+    fake.write_text(f'#!/bin/sh\ncat "{tmp_path}/sound.au"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv('PATH', f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path/'in').mkdir()
+    (tmp_path/'in'/'talk.mp4').write_bytes(b'film')
+    np.testing.assert_array_equal(load_audio(tmp_path/'in'/'talk.mp4')[0], tone())
+    rows = enhance_files(tmp_path/'in', tmp_path/'o', 'noisy', progress=False)
+    assert list(rows.status) == ['ok'] and (tmp_path/'o'/'talk.mp4.wav').is_file()
+
+def test_hidden_files_are_no_inputs(tmp_path):
+    for name in ('a.wav', '.l.1234.tmp.wav', '.a.wav.mix.w64', '.old/b.wav'):
+        (tmp_path/name).parent.mkdir(exist_ok=True)
+        sf.write(tmp_path/name, tone(), RATE)
+    assert sound_files(tmp_path) == [tmp_path/'a.wav']
+    assert len(enhance_files(tmp_path, tmp_path/'o', 'noisy', progress=False)) == 1
+
+def test_what_is_no_regular_file_is_said(tmp_path):
+    os.mkfifo(tmp_path/'pipe.wav')
+    with pytest.raises(AudioError, match='name it `-`'): load_audio(tmp_path/'pipe.wav')
+    (tmp_path/'in').mkdir()
+    (tmp_path/'in'/'self.wav').symlink_to('self.wav')
+    sf.write(tmp_path/'in'/'a.wav', tone(), RATE)
+    rows = enhance_files(tmp_path/'in', tmp_path/'o', 'noisy', progress=False)
+    assert sorted(rows.status) == ['failed','ok']
+
+@pytest.mark.parametrize('where', [dict(start=1e305), dict(start=float('inf')), dict(start=1e17), dict(seconds=-1)], ids=str)
+def test_a_place_that_cannot_be_meant(tmp_path, where):
+    sf.write(tmp_path/'a.wav', tone(), RATE)
+    with pytest.raises(AudioError, match='expected start >= 0'): load_audio(tmp_path/'a.wav', **where)
+    with pytest.raises(AudioError, match='expected start >= 0'): enhance_file(tmp_path/'a.wav', tmp_path/'o.wav', 'noisy', **where)
+
+def test_any_number_of_seconds_means_to_the_end(tmp_path):
+    sf.write(tmp_path/'a.wav', tone(), RATE)
+    assert len(load_audio(tmp_path/'a.wav', seconds=1e305)[0]) == RATE
+
+def kbits(path): return 8e-3*path.stat().st_size/audio_info(path).seconds
+
+@pytest.mark.parametrize('suffix,level', [('mp3', 0.), ('mp3', .5), ('ogg', 0.), ('ogg', .6), ('opus', 0.), ('opus', .6)])
+@pytest.mark.parametrize('rate', [16000, 48000])
+def test_a_lossy_coding_keeps_at_least_the_bits_of_the_input(tmp_path, suffix, level, rate):
+    path,noise = tmp_path/f'a.{suffix}',.1*np.random.default_rng(0).standard_normal((rate*2, 2)).astype('f4')
+    form,subtype,mode = dict(mp3=('MP3', None, dict(bitrate_mode='CONSTANT')), ogg=('OGG', 'VORBIS', {}), opus=('OGG', 'OPUS', {}))[suffix]
+    with sf.SoundFile(path, 'w', rate, 2, subtype, format=form, compression_level=level, **mode) as f:
+        for at in range(0, len(noise), 2**14): f.write(noise[at:at+2**14])
+    enhance_file(path, tmp_path/f'o.{suffix}', 'noisy')
+    assert kbits(tmp_path/f'o.{suffix}') > .9*kbits(path) and audio_info(tmp_path/f'o.{suffix}').subtype == audio_info(path).subtype
+    enhance_file(path, tmp_path/f'few.{suffix}', 'noisy', bitrate=24)
+    assert kbits(tmp_path/f'few.{suffix}') <= kbits(path) + 1
+
+def test_opus_is_opus_or_says_its_rates(tmp_path):
+    sf.write(tmp_path/'a.wav', tone(), RATE)
+    enhance_file(tmp_path/'a.wav', tmp_path/'o.opus', 'noisy')
+    assert audio_info(tmp_path/'o.opus').subtype == 'OPUS'
+    sf.write(tmp_path/'b.wav', tone(), 44100)
+    with pytest.raises(AudioError, match='Opus holds 8000'): enhance_file(tmp_path/'b.wav', tmp_path/'o.opus', 'noisy')
