@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SOUND_SUFFIXES', 'MP3_KBITS', 'BITS', 'AudioError', 'EmptyAudioError', 'NonFiniteAudioError',
-           'LayoutError', 'MissingAudioError', 'AudioWarning', 'check_rate', 'check_audio', 'hz_to_mel', 'mel_to_hz',
-           'mel_filterbank', 'show', 'play', 'stft', 'istft', 'LogMel', 'energy', 'rms_db', 'mix_at_snr', 'fit_length',
-           'resample', 'batch_resample', 'sound_files', 'AudioInfo', 'audio_info', 'check_span', 'in_order_only',
-           'load_audio', 'tpdf', 'write_samples', 'dithering', 'save_audio']
+           'LayoutError', 'MissingAudioError', 'AudioWarning', 'warn_audio', 'noted', 'check_rate', 'check_audio',
+           'down_mix', 'dc_offset', 'extreme', 'times_two_to', 'hz_to_mel', 'mel_to_hz', 'mel_filterbank', 'show',
+           'play', 'stft', 'istft', 'LogMel', 'energy', 'rms_db', 'mix_at_snr', 'fit_length', 'resample',
+           'batch_resample', 'sound_files', 'AudioInfo', 'audio_info', 'check_span', 'in_order_only', 'load_audio',
+           'tpdf', 'write_samples', 'dithering', 'save_audio']
 
 # %% ../nbs/01_audio.ipynb #f11c4f03
-import io,math,os,shutil,struct,subprocess,tempfile,warnings
+import contextlib,io,math,os,shutil,struct,subprocess,tempfile,warnings
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +33,26 @@ class MissingAudioError(AudioError, FileNotFoundError):
     "No file at this path."
 class AudioWarning(UserWarning):
     "Audio that is usable, but not what its file promises."
+
+# %% ../nbs/01_audio.ipynb #5e1a7c02
+_listening = ContextVar('_listening', default=None)   # the innermost list of `noted`, of this thread alone
+
+def warn_audio(
+    text:str,     # what is odd, and what was done
+    stacklevel=1, # 1: the caller of the function that calls this
+):
+    "Add to the notes of the `noted` that is open in this thread; without one, warn (`AudioWarning`)."
+    notes = _listening.get()
+    if notes is None: warnings.warn(text, AudioWarning, stacklevel=stacklevel+2)
+    elif text not in notes: notes.append(text)
+
+@contextlib.contextmanager
+def noted():
+    "A list of what `warn_audio` says meanwhile in this thread, each text once."
+    notes = []
+    token = _listening.set(notes)
+    try: yield notes
+    finally: _listening.reset(token)
 
 # %% ../nbs/01_audio.ipynb #f2d69956
 def check_rate(
@@ -85,6 +107,58 @@ def check_audio(
     _check_finite(x, name)
     return x
 
+# %% ../nbs/01_audio.ipynb #5e1a7c05
+def _mirrored(wav, mean):
+    "Numbers of the channels of `(C,T)` that take the others away from their mean; none for an ordinary recording."
+    power = wav.square().mean(-1)
+    if not mean.square().mean() < .04*power.sum()/len(wav)**2: return []
+    first = (power >= .01*power.max()).nonzero()[0,0]     # whose sign counts: alike in all versions of a recording
+    return (wav @ wav[first] < 0).nonzero()[:,0].tolist()
+
+def down_mix(
+    wav:Tensor,   # `(C,T)`
+    name="audio", # how to call it in the warning
+)->Tensor:        # `(T,)`
+    "The mean of the channels; those that cancel the others are turned over first, with an `AudioWarning`."
+    mean = wav.mean(0)
+    if len(wav) > 1 and not mean.isfinite().all(): mean = wav.double().mean(0).float()
+    turned = _mirrored(wav, mean) if len(wav) > 1 else []
+    if not turned: return mean
+    warn_audio(f"{name}: the channels cancel each other; channel {', '.join(str(c+1) for c in turned)} was turned over before the mean was taken", 2)
+    sign = torch.ones_like(wav[:,:1])
+    sign[turned] = -1
+    return (sign*wav).mean(0)
+
+# %% ../nbs/01_audio.ipynb #5e1a7c08
+def dc_offset(
+    total:Tensor,    # `(C,)` sum of the samples of each channel, float64
+    power:Tensor,    # `(C,)` sum of their squares, float64
+    n:int,           # samples of a channel
+    sample_rate:int, # Hz
+)->Tensor:           # `(C,1)` float64; 0 where there is none to speak of
+    "The constant that a channel's samples have in common."
+    mean = total/max(1, n)
+    counts = (mean.abs() >= .05*(power/max(1, n)).sqrt()) & (4*n >= sample_rate)
+    return torch.where(counts, mean, 0.)[:,None]
+
+def extreme(
+    level:float, # RMS or peak
+    low=-30,     # powers of two between which all is well
+    high=30,
+)->int:          # 0 for what is well, and for silence
+    "The power of two that an extreme level is near."
+    if level==0 or 2.**low <= level <= 2.**high: return 0
+    return math.frexp(level)[1]
+
+def times_two_to(
+    k:int,      # exponent; 0 returns `wav` itself
+    wav:Tensor, # any shape
+)->Tensor:      # float32, finite
+    "A waveform times a power of two."
+    if not k: return wav
+    top = torch.finfo(torch.float32).max
+    return (wav.double()*2.**k).clamp(-top, top).float()
+
 # %% ../nbs/01_audio.ipynb #115e9797
 def hz_to_mel(
     f, # Hz, array or number
@@ -136,7 +210,7 @@ def show(
     "Draw the log-mel spectrogram over time."
     import matplotlib.pyplot as plt
     if ax is None: ax = plt.subplots(figsize=(8.5,2.6), dpi=80, layout='constrained')[1]
-    wav = check_audio(wav, sample_rate).mean(0).detach().cpu()
+    wav = down_mix(check_audio(wav, sample_rate).detach()).cpu()
     n_fft = 2**round(math.log2(sample_rate*.032))   # about 32 ms
     hop = max(sample_rate//100, len(wav)//600)      # a frame for a pixel at most
     mel = LogMel(sample_rate, n_fft, hop, 80, 0)(wav).T * 10/math.log(10)
@@ -159,7 +233,7 @@ def play(
     import soundfile as sf
     from IPython.display import Audio
     wav = check_audio(wav, sample_rate).detach().cpu()[:, :10*sample_rate]
-    if len(wav)>2: wav = wav.mean(0, keepdim=True)
+    if len(wav)>2: wav = down_mix(wav)[None]
     if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
     sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.8)
@@ -269,7 +343,7 @@ def batch_resample(
     from_rate,to_rate = check_rate(from_rate),check_rate(to_rate)
     torchaudio,reason = _torchaudio()
     if torchaudio is None:
-        if wav.is_cuda: warnings.warn(f"resampling on the CPU, because torchaudio cannot be imported ({reason})", AudioWarning, stacklevel=2)
+        if wav.is_cuda: warn_audio(f"resampling on the CPU, because torchaudio cannot be imported ({reason})")
         return resample(wav, from_rate, to_rate)
     out = torchaudio.functional.resample(wav, from_rate, to_rate, lowpass_filter_width=64, rolloff=.95, resampling_method='sinc_interp_kaiser')
     return fit_length(out, max(1, round(wav.shape[-1]*to_rate/from_rate)))
@@ -474,7 +548,7 @@ def _read(path:Path, f, start:float, seconds)->Tensor:
     except RuntimeError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
     if not len(x): raise EmptyAudioError(f"{path} has a header but no samples (its header says {promised}); record, copy or download it again")
     there,end = first+len(x),promised if wanted<0 else min(promised, first+wanted)
-    if there<end: warnings.warn(f"{path} is cut short: {there} of {promised} samples are there; copy or download it again", AudioWarning, stacklevel=3)
+    if there<end: warn_audio(f"{path} is cut short: {there} of {promised} samples are there; copy or download it again", 2)
     return torch.from_numpy(np.ascontiguousarray(x.T))
 
 # %% ../nbs/01_audio.ipynb #3e0aeaa9
@@ -491,7 +565,7 @@ def load_audio(
     if sample_rate is not None: check_rate(sample_rate, str(path))
     with _open(path) as f: wav,rate = _read(path, f, start, seconds),f.samplerate
     _check_finite(wav, str(path))
-    if mono: wav = wav.mean(0)
+    if mono: wav = down_mix(wav, str(path))
     if sample_rate is None or sample_rate==rate: return wav,rate
     return resample(wav, rate, sample_rate),int(sample_rate)
 
@@ -499,8 +573,8 @@ def load_audio(
 def _clip(wav:Tensor, name:str)->Tensor:
     "Clip to full scale, with a warning that counts what was over."
     over = int((wav.abs()>1).sum())
-    if over: warnings.warn(f"{name}: {over} of {wav.numel()} samples are over full scale (peak {float(wav.abs().max()):.2f}) and were clipped; "
-                           "lower the level, or save as WAV with subtype='FLOAT'", AudioWarning, stacklevel=3)
+    if over: warn_audio(f"{name}: {over} of {wav.numel()} samples are over full scale (peak {float(wav.abs().max()):.2f}) and were clipped; "
+                           "lower the level, or save as WAV with subtype='FLOAT'", 2)
     return wav.clamp(-1, 1)
 
 BITS = dict(PCM_S8=8, PCM_U8=8, PCM_16=16, PCM_24=24, PCM_32=32, ALAC_16=16, ALAC_20=20, ALAC_24=24, ALAC_32=32)   # codings that have steps

@@ -225,9 +225,8 @@ def extract(
 # %% ../nbs/61a_doors.ipynb #64d221d6
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
-    from weakse.audio import AudioError
+    from weakse.audio import AudioError, noted
     from weakse.extraction import detect_file
-    from weakse.inference import noted
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
         with noted() as notes: events,seconds = detect_file(path, detector, threshold, repair=repair, progress=progress),_seconds(path)

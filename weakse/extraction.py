@@ -7,17 +7,19 @@ __all__ = ['resolve_classes', 'detect_long', 'write_events', 'Wish', 'vocabulary
            'extract_file', 'extract_files']
 
 # %% ../nbs/47_extraction.ipynb #58fc1e31
-import math, os, warnings
+import math, os
 import numpy as np, pandas as pd, soundfile as sf, torch
 from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import BITS, _open, write_samples, AudioError, AudioWarning, NonFiniteAudioError, check_audio, check_rate, rms_db, stft, istft
+from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, down_mix, noted, rms_db,
+    stft, istft, warn_audio, write_samples)
 from .detectors import detect, load_detector
 from .files import atomic_path
-from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, noted, overlap_stretches, run_key, _coding, _density, _finite, _jobs, _on_grid, _plan,
-                              _refuse_collisions, _refuse_unwritable, _rms, _survey, _tags, _without_clean, _write_stretches)
+from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
+    run_key, _coding, _density, _finite, _jobs, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms, _single, _Sums,
+    _survey, _tags, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
 from .params import check_limits
 from .systems import System, load_system
@@ -27,7 +29,7 @@ _demo_bands = dict(Speech=(250, 1500), Hum=(0, 250), Whistle=(1500, 8000))   # H
 
 def _demo_masks(q):
     "`(K, Q)` the share of every frequency bin that each class owns."
-    hz = torch.linspace(0, 8000, q)
+    hz = torch.linspace(0, 8000, q, dtype=torch.float32, device='cpu')
     return torch.stack([((hz >= low) & (hz < high)).float() for low,high in _demo_bands.values()])
 
 def _demo_bands_of(wav, cond, clean, rate):
@@ -49,7 +51,7 @@ class _DemoDetector:
 
 def _demo_scene(seconds=4.0, rate=16000):
     "`(T,)` a sweep throughout, a hum in the first half, a whistle in the second."
-    t = torch.arange(round(seconds*rate))/rate
+    t = torch.arange(round(seconds*rate), dtype=torch.float32, device='cpu')/rate
     sweep = torch.sin(2*torch.pi*(600*t + 30*torch.sin(2*torch.pi*t)))
     return 0.2*sweep + 0.1*torch.sin(2*torch.pi*120*t)*(t < seconds/2) + 0.1*torch.sin(2*torch.pi*3000*t)*(t >= seconds/2)
 
@@ -92,7 +94,7 @@ def detect_long(
     step,side,found = round(seconds*sample_rate),round(context*sample_rate),[]
     for a in tqdm(range(0, n, step), desc="detect", unit='min', disable=not progress or n <= step):
         first,end = max(0, a-side),min(n, a+step+side)
-        with torch.inference_mode(): events = detect(_mono(read, first, end), sample_rate, detector, threshold)
+        with torch.inference_mode(): events = detect(down_mix(read(first, end)), sample_rate, detector, threshold)
         events[['onset','offset']] = (events[['onset','offset']] + first/sample_rate).clip(a/sample_rate, min(n, a+step)/sample_rate)
         found.append(events[events.onset < events.offset])
     return _join_events(pd.concat(found, ignore_index=True))
@@ -210,11 +212,11 @@ class Extraction:
 def _estimates(system, x, rate, wish, progress, **options):
     "`{class: (C, T)}` float64 on the grid of `x`; those to drop are taken out before the others are searched."
     exact,found = x.double(),{}
-    left = exact
+    left,offset = exact,_Sums().add(x).level(rate)[1]
     for c in tqdm(sorted(wish.verbs, key=lambda c: wish.verbs[c] != 'drop'), desc="extract", unit='class', disable=not progress):
         if wish.verbs[c] != 'drop' and 'drop' in wish.verbs.values() and left is exact: left = exact - sum(found.values())
-        now = left.float()
-        plan = _plan_of(system, rate, _level(left), len(x), x.shape[-1], c, **options)
+        now = _single(left)
+        plan = _plan_of(system, rate, _level(left if offset is None else left-offset), len(x), x.shape[-1], c, offset=offset, **options)
         found[c] = _on_grid(exact, torch.cat(list(overlap_stretches(read=lambda a,b: now[:, a:b], **plan)), -1))
     return found
 
@@ -288,13 +290,15 @@ def _once(read):
         return last[a,b]
     return cached
 
-def _file_plan(system, read, n, rate, rms, n_channels, wish, **options):
+def _file_plan(system, part, wish, **options):
     "Keyword arguments of `overlap_stretches` that give what is kept."
-    def plan(c, level): return _plan_of(system, rate, level, n_channels, n, c, **options)
+    read,n,rms,offset = part.read,part.n,part.level,part.offset
+    def plan(c, level): return _plan_of(system, part.info.sample_rate, level, part.info.channels, n, c, offset=offset, **options)
+    def level(x): return _level(x if offset is None else x.double()-offset)
     drops = {c: plan(c, rms) for c,v in wish.verbs.items() if v=='drop'}
     def left(read): return _once(lambda a,b: read(a, b) - sum(p['f'](read, a, b) for p in drops.values())) if drops else read
     short = drops and n <= next(iter(drops.values()))['block']
-    others = {c: plan(c, _level(left(read)(0, n)) if short else rms) for c in wish.verbs if c not in drops}
+    others = {c: plan(c, level(left(read)(0, n)) if short else rms) for c in wish.verbs if c not in drops}
     def f(read, a, b):
         read = _once(read)
         what,out = left(read),wish.rest*read(a, b)
@@ -311,15 +315,16 @@ def _lay_down(stretches, path, info, read):
         for kept in stretches:
             if not torch.isfinite(kept).all(): raise NonFiniteAudioError("the system made NaN or infinite samples: nothing was written; please report it")
             end = at + kept.shape[-1]
-            peak = max(peak, kept.abs().max().item(), (read(at, end)-kept).abs().max().item())
+            peak = max(peak, kept.abs().max().item(), (read(at, end).double()-kept).abs().max().item())
             write_samples(file, kept.float())
             at = end
     return peak
 
 def _common_gain(peak, subtype):
     "1, or the factor that keeps both files below full scale."
-    full = 2**(BITS.get(subtype, 16)-1)
-    return 1.0 if subtype in ('FLOAT','DOUBLE') or peak*full <= full-1 else (full-2)/(full*peak)
+    full,top = 2**(BITS.get(subtype, 16)-1),torch.finfo(torch.float32).max
+    if subtype in ('FLOAT','DOUBLE'): return 1.0 if peak <= top else top/(2*peak)
+    return 1.0 if peak*full <= full-1 else (full-2)/(full*peak)
 
 def _halves(x, kept, gain, subtype):
     "`kept, removed`, in whole steps where the coding has steps."
@@ -356,7 +361,7 @@ def detect_file(
     "Which classes are heard in a file of any length, from when to when. Raises as `load_audio` does."
     check_limits('detect_file', dict(threshold=threshold))
     part = _survey(path, repair=repair)
-    for note in part.repaired(): warnings.warn(f"{path}: {note}", AudioWarning, stacklevel=2)
+    for note in part.repaired(): warn_audio(f"{path}: {note}")
     return detect_long(part.read, part.n, part.info.sample_rate, detector, threshold, progress=progress)
 
 def extract_file(
@@ -391,7 +396,7 @@ def extract_file(
         if _coding(info, outs[1], subtype) != (form, coding): raise ValueError(f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so that they add up")
         ears,events = _listen(read, n, info.sample_rate, detector if part.rms else None, progress)
         wish = _asked(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
-        plan,key = _file_plan(system, read, n, info.sample_rate, part.rms, info.channels, wish, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
+        plan,key = _file_plan(system, part, wish, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
         stretches = checkpointed_stretches(outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
         gain_db = _extract_to(outs, part, form, coding, stretches, **_density(path, info, coding))
     notes += part.notes()

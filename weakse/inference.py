@@ -5,23 +5,25 @@
 # %% auto #0
 __all__ = ['Reach', 'unet_frames', 'reach', 'system_reach', 'overlap_stretches', 'overlap_add', 'local_level', 'enhance',
            'condition_of', 'NotDetectedError', 'extract_sequence', 'show_enhancement', 'run_key',
-           'checkpointed_stretches', 'noted', 'enhance_file', 'OutputCollisionError', 'enhance_files', 'enhance_pairs',
+           'checkpointed_stretches', 'enhance_file', 'OutputCollisionError', 'enhance_files', 'enhance_pairs',
            'real_time_factor']
 
 # %% ../nbs/43_inference.ipynb #de6a22af
-import bisect, contextlib, copy, dataclasses, functools, glob, hashlib, math, os, tempfile, time, warnings
+import bisect, contextlib, copy, dataclasses, functools, glob, hashlib, math, os, tempfile, time
 import numpy as np, pandas as pd, soundfile as sf, torch
 from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, AudioWarning, EmptyAudioError, NonFiniteAudioError, _open, _read, audio_info, check_audio, check_rate, check_span, dithering, fit_length,
-                          in_order_only, load_audio, resample, save_audio, show, sound_files, write_samples)
-from .detectors import load_detector
+from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read,
+    audio_info, check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
+    noted, resample, save_audio, show, sound_files, times_two_to, write_samples)
+from .detectors import _audible, load_detector
 from .files import atomic_path, check_output, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
+from .scale import torch_threads
 from .systems import Network, System, load_system
 from .tasks import pick_precision
 from .terminal import plain
@@ -94,7 +96,7 @@ def overlap_stretches(
     "Run `f` block after block and cross-fade the results. Raises `ValueError` for an overlap over half a block."
     if block < 1 or not 0 <= overlap <= block/2: raise ValueError(f"blocks of {block} samples with an overlap of {overlap}: the overlap must lie between 0 and half a block")
     half,carry = overlap//2,None
-    rise = torch.sin(torch.pi/2*(torch.arange(2*half)+0.5)/max(1, 2*half)).square()
+    rise = torch.sin(torch.pi/2*(torch.arange(2*half, dtype=torch.float32, device='cpu')+0.5)/max(1, 2*half)).square()
     for i in range(max(0, first-1), -(-n//block)):
         a,b = max(0, i*block-half) if i else 0,min(n, (i+1)*block)
         out = f(read, a, min(n, b+half)).clone()
@@ -126,7 +128,7 @@ def local_level(
 )->Tensor:          # `(C, T)` RMS, float64
     "RMS of the `window` samples around each sample; at the ends of the recording, of its first and last `window`."
     power,n = torch.nn.functional.pad(wav.double().square().cumsum(-1), (1, 0)),wav.shape[-1]
-    start = (torch.arange(n)+first-window//2).clamp(0, max(0, min(total, first+n)-window)).sub(first).clamp_min(0)
+    start = (torch.arange(n, device=wav.device)+first-window//2).clamp(0, max(0, min(total, first+n)-window)).sub(first).clamp_min(0)
     end = (start+window).clamp_max(n)
     return ((power[:, end]-power[:, start]).clamp_min(0)/(end-start)).sqrt()
 
@@ -187,16 +189,22 @@ class _Local:
         "Samples a to b of the estimate, `(C, b-a)`."
         to,rate = self.system.sample_rate,self.rate
         low,high,since,first,last = self.span(a, b, n)
-        x,level = resample(read(first, last), rate, to),self.level
+        wav = read(first, last)
+        k = extreme(float(wav.abs().max()), low=-math.inf, high=50) if wav.numel() else 0   # only a stream gets here with such a peak
+        x = resample(times_two_to(-k, wav), rate, to)
         if to != rate: x[x.abs() < _inaudible] = 0
-        if self.window is not None:
-            level = local_level(x if self.own else x.square().mean(0, keepdim=True).sqrt(), self.window, since, n if n==math.inf else round(n*to/rate))
-            level = (level[:, low-since:high-since]/self.wanted).clamp_min(1e-12).float()
+        level = self._level(x, since, n if n==math.inf else round(n*to/rate))[:, low-since:high-since]
         y = _run(self.system, x[:, low-since:high-since]/level, self.cond, None, self.precision)*level
         up = to//math.gcd(to, rate)
         start = -(-low//up)                                          # the next place where both rates have a sample
         y = fit_length(resample(y[:, start*up-low:], to, rate), b-start*up*rate//to)
-        return y[:, a-start*up*rate//to:]
+        return times_two_to(k, y[:, a-start*up*rate//to:])
+
+    def _level(self, x, since, total):
+        "What `x`, which begins at sample `since` of `total`, is divided by, `(C or 1, T)`."
+        if self.window is None: return x.new_full((1, x.shape[-1]), self.level)
+        level = local_level(x if self.own else x.square().mean(0, keepdim=True).sqrt(), self.window, since, total)
+        return (level/self.wanted).clamp_min(1e-12).float()
 
 # %% ../nbs/43_inference.ipynb #6b4faa17
 def _options(system, rate, block, overlap, context):
@@ -218,20 +226,24 @@ def _share(system, strength):
     if not 0 <= strength <= 1: raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
     return strength
 
-def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, block, overlap, precision, clean=None, context=None):
-    "Keyword arguments of `overlap_stretches` for a recording of `n` samples."
+def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, block, overlap, precision, clean=None, context=None, offset=None):
+    "Keyword arguments of `overlap_stretches` for a recording of `n` samples; `rms` is the level without the `offset` `(C, 1)`, which a network is not shown."
     system = system.at(rate)
     strength = _share(system, strength)
     cond = target if isinstance(target, Tensor) else system.condition(target, condition)
     far,size,share = _options(system, rate, block, overlap, context)
     local = None if far is None else _local_of(system, rate, cond, far, precision)
-    size = size or n
+    size,far_off = size or n,extreme(rms)
+    rms = math.ldexp(rms, -far_off)
     gain = _wanted(system)/rms if system.vocabulary is not None and rms > 0 else 1.0
     brief = local is None or local.window is None or round(n*system.sample_rate/rate) <= local.window     # one level holds for all of it
     if local is not None and brief and not local.own: local = dataclasses.replace(local, window=None, level=1/gain)
     whole = local is None or (brief and n <= size)
+    clean = clean if clean is None else times_two_to(-far_off, clean)
     def f(read, a, b):
-        y = _whole(system, read(a, b), rate, cond, gain, precision, clean) if whole else local.estimate(_padded(read, n), a, b, max(n, rate//20))
+        shown = _shown(read, offset if _learned(system) else None, far_off)
+        y = _whole(system, shown(a, b), rate, cond, gain, precision, clean) if whole else local.estimate(_padded(shown, n), a, b, max(n, rate//20))
+        y = times_two_to(far_off, y)
         return y if strength==1 else strength*y + (1-strength)*read(a, b)
     return dict(f=f, n=n, block=size, overlap=0 if n <= size else share)
 
@@ -243,10 +255,41 @@ def _local_of(system, rate, cond, far, precision):
     own = window is not None and getattr(getattr(system, 'model', None) and getattr(system.model, 'extractor', system.model), 'normalise', False)
     return _Local(_at_level_one(system) if own else system, rate, cond, far, window, own, 1. if own else _wanted(system), precision)
 
+def _learned(system):
+    "Has it been trained, on sounds without an offset? A filter sees to the offset itself."
+    return system.vocabulary is not None or hasattr(system, 'model')
+
+def _shown(read, offset, far_off):
+    "`read` without the offset, and of a level that float32 can square."
+    if offset is None and not far_off: return read
+    return lambda a,b: times_two_to(-far_off, read(a, b) if offset is None else (read(a, b).double()-offset).float())
+
 def _padded(read, n): return lambda a,b: fit_length(read(min(a, n), min(b, n)), b-a)
 
 
 def _rms(energy_sum, count): return math.sqrt(energy_sum/count)
+
+@dataclass
+class _Sums:
+    "What is known of the levels of a recording that is read piece by piece."
+    n:int=0           # samples
+    energy:float=0.   # of all channels
+    total:object=0.   # `(C,)` sum of samples
+    power:object=0.   # `(C,)` sum of squares
+
+    def add(self, wav):
+        "Take in `(C, t)`; returns itself."
+        exact,squares = wav.double(),wav.double().square()
+        self.n,self.energy = self.n+wav.shape[-1],self.energy+squares.sum().item()
+        self.total,self.power = self.total+exact.sum(-1),self.power+squares.sum(-1)
+        return self
+
+    def level(self, rate):
+        "RMS without the offset, and the offset `(C, 1)`; None where there is none."
+        offset = dc_offset(self.total, self.power, self.n, rate)
+        if not offset.any(): return _rms(self.energy, self.n*len(offset)),None
+        left = self.energy - self.n*offset.square().sum().item()
+        return _rms(left if left > 1e-12*self.energy else 0., self.n*len(offset)),offset
 
 # %% ../nbs/43_inference.ipynb #58c08a75
 def enhance(
@@ -269,9 +312,9 @@ def enhance(
     if clean is not None:
         clean = check_audio(clean, sample_rate, "clean").detach().cpu()
         if clean.shape != x.shape: raise ValueError(f"wav has shape {tuple(x.shape)} and clean {tuple(clean.shape)}: they must be equal, sample by sample")
-    rms = _rms(x.double().square().sum().item(), x.numel())
+    rms,offset = _Sums().add(x).level(sample_rate)
     plan = _plan(system, sample_rate, rms, len(x), x.shape[-1], target=target, condition=condition, strength=strength, block=block,
-                 overlap=overlap, precision=precision, clean=clean, context=context)
+                 overlap=overlap, precision=precision, clean=clean, context=context, offset=offset)
     stretches = _with_progress(overlap_stretches(read=lambda a,b: x[:, a:b], **plan), plan['n'], sample_rate, progress)
     out = torch.cat(list(stretches), -1).reshape(np.shape(wav))
     return out.to(wav.device) if isinstance(wav, Tensor) else out.numpy()
@@ -291,7 +334,7 @@ def condition_of(
     "The vector that asks for a target. Raises `UnknownClassError` with the nearest names, `UnusableReferenceError`, or `ValueError` for what is no target."
     if system.vocabulary is None: raise ValueError(f"system `{system.name}` takes no condition, so it cannot be told what to extract: use one that was trained with classes")
     if isinstance(target, str): return _by_name(system, target)
-    if isinstance(target, (Tensor, np.ndarray)): return _by_embedding(system, torch.as_tensor(target).detach().float().cpu())
+    if isinstance(target, (Tensor, np.ndarray)): return _by_embedding(system, torch.as_tensor(target, device='cpu').detach().float().cpu())
     references = target if isinstance(target, list) else [target]
     if not references: raise UnusableReferenceError("the list of references is empty: give one recording of the sound at least, or the name of a class")
     return torch.stack([_embed(system, r, f"reference {i+1} of {len(references)}") for i,r in enumerate(references)]).mean(0)
@@ -326,6 +369,11 @@ def _on_grid(
     too_fine = (x*(2**48/top)).frac() != 0
     return torch.where(too_fine, 0., (estimate.double()*(2**24/top)).round()*(top/2**24))
 
+def _single(x):
+    "float32; what is beyond its range is at the end of it."
+    top = torch.finfo(torch.float32).max
+    return x.clamp(-top, top).float()
+
 class NotDetectedError(ValueError):
     "A class that is asked for is not in the recording."
 
@@ -335,7 +383,7 @@ def _check_present(names, x, rate, system, detector):
     else:
         detector = load_detector(detector) if isinstance(detector, (str, os.PathLike)) else detector
         vocabulary = detector.vocabulary
-        with torch.inference_mode(): probs = dict(zip(vocabulary.names, detector.tags(resample(x.mean(0, keepdim=True), rate, detector.sample_rate))[0].tolist()))
+        with torch.inference_mode(): probs = dict(zip(vocabulary.names, detector.tags(resample(_audible(x), rate, detector.sample_rate))[0].tolist()))
     heard = vocabulary.decode([probs[n] for n in vocabulary.names])
     for name in (vocabulary.names[vocabulary.index(n)] for n in names):
         if name not in heard:
@@ -361,11 +409,11 @@ def extract_sequence(
     rate = system.sample_rate if sample_rate is None else sample_rate
     x,conds = check_audio(mix, rate).detach().cpu(),_all_conditions(system, conditions)
     if detector is not None: _check_present([c for c in conditions if isinstance(c, str)], x, rate, system, detector)
-    rms,exact,found,share = _rms(x.double().square().sum().item(), x.numel()),x.double(),[],_share(system, strength)
+    (rms,offset),exact,found,share = _Sums().add(x).level(rate),x.double(),[],_share(system, strength)
     residual = exact
     for cond in tqdm(conds, desc="extract", unit='target', disable=not progress):
-        now = residual.float()
-        plan = _plan(system, rate, rms, len(x), x.shape[-1], target=cond, condition=None, strength=1., block=block, overlap=overlap, precision=precision)
+        now = _single(residual)
+        plan = _plan(system, rate, rms, len(x), x.shape[-1], target=cond, condition=None, strength=1., block=block, overlap=overlap, precision=precision, offset=offset)
         target = _on_grid(exact, share*torch.cat(list(overlap_stretches(read=lambda a,b: now[:, a:b], **plan)), -1))
         residual = residual - target
         found.append((target.reshape(np.shape(mix)), residual.reshape(np.shape(mix))))
@@ -417,6 +465,8 @@ class _Part:
     repair:bool    # zeros stand for NaN and infinite samples
     n:int=0        # samples
     rms:float=0.
+    level:float=0. # RMS without the offset
+    offset:object=None # `(C, 1)`, or None
     bad:int=0      # NaN and infinite samples
     bad_at:int=0   # the first of them
     keep:object=None # folder of a decoded copy, which goes with this
@@ -455,15 +505,16 @@ def _survey(path, start=0., seconds=None, repair=False, step=5):
     "The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what cannot be used."
     opened,info,keep = _searchable(Path(path))
     check_span(start, seconds, path)
-    part,power = _Part(opened, info, round(start*info.sample_rate), repair, keep=keep),0.0
+    part,sums = _Part(opened, info, round(start*info.sample_rate), repair, keep=keep),_Sums()
     step = max(1, min(step*info.sample_rate, 2**22//info.channels))  # what is in memory counts channels too
     end = max(1, info.frames-part.first) if seconds is None else max(1, round(min(seconds*info.sample_rate, 2**53)))
     for a in range(0, end, step):
         if a and part.first+a >= info.frames: break                  # `seconds` asks for more than there is
         wav = _stretch(part, a, a+step if seconds is None else min(end, a+step))    # to the end means beyond it: then a file cut short says so
-        part.n += wav.shape[-1]; power += wav.double().square().sum().item()
+        sums.add(wav)
         if wav.shape[-1] < step: break
-    part.rms = _rms(power, part.n*info.channels)
+    part.n,part.rms = sums.n,_rms(sums.energy, sums.n*info.channels)
+    part.level,part.offset = sums.level(info.sample_rate)
     return part
 
 def _stretch(part, a, b):
@@ -609,15 +660,6 @@ def checkpointed_stretches(
         part.unlink(missing_ok=True); side.unlink(missing_ok=True)
 
 # %% ../nbs/43_inference.ipynb #c2b70248
-@contextlib.contextmanager
-def noted():
-    "A list that holds, afterwards, each `AudioWarning` once."
-    notes = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter('always', AudioWarning)
-        yield notes
-    notes[:0] = dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, AudioWarning))
-
 def enhance_file(
     path,             # sound file
     out,              # file to write; the suffix chooses the format
@@ -644,7 +686,7 @@ def enhance_file(
     with noted() as notes:
         part = _survey(path, start, seconds, repair)
         rate,channels,coding = part.info.sample_rate,part.info.channels,_coding(part.info, out, subtype)
-        plan,key = _plan(system, rate, part.rms, channels, part.n, **how),run_key(path, system, part=(part.first, part.n, repair), **how)
+        plan,key = _plan(system, rate, part.level, channels, part.n, offset=part.offset, **how),run_key(path, system, part=(part.first, part.n, repair), **how)
         stretches = checkpointed_stretches(out, key, channels, plan, part.read, rate if progress else None)
         clipped = _write_stretches(out, stretches, rate, channels, *coding, part.n, _tags(part.path), dither, **_density(path, part.info, coding[1], bitrate))
     if clipped: notes.append(f"{clipped} samples over full scale were clipped")
@@ -731,14 +773,6 @@ def enhance_files(
     return pd.DataFrame(rows, columns=['input','output','seconds','status','message'])
 
 # %% ../nbs/43_inference.ipynb #a56f466e
-@contextlib.contextmanager
-def _threads(n):
-    "Run torch with `n` threads, then as before."
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try: yield
-    finally: torch.set_num_threads(before)
-
 def _pair_names(folder, needs_clean):
     "File names of a split, all of them checked before the first is enhanced."
     names = [p.name for p in sound_files(folder/'noisy', '*')]
@@ -764,7 +798,7 @@ def enhance_pairs(
     names,total = _pair_names(pairs, system.needs_clean),0.0
     inputs = [pairs, *(pairs/p for p in ('clean','noisy')), *(pairs/p/n for p in ('clean','noisy') for n in names)]
     check_output(out, inputs, folder=True)
-    with _threads(threads), atomic_path(out, inputs) as tmp:
+    with torch_threads(threads), atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         for name in tqdm(names, desc=f"enhance with {system.name}", unit='file', disable=not progress):
             noisy,rate = load_audio(pairs/'noisy'/name, mono=False)
@@ -785,8 +819,8 @@ def real_time_factor(
 )->dict:                # seconds_per_second, times_real_time, memory_mb (gained over a 28-s recording)
     "Seconds of computing per second of audio, for a file of noise."
     import resource, tempfile
-    system,noise = load_system(system),0.1*torch.randn(round(28*sample_rate), generator=torch.Generator().manual_seed(0))
-    with tempfile.TemporaryDirectory() as folder, _threads(threads):
+    system,noise = load_system(system),0.1*torch.randn(round(28*sample_rate), generator=torch.Generator('cpu').manual_seed(0), dtype=torch.float32, device='cpu')
+    with tempfile.TemporaryDirectory() as folder, torch_threads(threads):
         short,long = Path(folder)/'short.wav',Path(folder)/'long.wav'
         save_audio(short, noise, sample_rate)
         with sf.SoundFile(long, 'w', sample_rate, 1, 'PCM_16') as file:

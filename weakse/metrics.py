@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
-from .audio import load_audio,resample,sound_files
+from .audio import _as_float,load_audio,noted,resample,sound_files
 from .scale import pmap
 
 # %% ../nbs/50_metrics.ipynb #b39acc8c
@@ -25,12 +25,15 @@ class LengthError(MetricError):
     "The two signals differ in length, so no sample has a partner."
 
 # %% ../nbs/50_metrics.ipynb #678866a9
+_integers = ('uint8','int8','int16','int32')   # samples of a file; scaled as everywhere, so that they compare with floats
+
 def _vector(
     wav,      # `(T,)` or `(1,T)`: tensor, array or list
     name:str, # which signal this is, for the message
 )->np.ndarray: # `(T,)` float64
     "One finite channel in double precision. Raises `MetricError`."
-    x = np.asarray(wav.detach().cpu() if isinstance(wav, torch.Tensor) else wav, dtype=np.float64)
+    x = np.asarray(wav.detach().cpu() if isinstance(wav, torch.Tensor) else wav)
+    x = _as_float(x, f'the {name}').double().numpy() if x.dtype.name in _integers else x.astype(np.float64)
     if x.ndim==2 and len(x)==1: x = x[0]
     if x.ndim!=1: raise MetricError(f"the {name} has shape {x.shape}, one channel `(T,)` is expected; score channels one by one")
     bad = ~np.isfinite(x)
@@ -383,18 +386,21 @@ def _load_pair(
     if len(c)!=len(e): _two(c, e)
     return (c,e,rate) if rate<=highest else (resample(c, rate, highest),resample(e, rate, highest),highest)
 
+def _told(text, *paths):
+    "A message with short paths: a result must not depend on where it was made."
+    for p in paths: text = text.replace(str(p), f'{p.parent.name}/{p.name}')
+    return text
+
 def _score_file(
     item,   # (name, clean path, estimate path, highest rate in Hz, samples of tolerance)
-)->dict:    # file, metrics, failed
+)->dict:    # file, metrics, failed, notes
     "Scores of one pair of files; a pair that cannot be compared has no value and a reason."
     name,clean,estimate,*how = item
     try:
-        scores = score_pair(*_load_pair(clean, estimate, *how))
-        return dict(file=name, **{k: float(f'{scores[k]:.8g}') for k in metric_names}, failed=scores['failed'])   # below that: rounding of another run
-    except (ValueError,OSError) as error:
-        why = str(error)
-        for p in (clean,estimate): why = why.replace(str(p), f'{p.parent.name}/{p.name}')   # a result must not depend on where it was made
-        return _without(name, why)
+        with noted() as notes: scores = score_pair(*_load_pair(clean, estimate, *how))
+        values = {k: float(f'{scores[k]:.8g}') for k in metric_names}   # below that: rounding of another run
+        return dict(file=name, **values, failed=scores['failed'], notes=[_told(n, clean, estimate) for n in notes])
+    except (ValueError,OSError) as error: return _without(name, _told(str(error), clean, estimate))
 
 def _without(name, why)->dict: # a row without a value
     return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
@@ -434,7 +440,7 @@ def _summary(
     return dict(mean={k: float(np.mean(v)) if v else None for k,v in values.items()},
                 interval={k: list(bootstrap_interval(v, seed)) if v else None for k,v in values.items()},
                 count={k: len(v) for k,v in values.items()},
-                files=[{'file': r['file'], **{k: r[k] if np.isfinite(r[k]) else None for k in metric_names}} for r in rows],
+                files=[{'file': r['file'], **{k: r[k] if np.isfinite(r[k]) else None for k in metric_names}, **({'note': '; '.join(r['notes'])} if r.get('notes') else {})} for r in rows],
                 failed=_failures(rows))
 
 def _settings(sample_rate, seed)->dict:

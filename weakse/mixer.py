@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 from .audio import check_audio, check_rate
 from .extraction import Wish, _estimates, _factor, _listen, _mixed, resolve_classes, vocabulary_of
-from .inference import _without_clean
+from .inference import _single, _without_clean
 from .labels import UnknownClassError, nearest_names
 from .systems import load_system
 
@@ -73,7 +73,7 @@ class Mixer:
         self.events = events if events is None else events[events['class'].isin(self.classes)].reset_index(drop=True)
         wish = Wish(dict.fromkeys(self.classes, 'gains'), {}, 1.0)
         self._stems = _estimates(self.system, self.x, sample_rate, wish, progress, block=block, overlap=overlap, context=context, precision=precision)
-        self._light = {c: s.float() for c,s in self._stems.items()}
+        self._light = {c: _single(s) for c,s in self._stems.items()}
         self.reset()
 
     def __repr__(self): return f"Mixer({self.x.shape[-1]/self.sample_rate:.1f} s: {' · '.join(self.gains)})"
@@ -124,6 +124,11 @@ def heard_gains(self:Mixer)->dict: # name -> dB
     return {n: -math.inf if n in self.muted or (self.soloed and n not in self.soloed) else db for n,db in self.gains.items()}
 
 @patch
+def _exact_mix(self:Mixer, gains, rest):
+    "The mix of samples so large that float32 cannot add them: what is beyond its range is at the end of it."
+    return _single(_mixed(self.x.double(), self._stems, gains, rest))
+
+@patch
 def render(self:Mixer):
     "The mix that the faders ask for: float32 in the shape of the recording."
     gains = {n: _factor(db, n) for n,db in self.heard_gains().items()}
@@ -131,7 +136,7 @@ def render(self:Mixer):
     out = self.x*rest
     for c,g in gains.items():
         if g != rest: out.add_(self._light[c], alpha=g-rest)
-    return self._as_given(out)
+    return self._as_given(out if out.isfinite().all() else self._exact_mix(gains, rest))
 
 # %% ../nbs/48_mixer.ipynb #5f1cf203
 @patch

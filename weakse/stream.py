@@ -10,7 +10,7 @@ import functools, math
 import numpy as np, torch
 from torch import Tensor
 from .audio import LayoutError, _as_float, _check_finite, check_rate
-from .inference import _local_of, _options, _plan, _rms, _without_clean, overlap_stretches
+from .inference import _Sums, _local_of, _options, _plan, _without_clean, overlap_stretches
 from .systems import load_system
 
 # %% ../nbs/46_stream.ipynb #016c442f
@@ -35,7 +35,6 @@ class Stream:
         self._plan_of = functools.partial(_plan, self.system, sample_rate, n_channels=n_channels, **how)
         far,self._block,share = _options(self.system, sample_rate, block, overlap, context)
         if far is None: raise ValueError(f"system `{self.system.name}` needs the whole recording before it says anything: use `enhance`, or a trained system")
-        self._endless = self._plan_of(1., n=2**62)
         cond = target if isinstance(target, Tensor) else self.system.condition(target, condition)
         self._half,self._local = share//2,_local_of(self.system, sample_rate, cond, far, precision)
         self._start()
@@ -53,12 +52,18 @@ def _latency(self):
     period = math.lcm(self._block*self.system.sample_rate, self.sample_rate)//(self._block*self.system.sample_rate)   # blocks until both rates meet again
     return max(_span(self, i)[1] - max(0, i*self._block-self._half) for i in range(first+min(period, 1000)+1)) + 1
 
+def _zeros(self, n): return torch.zeros(self.n_channels, n, dtype=torch.float32, device='cpu')
+
+def _begin(self):
+    "The first block is there: its offset is the one of the stream, because a constant that changed on the way would be heard."
+    self._offset = _Sums().add(_read(self, 0, _span(self, 0)[1])).level(self.sample_rate)[1]
+    self._stretches = overlap_stretches(read=functools.partial(_read, self), **self._plan_of(1., n=2**62, offset=self._offset))
+
 def _start(self):
     "Forget everything and begin anew."
     self.latency = _latency(self)
-    self._kept,self._pushed,self._done,self._energy,self._waiting = 0,0,0,0.,[torch.zeros(self.n_channels, 0)]
-    self._ready = torch.zeros(self.n_channels, self.latency)
-    self._stretches = overlap_stretches(read=functools.partial(_read, self), **self._endless)
+    self._kept,self._pushed,self._done,self._sums,self._waiting = 0,0,0,_Sums(),[_zeros(self, 0)]
+    self._ready,self._stretches,self._offset = _zeros(self, self.latency),None,None
 Stream._start = _start
 
 def _seconds(self):
@@ -86,8 +91,10 @@ def _push(self,
     "Take in a block and give out one. Raises `AudioError` for a block that does not fit or is not finite."
     x = _checked(self, wav)
     if x.shape[-1]:
-        self._waiting.append(x); self._pushed += x.shape[-1]; self._energy += x.double().square().sum().item()
-    while self._pushed >= _span(self, self._done)[1]: _advance(self, next(self._stretches))
+        self._waiting.append(x); self._pushed += x.shape[-1]; self._sums.add(x)
+    while self._pushed >= _span(self, self._done)[1]:
+        if self._stretches is None: _begin(self)
+        _advance(self, next(self._stretches))
     out,self._ready = self._ready[:, :x.shape[-1]],self._ready[:, x.shape[-1]:]
     out = out.reshape(np.shape(wav))
     return out if isinstance(wav, Tensor) else out.numpy()
@@ -103,7 +110,10 @@ def _advance(self, stretch):
 def _flush(self):  # `(C, latency)`: what is still on its way
     "End the stream: give out the rest and be ready for another."
     n = self._pushed
-    if n: self._ready = torch.cat([self._ready, *overlap_stretches(read=functools.partial(_read, self), first=self._done, **self._plan_of(_rms(self._energy, n*self.n_channels), n=n))], -1)
+    if n:
+        rms,offset = self._sums.level(self.sample_rate)
+        plan = self._plan_of(rms, n=n, offset=self._offset if self._done else offset)
+        self._ready = torch.cat([self._ready, *overlap_stretches(read=functools.partial(_read, self), first=self._done, **plan)], -1)
     out = self._ready
     self._start()
     return out

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from .audio import check_audio, resample
+from .audio import check_audio, down_mix, extreme, resample, times_two_to
 from .files import atomic_path, read_json, write_json
 from .labels import Vocabulary
 from .models.segan import SEGAN
@@ -93,7 +93,8 @@ class System:
 def _heard(system, wav, sample_rate):
     "The listening network, and one recording as it wants it, `(1, T)`; channels are averaged."
     if not hasattr(getattr(system, 'model', None), 'listen'): raise ValueError(f"system `{system.name}` cannot listen to a recording, it has no classification branch: use `system.condition(name)`, or a system of `train_selective`")
-    wav = resample(check_audio(wav, sample_rate, 'the reference').mean(0), sample_rate, system.sample_rate)
+    wav = down_mix(check_audio(wav, sample_rate, 'the reference'), 'the reference')
+    wav = resample(times_two_to(-extreme(float(wav.abs().max())), wav), sample_rate, system.sample_rate)
     return system.model, wav[None].to(next(system.model.parameters()).device)
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ __all__ = ['KINDS', 'Detector', 'detect', 'window_starts', 'sliding_probs', 'equ
            'prepare_detector']
 
 # %% ../../nbs/20_detectors.ipynb #2ed01cd3
-import importlib, pickle, re, warnings
+import importlib, math, pickle, re, warnings
 from pathlib import Path
 from typing import Iterator, Protocol, runtime_checkable
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..audio import check_audio, check_rate, resample
+from ..audio import check_audio, check_rate, down_mix, extreme, resample, times_two_to
 from ..labels import Vocabulary
 from ..files import read_json
 
@@ -59,6 +59,11 @@ def _bridged(k, first, last, gap):
     ends = np.roll(begins, -1)                                        # the first run begins, so the last one ends
     return k[begins], first[begins], last[ends]
 
+def _audible(wav):
+    "One channel `(1, T)`, whose samples a detector can square without leaving float32."
+    mono = down_mix(wav)[None]
+    return times_two_to(-extreme(float(mono.abs().max()), low=-math.inf), mono)
+
 def _thresholds(detector, threshold):
     "One threshold a class: the given number, else the vocabulary's own."
     if threshold is None: threshold = detector.vocabulary.thresholds
@@ -75,7 +80,7 @@ def detect(
     gap:float=1.0,               # s, a shorter pause does not end an event
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard, from when to when. Raises AudioError on unusable audio."
-    wav = check_audio(wav, check_rate(sample_rate)).mean(0, keepdim=True)
+    wav = _audible(check_audio(wav, check_rate(sample_rate)))
     if isinstance(detector, (str, Path)): detector = load_detector(detector)
     seconds = wav.shape[-1]/sample_rate
     probs = detector.framewise(resample(wav, sample_rate, detector.sample_rate))[0].float().cpu().numpy()
@@ -94,7 +99,7 @@ def window_starts(
     hop:int,  # steps between two output frames
 )->tuple[Tensor, Tensor]: # `(W,)` first step of every distinct window; `(F,)` the window that serves each output frame
     "Windows centred on the output frames of a clip, moved to lie inside it."
-    centres = torch.arange(max(1, -(-n//hop)))*hop + hop//2
+    centres = torch.arange(max(1, -(-n//hop)), device='cpu')*hop + hop//2
     return (centres - size//2).clamp(0, max(0, n - size)).unique(return_inverse=True)
 
 # %% ../../nbs/20_detectors.ipynb #630af538
@@ -159,7 +164,7 @@ def clip_batches(
             wavs = [corpus.load(i) for i in chunk.tolist()]
             n = max(round(shortest*corpus.sample_rate), *(len(w) for w in wavs))
             batch = torch.stack([torch.nn.functional.pad(w, (0, n - len(w))) for w in wavs])
-            yield chunk, resample(batch, corpus.sample_rate, sample_rate), torch.tensor([len(w) for w in wavs])/corpus.sample_rate
+            yield chunk, resample(batch, corpus.sample_rate, sample_rate), torch.tensor([len(w) for w in wavs], dtype=torch.float32, device='cpu')/corpus.sample_rate
             bar.update(len(chunk))
 
 # %% ../../nbs/20_detectors.ipynb #af244d00

@@ -151,8 +151,8 @@ class SEGAN(nn.Module):
         seed=None, # of the draw; None: the seed for inference
     )->Tensor:    # `(n, code, 8)`
         "Codes for windows 0, 1, 2, ...: the first ones are the same for every `n`."
-        g = torch.Generator().manual_seed(self.z_seed if seed is None else seed)
-        return torch.randn(n, self.generator.code, WINDOW//2**len(DEPTHS), generator=g)
+        g = torch.Generator('cpu').manual_seed(self.z_seed if seed is None else seed)
+        return torch.randn(n, self.generator.code, WINDOW//2**len(DEPTHS), generator=g, dtype=torch.float32, device='cpu')
 
     def forward(self,
         mix:Tensor,       # `(B, T)` noisy speech at 16 kHz

@@ -1,0 +1,112 @@
+"""Properties of a signal that must not spoil a result unsaid: extreme levels, offsets, mirrored channels, integers; and notes that stay with their thread."""
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np, pytest, soundfile as sf, torch
+from test_systems import folders                                     # noqa: F401, a fixture
+from weakse.audio import AudioWarning, down_mix, load_audio, noted, save_audio
+from weakse.detectors import detect
+from weakse.extraction import _demo_system, _DemoDetector, _demo_scene, detect_file, extract, extract_file
+from weakse.inference import enhance, enhance_file, extract_sequence
+from weakse.metrics import score_folders, score_pair, ssnr
+from weakse.mixer import Mixer
+from weakse.scale import torch_threads
+from weakse.stream import Stream
+from weakse.systems import load_system
+
+scene,rate = _demo_scene(),16000
+levels = [1e-45, 1e-40, 1e-30, 1e-15, 1e15, 1e25, 1e37]
+
+def finite(x): return np.isfinite(np.asarray(x)).all()
+
+@pytest.mark.parametrize('gain', levels)
+@pytest.mark.parametrize('name', ['noisy', 'highpass', 'wiener', 'unet', 'selective', 'wave_unet', 'segan'])
+def test_extreme_levels_enhance(folders, name, gain):
+    system,x = load_system(folders.get(name, name)),torch.stack([scene[:16000], -scene[:16000].flip(0)])*gain
+    usual = enhance(x/gain if 1e-30 <= gain else scene[None, :16000], rate, system)
+    for block in (None, .25):
+        out = enhance(x, rate, system, block=block)
+        assert finite(out)
+    if name in ('noisy', 'highpass', 'wiener') and 1e-30 <= gain: assert (enhance(x, rate, system).double()/gain - usual).abs().max() < 1e-4*max(1, usual.abs().max())
+
+@pytest.mark.parametrize('gain', [1e-40, 1e-15, 1e25, 3.2e38])
+def test_extreme_levels_at_every_other_door(gain, tmp_path):
+    x = (scene.double()/scene.abs().max()*gain).float()
+    system = _demo_system()
+    out = extract(x, rate, keep='Hum', drop='Whistle', system=system, detector=None)
+    assert finite(out.kept) and finite(out.removed) and (out.kept+out.removed).equal(x.double())
+    mixer = Mixer(x, rate, system, None, ['Hum', 'Speech'], progress=False)
+    mixer.gains.update(dict(Hum=60., rest=-6))
+    assert finite(mixer.render())
+    assert all(finite(t) for pair in extract_sequence(system, x, ['Hum', 'Speech'], rate) for t in pair)
+    assert finite(detect(torch.stack([x, x]), rate, _DemoDetector()).score)
+    stream = Stream(system, rate, block=.5)
+    assert finite(stream.push(x)) and finite(stream.flush())
+    sf.write(tmp_path/'x.wav', x.numpy(), rate, subtype='FLOAT')
+    extract_file(tmp_path/'x.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep='Hum', system=system, detector=None)
+    enhance_file(tmp_path/'x.wav', tmp_path/'e.wav', system)
+    assert all(finite(sf.read(tmp_path/f'{n}.wav')[0]) for n in 'kre')
+
+@pytest.mark.parametrize('name', ['unet', 'selective', 'bands'])
+def test_an_offset_changes_nothing(folders, tmp_path, name):
+    system = _demo_system() if name=='bands' else load_system(folders[name])
+    x = .5*(scene-scene.mean())
+    usual,shifted = enhance(x, rate, system),enhance(x+.05, rate, system)
+    assert (usual-shifted).abs().max() < 1e-4
+    assert (enhance(x+.05, rate, system, block=.4)-enhance(x+.05, rate, system, block=100.)).abs().max() < 2e-4 or name=='bands'                           # a pure tone: rounding where the mask turns
+    sf.write(tmp_path/'x.wav', (x+.05).numpy(), rate, subtype='FLOAT')
+    enhance_file(tmp_path/'x.wav', tmp_path/'e.wav', system)
+    assert np.abs(sf.read(tmp_path/'e.wav')[0] - shifted.numpy()).max() < 1e-6
+    stream = Stream(system, rate, block=.4)
+    out = torch.cat([stream.push(x+.05), stream.flush()[0]], -1)[-len(x):]
+    assert (out-enhance(x, rate, system, block=.4)).abs().max() < 1e-2
+    kept,removed = extract(x+.05, rate, keep='Speech', system=system, detector=None)
+    assert (kept+removed).equal((x+.05).double()) and abs(float(kept.mean())) < 1e-3 and abs(float(removed.mean())-.05) < 1e-3
+
+def test_mirrored_stereo_is_heard(tmp_path):
+    ear = _DemoDetector()
+    usual = detect(scene, rate, ear)
+    assert len(usual)
+    for share in (1, .98):
+        stereo = torch.stack([scene, -share*scene])
+        with pytest.warns(AudioWarning, match='turned over'): found = detect(stereo, rate, ear)
+        assert list(found['class'])==list(usual['class'])
+        path = save_audio(tmp_path/'a.wav', stereo, rate)
+        with noted() as notes: assert list(detect_file(path, ear)['class'])==list(usual['class'])
+        assert len(notes)==1
+    plain = torch.stack([scene, .3*scene.flip(0)])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert down_mix(plain).equal(plain.mean(0))
+
+def test_mirrored_stereo_is_scored(tmp_path):
+    for name in ('clean', 'enhanced'): save_audio(tmp_path/name/'a.wav', torch.stack([scene, -.98*scene])*.5, rate)
+    row = score_folders(tmp_path/'clean', tmp_path/'enhanced', n_workers=1, progress=False)['files'][0]
+    assert row['ssnr']==35 and 'turned over' in row['note'] and str(tmp_path) not in row['note']
+
+def test_integers_are_scaled_beside_floats():
+    noisy = scene+.01*torch.randn(len(scene), generator=torch.Generator().manual_seed(0))
+    whole = (scene*2**15).round().short()
+    assert ssnr(whole.numpy(), noisy, rate)==ssnr(whole.float()/2**15, noisy, rate)
+    assert score_pair(whole, noisy, rate)['si_sdr']==score_pair(whole.float()/2**15, noisy, rate)['si_sdr']
+
+def test_threads_keep_their_notes(tmp_path):
+    data = save_audio(tmp_path/'a.wav', scene, rate).read_bytes()
+    for i in range(8): (tmp_path/f'cut{i}.wav').write_bytes(data[:len(data)//2])
+    before = len(warnings.filters)
+    def work(i): return enhance_file(tmp_path/f'cut{i%8}.wav', tmp_path/f'out{i}.wav', 'noisy')['message']
+    with ThreadPoolExecutor(8) as pool: said = list(pool.map(work, range(64)))
+    assert all('cut short' in s for s in said) and len(warnings.filters)==before
+    with pytest.warns(AudioWarning, match='cut short') as caught: load_audio(tmp_path/'cut0.wav')
+    assert caught[0].filename==__file__
+
+def test_threads_of_torch_are_set_back():
+    before = torch.get_num_threads()
+    def work(n):
+        for _ in range(50):
+            with torch_threads(n), torch_threads(1): pass
+        return torch.get_num_threads()
+    with torch_threads(3):
+        with torch_threads(1): assert torch.get_num_threads()==1
+        assert torch.get_num_threads()==3
+    with ThreadPoolExecutor(8) as pool: assert set(pool.map(work, [1, 2, 3, 4]*4))=={before}
+    assert torch.get_num_threads()==before
