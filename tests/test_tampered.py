@@ -1,5 +1,6 @@
 """Saved systems, detectors and anchors that were damaged or tampered with: loaded as they are, or refused in one line with a remedy; nothing else is raised."""
-import json, random, shutil, struct, time
+import json, random, resource, shutil, struct, time
+from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, pytest, torch
 from weakse.detectors import load_detector
@@ -126,3 +127,48 @@ def test_drawn(made, tmp_path, kind, load):
         try: load(out)
         except ValueError as e: assert '\n' not in str(e), str(e)
     assert time.perf_counter() - start < 60
+
+# -- a disk that fills at the very end ------------------------------------------------------------------------------------------------------------
+
+@contextmanager
+def small_disk(most):
+    "No file may become larger than this many bytes."
+    soft,hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try: yield
+    finally: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+def test_full_disk_after_all_steps(tmp_path, monkeypatch):
+    "The checkpoints stay, the message says where, and the next run goes on from there to the same system."
+    import weakse.paired as paired
+    from weakse.audio import save_audio
+    rng,save = np.random.default_rng(0),paired.save_system
+    for n in 'abc':
+        for part in ('clean', 'noisy'): save_audio(tmp_path/'pairs'/part/f'{n}.wav', .1*rng.standard_normal((1, 40000)).astype(np.float32), 16000)
+    options = dict(width=.1, depth=2, steps=4, batch_size=1, schedule='constant', valid_share=0., checkpoint_every=2, progress=False)
+    def full(*a, **k):
+        with small_disk(1000): return save(*a, **k)
+    monkeypatch.setattr(paired, 'save_system', full)
+    with pytest.raises(OSError) as caught: paired.train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
+    folder = tmp_path/'out.checkpoints'
+    assert 'the disk is full' in str(caught.value) and f'the checkpoints in {folder} have: run the same again' in str(caught.value)
+    assert [f.name for f in sorted(folder.glob('*'))]==['step_00000002.pt', 'step_00000004.pt'] and not list((tmp_path/'out').glob('*'))
+    monkeypatch.setattr(paired, 'save_system', save)
+    monkeypatch.setattr(paired, 'fit', lambda task, batches, steps, each, start, progress: [] if start==4 else pytest.fail(f'began at {start}'))
+    paired.train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
+    assert not folder.exists() and load_system(tmp_path/'out').name=='wave_unet'
+
+def test_checkpoint_on_a_full_disk(tmp_path):
+    "A checkpoint that cannot be written is an error of the system with its folder, and the one before stays."
+    from types import SimpleNamespace
+    from weakse.train import Checkpoint
+    save = Checkpoint(tmp_path/'c', 1, task=SimpleNamespace(state_dict=lambda: {'x': torch.zeros(10**5)}))
+    save.save(1)
+    with small_disk(10_000), pytest.raises(OSError, match='the disk is full'): save.save(2)
+    assert [f.name for f in (tmp_path/'c').iterdir()]==['step_00000001.pt']
+
+def test_same_bytes_as_before(made, tmp_path):
+    "Weights are written to the byte as `save_file` writes them."
+    from safetensors.torch import save_file
+    save_file({k: v.contiguous() for k,v in load_system(made/'unet').model.state_dict().items()}, tmp_path/'w')
+    assert (tmp_path/'w').read_bytes()==(made/'unet'/'model.safetensors').read_bytes()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np, torch
 from pathlib import Path
 from torch import Tensor, nn
-from safetensors.torch import save_file
+from safetensors.torch import save
 from .audio import check_audio, resample
 from .files import atomic_path, write_json
 from .models.segan import SEGAN
@@ -177,7 +177,8 @@ def save_system(
     saved = dict(config or {}, format=newest_format, model=name, kwargs=kwargs, sample_rate=int(sample_rate), n_classes=n,
                  vocabulary=_fingerprint(vocabulary) if n else None, bank=bank is not None)
     _check_sizes(saved, n, bank, folder)
-    with atomic_path(folder/'model.safetensors') as tmp: save_file({k: v.detach().cpu().contiguous() for k,v in model.state_dict().items()}, tmp)
+    weights = save({k: v.detach().cpu().contiguous() for k,v in model.state_dict().items()})
+    with atomic_path(folder/'model.safetensors') as tmp: tmp.write_bytes(weights)   # unlike `save_file`, it says with the system's own error why it fails
     if n: vocabulary.save(folder/'vocabulary.csv')
     if bank is not None:
         with atomic_path(folder/'bank.npy') as tmp: np.save(tmp, np.asarray(bank, dtype=np.float32))
