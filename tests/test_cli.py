@@ -261,7 +261,7 @@ def test_a_pipe_of_the_system(weakse, tmp_path):
     (('--gain','Hum=nan'),                          'is nan'),
     (('--gain','Hum=1000'),                         'is 1000'),
     (('--gain','Hum=1','--gain','Hum=2'),           'second time'),
-    (('--keep','Speech','--strength','2'),          'strength is 2'),
+    (('--keep','Speech','--strength','2'),          '`--strength` is 2'),
     (('--keep','Speech','--floor-db','6'),          'at most 0'),
     (('--keep','Speech','--system','nowhere'),      'nowhere'),
     (('--keep','Speech','--system','oracle'),       'oracle'),

@@ -24,7 +24,7 @@ from .models.selective import SelectiveNet
 from .models.unet import count_parameters
 from .systems import save_system
 from .tasks import WeakTask
-from .train import Checkpoint, fit, light_curve, outside_share
+from .train import Checkpoint, fit, light_curve, outside_share, steps_kept
 
 # %% ../nbs/45_joint.ipynb #e16724f5
 SLOTS = 'speech','transient','stationary'
@@ -303,8 +303,9 @@ def _train(store, kinds, out, s, every, folder, progress):
     save = Checkpoint(folder, every, task=task, settings={**s, 'kinds': kinds[['class','kind','seen']].to_csv(index=False)})
     history = fit(task, scenes.batches(start := save.restore()), s['steps'], [save], start, progress)
     model = task.best.float().cpu().eval()
-    save_system(model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=embedding_bank(model, store, s['n_references']),
-                config={**(s['use'] or {}), 'training': s})
+    bank = embedding_bank(model, store, s['n_references'])
+    with steps_kept(folder):
+        save_system(model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={**(s['use'] or {}), 'training': s})
     save.clear()
     counts = {slot: {store.vocabulary.names[k]: len(m) for k,m in pool.items()} for slot,pool in scenes.pools.items()}
     return dict(settings=s, steps=s['steps'], parameters=count_parameters(task.model), anchors=counts, curve=light_curve(save.history),

@@ -18,7 +18,7 @@ from .models.unet import count_parameters
 from .models.wave_unet import WaveUNet
 from .systems import save_system
 from .tasks import AdversarialTask, PairedTask
-from .train import Checkpoint, fit, light_curve
+from .train import Checkpoint, fit, light_curve, steps_kept
 
 # %% ../nbs/44_paired.ipynb #41a141cf
 class PairsError(ValueError):
@@ -192,7 +192,8 @@ def _train(name, pairs, out, s, make_task, every, folder, progress):
     save = Checkpoint(folder, every, task=task, settings={**s, 'pairs': hashlib.sha256(windows.sound.tobytes()).hexdigest()[:16]})
     outside = _run(task, windows, held, save, steps, s['valid_every'], progress)
     report = _report(s, save.history, windows, task.model, outside, time.perf_counter() - clock)
-    save_system(task.best.float().cpu(), out, sample_rate=s['sample_rate'], vocabulary=None, config={'name': name, 'block': 4*WINDOW/16000, 'trained_on': 'pairs', 'training': s})
+    with steps_kept(folder):
+        save_system(task.best.float().cpu(), out, sample_rate=s['sample_rate'], vocabulary=None, config={'name': name, 'block': 4*WINDOW/16000, 'trained_on': 'pairs', 'training': s})
     save.clear()
     return report
 

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'Detector', 'detect', 'window_starts', 'sliding_probs', 'equal_pr_threshold', 'equal_pr_thresholds',
-           'clip_batches', 'clip_tags', 'corpus_thresholds', 'WeightsError', 'read_weights', 'load_detector',
-           'prepare_detector']
+           'clip_batches', 'clip_tags', 'corpus_thresholds', 'WeightsError', 'read_weights', 'SavedDetector',
+           'load_detector', 'prepare_detector']
 
 # %% ../../nbs/20_detectors.ipynb #2ed01cd3
 import importlib, math, pickle, re, warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Protocol, runtime_checkable
 
@@ -20,7 +21,7 @@ from tqdm.auto import tqdm
 
 from ..audio import check_audio, check_rate, down_mix, extreme, resample, times_two_to
 from ..labels import Vocabulary
-from ..files import read_json
+from ..saved import read_config
 
 # %% ../../nbs/20_detectors.ipynb #7cb7b715
 @runtime_checkable
@@ -240,16 +241,22 @@ KINDS = ("small", "panns", "efficientat")
 
 def _module(kind):
     "The module of a kind of detector, imported when it is asked for."
-    if kind not in KINDS: raise ValueError(f"unknown detector '{kind}'; known: {', '.join(KINDS)}, or a folder that `weakse tagger` wrote")
+    if kind not in KINDS: raise ValueError(f"unknown detector '{kind[:80]}'; known: {', '.join(KINDS)}, or a folder that `weakse tagger` wrote")
     return importlib.import_module(f"{__name__}.{kind}" if __name__ != "__main__" else f"weakse.detectors.{kind}")
 
 # %% ../../nbs/20_detectors.ipynb #9d418672
+@dataclass
+class SavedDetector:
+    "What `config.json` of every detector holds; each kind adds its own."
+    detector:str # one of `KINDS`
+    format:int=1 # of this file
+
 def load_detector(
     name_or_path:str|Path, # `panns`, `efficientat`, or a folder that `prepare_detector` wrote
 )->Detector:
     "A detector ready to listen. Raises ValueError when there is none of that name."
     config = Path(name_or_path)/"config.json"
-    if config.exists(): return _module(read_json(config)["detector"]).load(config.parent)
+    if config.exists(): return _module(read_config(config, SavedDetector, remedy="run `weakse tagger` again")["detector"]).load(config.parent)
     return _module(str(name_or_path)).load(None)
 
 # %% ../../nbs/20_detectors.ipynb #3f29e8e6

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'URL', 'SHA256', 'kaldi_mel_bank', 'FrontEnd', 'round_channels', 'ChannelGate', 'InvertedResidual',
-           'MobileNet', 'EfficientAT', 'fetch_weights', 'load_weights', 'load', 'prepare']
+           'MobileNet', 'EfficientAT', 'fetch_weights', 'load_weights', 'SavedEfficientAT', 'load', 'prepare']
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #9a9ca730
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from torch import Tensor, nn
 from ..corpus import Corpus, read_corpus
 from . import corpus_thresholds, read_weights, window_starts
 from ..fetch import fetch
-from ..files import atomic_path, read_json, write_json
+from ..files import atomic_path, write_json
 from ..labels import Vocabulary, audioset_vocabulary
+from ..saved import newest_format, read_config, read_names
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #5d2efefb
 def kaldi_mel_bank(
@@ -191,13 +193,21 @@ def load_weights(
     return model.to(memory_format=torch.channels_last).eval()
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #080aff43
+@dataclass
+class SavedEfficientAT:
+    "What `config.json` of a prepared folder holds."
+    window:float # s
+    hop:float    # s
+    format:int=1 # of this file
+
 def load(
     folder:str|Path|None=None, # what `prepare` wrote; None: AudioSet's classes without thresholds
 )->EfficientAT:
     "The published detector, with the thresholds of a prepared folder. Raises FetchError when the weights cannot be had."
     if folder is None: return load_weights(EfficientAT(), fetch_weights())
-    config = read_json(Path(folder)/"config.json")
-    return load_weights(EfficientAT(Vocabulary.read(Path(folder)/"vocabulary.csv"), config["window"], config["hop"]), fetch_weights())
+    config = read_config(Path(folder)/"config.json", SavedEfficientAT, remedy="run `weakse tagger` again")
+    names = read_names(Path(folder)/"vocabulary.csv", remedy="run `weakse tagger` again")
+    return load_weights(EfficientAT(names, config["window"], config["hop"]), fetch_weights())
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #1af03965
 def prepare(
@@ -217,5 +227,5 @@ def prepare(
     with atomic_path(out, [corpus_folder]) as tmp:
         tmp.mkdir(parents=True)
         detector.vocabulary.with_thresholds(thresholds).save(tmp/"vocabulary.csv")
-        write_json(tmp/"config.json", dict(detector="efficientat", window=window, hop=hop, result=result))
+        write_json(tmp/"config.json", dict(format=newest_format, detector="efficientat", window=window, hop=hop, result=result))
     return result

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['NETWORKS', 'SETTINGS', 'RECORD', 'FILES', 'network_classes', 'build_network', 'PANNs', 'fetch_weights', 'stated',
-           'load_network', 'load', 'stand_in', 'write_stand_ins', 'prepare']
+           'load_network', 'load', 'SavedPANNs', 'stand_in', 'write_stand_ins', 'prepare']
 
 # %% ../../nbs/20b_detectors.panns.ipynb #da0dfa2a
 import contextlib, functools, importlib, importlib.util, math, sys, types, warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from ..audio import fit_length
 from ..corpus import read_corpus
 from . import corpus_thresholds, read_weights
 from ..fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
-from ..files import atomic_path, read_json, write_json
+from ..files import atomic_path, write_json
 from ..labels import Vocabulary, audioset_vocabulary
+from ..saved import newest_format, read_config, read_names
 
 # %% ../../nbs/20b_detectors.panns.ipynb #584ed296
 @contextlib.contextmanager
@@ -142,15 +144,21 @@ def load(
     source = stated(weights)
     if source["title"].startswith("stand-in"): warnings.warn(f"PANNs weights in {paths[NETWORKS['Cnn14']].parent} are stand-ins, their tags mean nothing; empty that folder and run `weakse fetch panns` for the real ones")
     if folder is not None: _same_weights(Path(folder), source)
-    vocabulary = None if folder is None else Vocabulary.read(Path(folder)/"vocabulary.csv")
+    vocabulary = None if folder is None else read_names(Path(folder)/"vocabulary.csv", remedy="run `weakse tagger` again")
     nets = (load_network(name, paths[NETWORKS[name]]) for name in ("Cnn14_DecisionLevelMax", "Cnn14"))
     return PANNs(*nets, vocabulary).to(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+
+@dataclass
+class SavedPANNs:
+    "What `config.json` of a prepared folder holds."
+    weights:dict # file -> checksum
+    format:int=1 # of this file
 
 def _checksums(source): return {name: source["files"][name]["checksum"] for name in sorted(FILES)}
 
 def _same_weights(folder, source):
     "Raise `ValueError` when a prepared folder belongs to other weights."
-    was, now = read_json(folder/"config.json")["weights"], _checksums(source)
+    was, now = read_config(folder/"config.json", SavedPANNs, remedy="run `weakse tagger` again")["weights"], _checksums(source)
     if was != now: raise ValueError(f"{folder} was prepared with the weights {was}, but the cache folder has {now} ({source['title']}); run `weakse tagger` again, or fetch the others")
 
 # %% ../../nbs/20b_detectors.panns.ipynb #4df78c25
@@ -223,5 +231,5 @@ def prepare(
     with atomic_path(out, [corpus_folder]) as tmp:
         tmp.mkdir(parents=True)
         vocabulary.save(tmp/"vocabulary.csv")
-        write_json(tmp/"config.json", dict(detector="panns", thresholds=thresholds, weights=_checksums(source), result=result))
+        write_json(tmp/"config.json", dict(format=newest_format, detector="panns", thresholds=thresholds, weights=_checksums(source), result=result))
     return result

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['prepare', 'ConvBlock', 'SmallDetector', 'weak_loss', 'corpus_mels', 'draw_clips', 'draw_batch', 'fit_small',
-           'average_precision', 'save_small', 'load', 'train_tagger']
+           'average_precision', 'save_small', 'SavedSmall', 'load', 'train_tagger']
 
 # %% ../../nbs/20a_detectors.small.ipynb #35a2d89e
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -19,8 +20,9 @@ from ..audio import LogMel
 from ..corpus import Corpus, read_corpus
 from . import clip_tags, equal_pr_thresholds
 from ..labels import Vocabulary
-from ..files import atomic_path, check_output, read_json, write_json
+from ..files import atomic_path, check_output, write_json
 from ..params import check_limits
+from ..saved import build_saved, check_settings, check_shapes, newest_format, read_config, read_names
 
 # %% ../../nbs/20a_detectors.small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):
@@ -197,25 +199,34 @@ def save_small(
     with atomic_path(folder) as tmp:
         tmp.mkdir(parents=True)
         save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp/"model.safetensors")
-        write_json(tmp/"config.json", dict(detector="small", model=model.config, result=result))
+        write_json(tmp/"config.json", dict(format=newest_format, detector="small", model=model.config, result=result))
         write_json(tmp/"history.json", dict(loss=list(losses)))
         model.vocabulary.save(tmp/"vocabulary.csv")
     return Path(folder)
 
 # %% ../../nbs/20a_detectors.small.ipynb #4fa54300
+@dataclass
+class SavedSmall:
+    "What `config.json` of a small detector holds."
+    detector:str  # "small"
+    model:dict    # the constructor's arguments
+    format:int=1  # of this file
+
+_again = "copy the whole folder again, or run `weakse tagger` again"
+
 def load(
     folder:str|Path|None, # what `save_small` wrote
 )->SmallDetector:
     "A trained small detector. Raises ValueError when the folder is not one or its weights fit another vocabulary."
     if folder is None: raise ValueError("the small detector has no published weights; train it with `weakse tagger` and pass its folder")
     folder = Path(folder)
-    model = SmallDetector(Vocabulary.read(folder/"vocabulary.csv"), **read_json(folder/"config.json")["model"])
-    weights = load_file(folder/"model.safetensors")
-    found, K = len(weights["classify.bias"]), len(model.vocabulary)
-    if found != K: raise ValueError(f"{folder}/model.safetensors was trained for {found} classes but {folder}/vocabulary.csv has {K}; "
+    settings, vocabulary = read_config(folder/"config.json", SavedSmall, remedy=_again)["model"], read_names(folder/"vocabulary.csv", remedy=_again)
+    check_settings(SmallDetector, settings, f"{folder/'config.json'}: model.", remedy=_again)
+    path, K = folder/"model.safetensors", len(vocabulary)
+    found = check_shapes(path, None, remedy=_again).get("classify.bias", (K,))[:1]
+    if found != (K,): raise ValueError(f"{folder}/model.safetensors was trained for {found[0] if found else 0} classes but {folder}/vocabulary.csv has {K}; "
                                     "the two belong to different runs, run `weakse tagger` again")
-    model.load_state_dict(weights)
-    return model.to(memory_format=torch.channels_last).eval()
+    return build_saved(lambda: SmallDetector(vocabulary, **settings), path, remedy=_again).to(memory_format=torch.channels_last)
 
 # %% ../../nbs/20a_detectors.small.ipynb #5407133a
 def _validate(model, corpus, split, progress):
