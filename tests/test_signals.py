@@ -110,3 +110,21 @@ def test_threads_of_torch_are_set_back():
         assert torch.get_num_threads()==3
     with ThreadPoolExecutor(8) as pool: assert set(pool.map(work, [1, 2, 3, 4]*4))=={before}
     assert torch.get_num_threads()==before
+
+def test_a_name_with_dollars_is_drawn_as_it_is():
+    import io
+    import matplotlib.pyplot as plt
+    from weakse.audio import plain_text, show
+    ax = show(scene, rate, title=r'$\frac$')
+    ax.set_xticks([0, 1], [plain_text(n) for n in (r'$\frac$', 'a $ b')])
+    ax.figure.savefig(io.BytesIO())
+    plt.close(ax.figure)
+
+def test_the_doctor_draws_any_class(tmp_path):
+    from weakse.doctor import draw_together, examine
+    for i in range(4): save_audio(tmp_path/f'{i}.wav', scene, rate)
+    (tmp_path/'l.csv').write_text('file,label\n' + ''.join(f'{i}.wav,{n}\n' for i,n in enumerate([r'$\frac$', 'Hum', r'$\frac$+Hum', 'Hum'])))
+    (tmp_path/'v.csv').write_text('index,mid,display_name\n0,/a,$\\frac$\n1,/b,Hum\n')
+    report = examine(tmp_path/'l.csv', vocabulary=str(tmp_path/'v.csv'), n_workers=1, progress=False)
+    draw_together(report).savefig(tmp_path/'t.svg')
+    assert report.classes.index.tolist()==[r'$\frac$', 'Hum']

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FORMATS', 'SOUND_SUFFIXES', 'MP3_KBITS', 'BITS', 'AudioError', 'EmptyAudioError', 'NonFiniteAudioError',
            'LayoutError', 'MissingAudioError', 'AudioWarning', 'warn_audio', 'noted', 'check_rate', 'check_audio',
-           'down_mix', 'dc_offset', 'extreme', 'times_two_to', 'hz_to_mel', 'mel_to_hz', 'mel_filterbank', 'show',
-           'play', 'stft', 'istft', 'LogMel', 'energy', 'rms_db', 'mix_at_snr', 'fit_length', 'resample',
+           'down_mix', 'dc_offset', 'extreme', 'times_two_to', 'hz_to_mel', 'mel_to_hz', 'mel_filterbank', 'plain_text',
+           'show', 'play', 'stft', 'istft', 'LogMel', 'energy', 'rms_db', 'mix_at_snr', 'fit_length', 'resample',
            'batch_resample', 'sound_files', 'AudioInfo', 'audio_info', 'check_span', 'in_order_only', 'load_audio',
            'tpdf', 'write_samples', 'dithering', 'save_audio']
 
@@ -144,7 +144,7 @@ def dc_offset(
 def extreme(
     level:float, # RMS or peak
     low=-30,     # powers of two between which all is well
-    high=30,
+    high=30,     # the upper one
 )->int:          # 0 for what is well, and for silence
     "The power of two that an extreme level is near."
     if level==0 or 2.**low <= level <= 2.**high: return 0
@@ -200,6 +200,12 @@ def _torchaudio():
     return torchaudio,""
 
 # %% ../nbs/01_audio.ipynb #b81d7e65
+def plain_text(
+    text:str, # a name that somebody else has given
+)->str:       # for a label of matplotlib
+    "The text with its dollars drawn as dollars, not read as mathematics."
+    return str(text).replace('$', r'\$')
+
 def show(
     wav:Tensor,      # `(T,)` or `(C,T)`; channels are averaged
     sample_rate:int, # Hz
@@ -219,7 +225,7 @@ def show(
               extent=(0, len(wav)/sample_rate, 0, 80), vmin=top-db_range, vmax=top)
     ticks = [f for f in (250,1000,4000,8000,16000) if f<=sample_rate/2]
     ax.set_yticks(hz_to_mel(ticks)/hz_to_mel(sample_rate/2)*80, [f'{f/1000:g}' for f in ticks])
-    ax.set(xlabel='time (s)', ylabel='frequency (kHz)', title=title)
+    ax.set(xlabel='time (s)', ylabel='frequency (kHz)', title=plain_text(title))
     return ax
 
 # %% ../nbs/01_audio.ipynb #79c52b3d

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .adapters import _named, _table_problems, _vocabulary, read_labels
 from .anchors import detect_anchors
-from .audio import AudioError, audio_info, load_audio, stft
+from .audio import AudioError, audio_info, load_audio, stft, plain_text
 from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
@@ -348,6 +348,7 @@ def draw_together(
         y, x = np.nonzero(wrong | wrong.T)
         ax.scatter(x, y, s=size, marker=mark, color=_orange if mark=="x" else _ink, linewidths=1.6 if mark=="x" else .8)
     short = [n if len(n) < 26 else n[:24] + "…" for n in names]
+    short = [plain_text(s) for s in short]
     ax.set_xticks(range(n), short, rotation=90, fontsize=8); ax.set_yticks(range(n), [f"{s}  {c}" for s, c in zip(short, np.diag(counts))], fontsize=8)
     ax.tick_params(length=0); ax.spines[:].set_visible(False)
     return fig
@@ -362,7 +363,7 @@ def draw_histogram(
     fig, ax = _figure(4.2, 2.1)
     ax.hist(values, bins=bins, color=_blue)
     for place, words in marks:
-        ax.axvline(place, color=_orange, lw=1.5); ax.annotate(words, (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=_ink)
+        ax.axvline(place, color=_orange, lw=1.5); ax.annotate(plain_text(words), (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=_ink)
     ax.set_xlabel(label, color=_ink, fontsize=9); ax.set_ylabel("clips", color=_ink, fontsize=9)
     return fig
 

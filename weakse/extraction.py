@@ -290,10 +290,9 @@ def _once(read):
         return last[a,b]
     return cached
 
-def _file_plan(system, part, wish, **options):
+def _file_plan(system, read, n, rate, rms, n_channels, wish, offset=None, **options):
     "Keyword arguments of `overlap_stretches` that give what is kept."
-    read,n,rms,offset = part.read,part.n,part.level,part.offset
-    def plan(c, level): return _plan_of(system, part.info.sample_rate, level, part.info.channels, n, c, offset=offset, **options)
+    def plan(c, level): return _plan_of(system, rate, level, n_channels, n, c, offset=offset, **options)
     def level(x): return _level(x if offset is None else x.double()-offset)
     drops = {c: plan(c, rms) for c,v in wish.verbs.items() if v=='drop'}
     def left(read): return _once(lambda a,b: read(a, b) - sum(p['f'](read, a, b) for p in drops.values())) if drops else read
@@ -396,7 +395,7 @@ def extract_file(
         if _coding(info, outs[1], subtype) != (form, coding): raise ValueError(f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so that they add up")
         ears,events = _listen(read, n, info.sample_rate, detector if part.rms else None, progress)
         wish = _asked(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
-        plan,key = _file_plan(system, part, wish, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
+        plan,key = _file_plan(system, read, n, info.sample_rate, part.level, info.channels, wish, offset=part.offset, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
         stretches = checkpointed_stretches(outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
         gain_db = _extract_to(outs, part, form, coding, stretches, **_density(path, info, coding))
     notes += part.notes()

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read,
     audio_info, check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
-    noted, resample, save_audio, show, sound_files, times_two_to, write_samples)
+    noted, plain_text, resample, save_audio, show, sound_files, times_two_to, write_samples)
 from .detectors import _audible, load_detector
 from .files import atomic_path, check_output, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
@@ -449,8 +449,8 @@ def show_enhancement(
     for ax in axs: ax.images[0].set_clim(low, top)
     for ax in axs[1:] if beside else []: ax.set(ylabel='', yticklabels=[])
     for ax in [] if beside else axs[:-1]: ax.set(xlabel='', xticklabels=[])
-    if beside: axs[0].figure.suptitle(title)
-    else: axs[0].set_title(f"{title}\n{axs[0].get_title()}")
+    if beside: axs[0].figure.suptitle(plain_text(title))
+    else: axs[0].set_title(f"{plain_text(title)}\n{axs[0].get_title()}")
     return axs[0].figure
 
 # %% ../nbs/43_inference.ipynb #2792559e

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from .audio import plain_text
 from .anchors import AnchorStore, read_anchors
 from .conditions import purity
 from .files import atomic_path
@@ -135,7 +136,7 @@ def show_ginis(
     unseen = ~table.seen.to_numpy(bool)
     ax.scatter(table.gini[unseen], at[unseen], s=110, facecolors="none", edgecolors=table.kind[unseen].map(colours), zorder=3)
     for x in (stationary, transient): ax.axvline(x, color="0.5", ls=":")
-    ax.set(yticks=at, yticklabels=[c.split(",")[0] for c in table["class"]], xlim=(0, 1), xlabel="Gini coefficient of the energies of 50-ms frames")
+    ax.set(yticks=at, yticklabels=[plain_text(c.split(",")[0]) for c in table["class"]], xlim=(0, 1), xlabel="Gini coefficient of the energies of 50-ms frames")
     ax.tick_params("y", labelsize=7)
     ax.set_title("dot: purest third (blue stationary, red transient, grey unused), ring: unseen; box: all anchors", fontsize=9)
     return fig
