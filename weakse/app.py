@@ -7,7 +7,7 @@ __all__ = ['parts', 'example_recording', 'pick_part', 'mix_part', 'compare_part'
            'write_page', 'free_port', 'voila_options', 'serve']
 
 # %% ../nbs/60c_app.ipynb #31ee676a
-import os, socket, sys, tempfile
+import html, os, secrets, socket, sys, tempfile, threading, webbrowser
 from pathlib import Path
 import torch
 from .audio import load_audio, mix_at_snr
@@ -124,7 +124,8 @@ def write_page(
 def free_port(
     port:int=0, # wanted; 0: any
 )->int:         # port
-    "A port that nobody listens to. Raises `OSError` when the wanted one is taken."
+    "A port that nobody listens to. Raises `ValueError` for no port at all, `OSError` when the wanted one is taken."
+    if not 0<=port<=65535: raise ValueError(f"port {port}; expected 1 to 65535, or 0 for any that is free")
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)   # as the server will
         try: s.bind(('127.0.0.1', port))
@@ -132,16 +133,25 @@ def free_port(
         return s.getsockname()[1]
 
 def voila_options(
-    port:int=0,             # to listen at
+    port:int,               # to listen at
+    token:str,              # that a browser must bring
     open_browser:bool=True, # show the page in the browser
     theme:str="auto",       # "light", "dark" or "auto"
 )->list:                    # arguments of Voila
-    "How Voila is started: for this computer alone."
-    return [f'--port={port}', '--Voila.ip=127.0.0.1', f'--Voila.open_browser={open_browser}', f'--theme={"dark" if theme=="dark" else "light"}']
+    "How Voila is started: for this computer alone, and for whoever has the token."
+    return [f'--port={port}', '--Voila.ip=127.0.0.1', '--Voila.port_retries=0', f'--Voila.open_browser={open_browser}',
+            f'--Voila.token={token}', f'--theme={"dark" if theme=="dark" else "light"}']
 
+# a page of another site whose name is made to point here (DNS rebinding) still sends its own name as Host: only our names are answered;
 # recordings of up to 1 GB; and nothing is fetched from elsewhere: Voila's page asks the network for a font of icons, which are not used here
-_settings = dict(websocket_max_message_size=2**30, headers={'Content-Security-Policy':
-    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: data: blob:; frame-ancestors 'self'"})
+_settings = dict(allow_remote_access=False, local_hostnames=['localhost'], websocket_max_message_size=2**30, headers={
+    'Content-Security-Policy': "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: data: blob:; frame-ancestors 'self'",
+    'Referrer-Policy': 'same-origin'})
+
+def _opening(path, url):
+    "A page for this person's eyes alone that leads to `url`: as an argument of the browser, everybody on this computer could read its token."
+    Path(path).write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">', encoding='utf-8')
+    return Path(path).as_uri()
 
 def serve(
     port:int=0,             # to listen at; 0: any that is free
@@ -150,13 +160,17 @@ def serve(
     folder=".",             # to work in, with `artifacts/`
     theme:str="auto",       # "light", "dark" or "auto": what the person's system says
 ):
-    "Serve the page until Ctrl-C. Raises `ImportError` where Voila is missing, `OSError` for a port that is taken, `ValueError` for another theme."
+    "Serve the page until Ctrl-C. Raises `ValueError` for another theme or port, `OSError` for a port that is taken, `ImportError` where Voila is missing."
+    theme_html(theme)
+    port,token = free_port(port),secrets.token_urlsafe(24)
     try: from voila.app import Voila
     except ImportError: raise ImportError("the app needs Voila: pip install 'weakse[browser]'") from None
-    theme_html(theme)
-    check_limits('serve', dict(port=port))
-    port = free_port(port)
+    url = f"http://127.0.0.1:{port}/?token={token}"
+    class Server(Voila):
+        def launch_browser(self):   # Voila's own forgets the token
+            address = _opening(Path(self.notebook_path).with_name('open.html'), url)
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()   # a browser in a terminal would hold up the server
     with tempfile.TemporaryDirectory() as here:
         notebook = write_page(Path(here)/'weakse.ipynb', folder, theme)
-        print(f"weakse: http://127.0.0.1:{port}/ (Ctrl-C ends it)", flush=True)
-        Voila.launch_instance(argv=[str(notebook), *voila_options(port, open_browser, theme)], tornado_settings=_settings)
+        print(f"weakse: {url} (Ctrl-C ends it)", flush=True)
+        Server.launch_instance(argv=[str(notebook), *voila_options(port, token, open_browser, theme)], tornado_settings=_settings)

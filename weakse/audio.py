@@ -431,7 +431,7 @@ def _measured(path:Path, f):
     true = sf.SoundFile(_Prefixed(better[0], path, better[1]))
     if abs(true.frames-f.frames) <= 4*1152 and f.frames: return f                 # a constant bit rate: the guess is right, to the frames of an encoder's delay
     f.close()
-    warnings.warn(f"{path}: its header does not say how long it is; it was read to its end", AudioWarning, stacklevel=4)
+    warn_audio(f"{path}: its header does not say how long it is; it was read to its end", 3)
     return true
 
 def _riff_chunks(path:Path)->list: # (name, place of the body, size)

@@ -94,14 +94,14 @@ def detect_long(
     step,side,found = round(seconds*sample_rate),round(context*sample_rate),[]
     for a in tqdm(range(0, n, step), desc="detect", unit='min', disable=not progress or n <= step):
         first,end = max(0, a-side),min(n, a+step+side)
-        with torch.inference_mode(): events = detect(down_mix(read(first, end)), sample_rate, detector, threshold)
+        with torch.inference_mode(): events = detect(_mono(read, first, end), sample_rate, detector, threshold)
         events[['onset','offset']] = (events[['onset','offset']] + first/sample_rate).clip(a/sample_rate, min(n, a+step)/sample_rate)
         found.append(events[events.onset < events.offset])
     return _join_events(pd.concat(found, ignore_index=True))
 
 def _mono(read, a, b, step=2**18):
     "`(b-a,)` the mean of the channels, of which few samples are in memory at once."
-    return torch.cat([read(at, min(b, at+step)).mean(0) for at in range(a, b, step)])
+    return torch.cat([down_mix(read(at, min(b, at+step))) for at in range(a, b, step)])
 
 def _join_events(events, gap=1e-6):
     "Events of one class that touch become one."
