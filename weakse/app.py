@@ -7,7 +7,7 @@ __all__ = ['parts', 'example_recording', 'pick_part', 'mix_part', 'compare_part'
            'write_page', 'free_port', 'voila_options', 'serve']
 
 # %% ../nbs/60c_app.ipynb #31ee676a
-import html, os, secrets, socket, sys, tempfile, threading, webbrowser
+import html, secrets, socket, tempfile, threading, webbrowser
 from pathlib import Path
 import torch
 from .audio import load_audio, mix_at_snr
@@ -17,7 +17,6 @@ from .files import write_json
 from .inference import enhance
 from .labels import audioset_vocabulary
 from .mixer_view import MixerView
-from .params import check_limits
 from .systems import UnusableSystemError, default_system
 from .widgets import ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html
 
