@@ -49,7 +49,7 @@ def read_table(
     path,         # csv file, or one with tabs or semicolons
     columns=(),   # names it must have
 )->pd.DataFrame:  # all its columns as text; its index are the numbers of the rows in the file
-    "Read a table as text; a warning names a separator that is no comma. Raises `CorpusError` for a missing file or column and a row too long."
+    "Read a table as text; a warning names another separator. Raises `CorpusError` for no file or column and a row too long."
     path = Path(path)
     if not path.is_file(): raise CorpusError(f"no csv {path}; `corpus.csv` is its name inside the folder `data`")
     try: header,rows,cells,separator = read_rows(path, [_other_names(c) for c in columns if c])
@@ -57,13 +57,15 @@ def read_table(
     table = pd.DataFrame(cells, index=rows, columns=header, dtype=str)
     absent = [c for c in columns if c and not _column(table, c)]
     raise_all([f"no column {c!r}; there are: {', '.join(header)}" for c in absent], path)
-    if separator!=',': warnings.warn(f"{path}: read with {SEPARATORS[separator]} between the fields", CorpusWarning, stacklevel=2)
+    if separator!=',':
+        warnings.warn(f"{path}: read with {SEPARATORS[separator]} between the fields", CorpusWarning, stacklevel=2)
     return table
 
 def _joined(table, path):
     "One row a file: the labels of all its events, in their order."
     groups = table.groupby('file', sort=False)
-    raise_all([f"{file!r} is in both splits; a clip is for training or for validation" for file,n in groups.split.nunique().items() if n>1], path)
+    torn = [file for file,n in groups.split.nunique().items() if n>1]
+    raise_all([f"{file!r} is in both splits; a clip is for training or for validation" for file in torn], path)
     labels = groups.labels.agg(lambda rows: list(dict.fromkeys(l for row in rows for l in row)))
     return table.drop_duplicates('file').assign(labels=labels.tolist())
 
@@ -74,14 +76,15 @@ def read_labels(
     separator:str='+',         # between the labels of a clip
     split_column:str='',       # column of "train" and "valid"; "": none
 )->pd.DataFrame:               # columns file, labels (list of str), split (str, or None: to be drawn)
-    "Read a table of weak labels, or of events, as text. Raises `CorpusError` for a missing file or column and a row too long."
+    "Read a table of weak labels, or of events, as text. Raises `CorpusError` as `read_table` does."
     table = read_table(path, (file_column,label_column,split_column))
     of_file,of_label = _column(table, file_column),_column(table, label_column)
     between = _lists.get(of_label, separator) if separator=='+' else separator
     labels = [[l.strip() for l in cell.split(between) if l.strip()] for cell in table[of_label]]
     folder,form = _folders.get(of_file, ('',''))
     files = [form.format(*f) for f in zip(table[folder], table[of_file])] if folder in table else table[of_file]
-    made = pd.DataFrame(dict(file=files, labels=labels, split=table[split_column] if split_column else None), index=table.index)
+    split = table[split_column] if split_column else None
+    made = pd.DataFrame(dict(file=files, labels=labels, split=split), index=table.index)
     return _joined(made, path) if any(c in table for c in _onsets) else made
 
 # %% ../nbs/12_adapters.ipynb #6e2b8d02
@@ -96,7 +99,8 @@ def _there(root):
         inside[:] = sorted(d for d in inside if not d.startswith('.'))
         for path in (Path(here, n).relative_to(root).as_posix() for n in sorted(names)):
             found.setdefault(_alike(path), path)
-            if Path(path).suffix.lower() in AUDIO_TYPES: found.setdefault(_alike(path)[:-len(Path(path).suffix)], path)
+            suffix = Path(path).suffix
+            if suffix.lower() in AUDIO_TYPES: found.setdefault(_alike(path).removesuffix(suffix), path)
     return found
 
 def _is_file(path):
@@ -113,7 +117,8 @@ def _own_names(files, root):
     folded,told = {k.casefold(): v for k,v in there.items()},{}
     for f in lost:
         near = folded.get(_alike(f).strip().casefold())
-        if f not in own and near: told[f] = f"{f!r} does not exist, but {near!r} does: they differ in capitals or spaces; correct the table or rename the file"
+        if f in own or not near: continue
+        told[f] = f"{f!r} does not exist, but {near!r} does: they differ in capitals or spaces; correct the table or rename the file"
     return np.array([own.get(f, f) for f in files], object),told
 
 # %% ../nbs/12_adapters.ipynb #2f39b20a

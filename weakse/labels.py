@@ -46,7 +46,8 @@ def _table_text(path):
     try: text = data.decode(coding)
     except UnicodeDecodeError as e:
         line = data[:e.start].count(b'\n')+1
-        raise TableError(f"{path}: line {line} is not {coding[:6].upper().rstrip('-')} (byte 0x{data[e.start]:02x}); save the table as csv in UTF-8") from None
+        raise TableError(f"{path}: line {line} is not {coding.removesuffix('-sig').upper()} (byte 0x{data[e.start]:02x}); "
+                         "save the table as csv in UTF-8") from None
     if '\0' in text: raise TableError(f"{path}: holds zero bytes, a table is text; save it as csv in UTF-8")
     return text
 
@@ -57,7 +58,8 @@ def _records(path, text, separator):
         for fields in reader:
             if any(f.strip() for f in fields): yield row,fields
             row = reader.line_num+1
-    except csv.Error as e: raise TableError(f"{path}: row {row}: {e}; a quote in a quoted field is written twice, and one that begins a field ends it") from None
+    except csv.Error as e:
+        raise TableError(f"{path}: row {row}: {e}; write a quote inside a quoted field twice, and close every quoted field") from None
 
 def _first_record(path, text, separator):
     "The names of the columns under this separator; none where it makes no sense of the line."
@@ -75,14 +77,15 @@ def _found_separator(path, text, columns):
 def _fields_problem(fields, header, separator):
     "What is wrong with the number of fields of a row; '' where nothing is, or only empty ones are too many."
     extra = [f for f in fields[len(header):] if f.strip()]
-    return extra and (f"{len(fields)} fields under {len(header)} columns ({', '.join(header)}): {extra[0]!r} is too many; "
-                      f"remove it, or put quotes around a field that holds {SEPARATORS[separator]}")
+    if not extra: return ''
+    return (f"{len(fields)} fields under {len(header)} columns ({', '.join(header)}): {extra[0]!r} is too many; "
+            f"remove it, or put quotes around a field that holds {SEPARATORS[separator]}")
 
 def read_rows(
     path,        # csv, or the same with tabs or semicolons
     columns=(),  # for each wanted column the names it may have; they decide what separates the fields
 )->tuple:        # header (list of names), rows (their numbers), cells (one dict a row), separator
-    "Read a table as text: empty fields beyond the header are ignored, absent ones are ''. Raises `TableError` with the first problems of all rows."
+    "Read a table as text: empty fields too many are ignored, absent ones are ''. Raises `TableError` with the first problems."
     text = _table_text(path)
     separator = _found_separator(path, text, columns)
     first,header = _first_record(path, text, separator)
@@ -91,7 +94,8 @@ def read_rows(
     if twice := [h for h in header if header.count(h)>1]: raise TableError(f"{path}: column {twice[0]!r} occurs twice; rename one")
     body = [(row,f) for row,f in _records(path, text, separator) if row!=first]
     problems = [f"row {row}: {said}" for row,f in body if (said := _fields_problem(f, header, separator))]
-    if problems: raise TableError(f"{path}: {'; '.join(problems[:3])}{f'; and {len(problems)-3} more' if len(problems)>3 else ''}")
+    more = f'; and {len(problems)-3} more' if len(problems)>3 else ''
+    if problems: raise TableError(f"{path}: {'; '.join(problems[:3])}{more}")
     return header,[row for row,_ in body],[dict(zip(header, f+['']*len(header))) for _,f in body],separator
 
 # %% ../nbs/02_labels.ipynb #f663de91
