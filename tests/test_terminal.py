@@ -91,5 +91,5 @@ def test_compare_counts_too(tmp_path):
     (tmp_path/'enhanced').rename(tmp_path/'noisy')
     r = run(tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json')
     assert r.returncode == 1 and b'Traceback' not in r.stderr, r.stderr
-    r = run(tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json', '--tolerance', '1')
+    r = run(tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json', '--tolerance', '1', '--overwrite')
     assert r.returncode == 0, r.stderr

@@ -109,7 +109,8 @@ def own_folder(
     if anew and os.path.lexists(path):
         check_output(path, inputs, folder=True)
         shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
+    try: path.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise write_error(e, path) from e
     if not any(path.iterdir()): (path/marker).write_text(made_by, encoding='utf-8')
     return path
 

@@ -241,7 +241,7 @@ KINDS = ("small", "panns", "efficientat")
 
 def _module(kind):
     "The module of a kind of detector, imported when it is asked for."
-    if kind not in KINDS: raise ValueError(f"unknown detector '{kind[:80]}'; known: {', '.join(KINDS)}, or a folder that `weakse tagger` wrote")
+    if kind not in KINDS: raise ValueError(f"unknown detector {kind[:80]!r}; known: {', '.join(KINDS)}, or a folder that `weakse tagger` wrote")
     return importlib.import_module(f"{__name__}.{kind}" if __name__ != "__main__" else f"weakse.detectors.{kind}")
 
 # %% ../../nbs/20_detectors.ipynb #9d418672
