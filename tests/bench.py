@@ -2,7 +2,7 @@
 
 Everything is made here from noise, so no artifact is needed; a trained system is used where there is one.
 """
-import json, subprocess, sys, tempfile, time
+import json, os, subprocess, sys, tempfile, time
 from pathlib import Path
 import numpy as np, torch
 from rich.console import Console
@@ -63,6 +63,33 @@ def training(steps=8, batch=8):
     yield 'a batch of mixtures', f'{1000*alone:.0f} ms', f'{batch} times 2 s, made ahead in a thread'
     yield 'training step outside the network', f'{100*outside_share(history):.1f} %', 'at most 10 %'
 
+stepper = '''
+import sys, time
+import weakse, torch
+from weakse.models.segan import Generator
+torch.set_num_threads(2)
+net, wav = Generator(width=.25), torch.randn(4, 16384)
+z = torch.randn(4, net.code, 8)
+optimiser = torch.optim.Adam(net.parameters())
+def step(): optimiser.zero_grad(); net(wav, z).square().mean().backward(); optimiser.step()
+step()
+n, start = 0, time.perf_counter()
+while time.perf_counter()-start < 10: step(); n += 1
+print((time.perf_counter()-start)/n)
+'''
+
+def beside_a_busy_core():
+    "A training step alone and beside one busy core, with sleeping threads (ours) and with spinning ones (what OpenMP does by itself)."
+    def spent(**env):
+        env = {k: v for k,v in os.environ.items() if not k.startswith(('OMP_', 'GOMP_'))} | env
+        return float(subprocess.run([sys.executable, '-c', stepper], env=env, capture_output=True, text=True, check=True).stdout)
+    alone = spent()
+    busy = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+    try: ours,spinning = spent(),spent(OMP_WAIT_POLICY='ACTIVE')
+    finally: busy.kill(); busy.wait()
+    yield 'training step, 2 threads', f'{1000*alone:.0f} ms', 'alone'
+    yield 'the same beside a busy core', f'{1000*ours:.0f} ms', f'{ours/alone:.1f} x alone, at most 3; {spinning/alone:.1f} x if threads spin while they wait'
+
 worker = '''
 import sys, json, time, resource, torch
 torch.set_num_threads(2)
@@ -120,6 +147,6 @@ def scoring(n=3, rate=16000):
 
 if __name__=='__main__':
     table = Table('what', 'measured', 'note', title=f'weakse bench: {torch.get_num_threads()} threads, torch {torch.__version__}')
-    for part in (mining, training, enhancing, long_file, scoring):
+    for part in (mining, training, beside_a_busy_core, enhancing, long_file, scoring):
         for row in part(): table.add_row(*row); print(*row, sep=' | ', file=sys.stderr)
     Console(width=None if sys.stdout.isatty() else 100).print(table)

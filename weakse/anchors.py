@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['VERDICTS', 'AUDIT_COLUMNS', 'find_anchor', 'find_anchors', 'SavedAnchors', 'AnchorStore', 'read_anchors',
-           'AuditError', 'read_audit', 'detect_anchors', 'anchor_accuracy', 'curve_step', 'show_anchor']
+           'NoAnchorsError', 'AuditError', 'read_audit', 'detect_anchors', 'anchor_accuracy', 'curve_step',
+           'show_anchor']
 
 # %% ../nbs/21_anchors.ipynb #9ef025ae
 from dataclasses import dataclass
@@ -200,16 +201,19 @@ def _anchor_tags(detector, wavs, sample_rate, batch_size, progress):
     return torch.cat([detector.tags(resample(w, sample_rate, detector.sample_rate)).float().cpu() for w in parts]).numpy()
 
 # %% ../nbs/21_anchors.ipynb #9ea1a7fb
+class NoAnchorsError(ValueError):
+    "No anchor of the clips is loud and certain enough; the message says what was dropped, and why."
+
 def _gate(
     table:pd.DataFrame, # columns area, level_db
     min_area:float,     # mean probability
     min_level_db:float, # dBFS
 )->tuple[np.ndarray, dict]: # `(N,)` bool, to keep; counts of the dropped
-    "Which anchors are loud and certain enough. Raises ValueError when none is."
+    "Which anchors are loud and certain enough. Raises `NoAnchorsError` when none is."
     quiet, uncertain = table.level_db < min_level_db, table.area < min_area
     dropped = dict(dropped_quiet=int(quiet.sum()), dropped_uncertain=int((uncertain & ~quiet).sum()))
     keep = np.array(~quiet & ~uncertain, bool)   # a copy: pandas lends read-only arrays, torch wants to write
-    if not keep.any(): raise ValueError(f"none of {len(table)} anchors passes the gates ({dropped}), expected some; "
+    if not keep.any(): raise NoAnchorsError(f"none of {len(table)} anchors passes the gates ({dropped}), expected some; "
                                         "lower `anchors.min_area` or `anchors.min_level_db`, or check that the clips have labels and that the audit does not reject all of them")
     return keep, dropped
 
@@ -278,7 +282,7 @@ def detect_anchors(
     audit:str|Path|None=None,  # csv of verdicts, see `read_audit`; None, missing or empty: nothing is rejected
     progress:bool=True, # show a bar
 )->AnchorStore:
-    "Stage `detect`: one anchor a clip and weak label, with its tags. Raises ValueError when no anchor passes the gates, `AuditError`."
+    "Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError` when no anchor passes the gates, `AuditError`."
     if by not in ("area", "random"): raise ValueError(f"anchors by '{by}' are unknown; use 'area' (Eqs. 5-6) or 'random'")
     check_output(out, inputs := [corpus_folder, detector, audit or ''], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
