@@ -4,12 +4,15 @@
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
+#   make fuzz [SEED=0] [N=2000] [CASE=123]   hostile inputs, drawn from a seed; CASE repeats one of them
 #   make lab · make docs · make bench
 SHELL  := /bin/bash
 PYTHON ?= python3.11
 VENV   ?= .venv
 EXTRAS ?= dev,speech
 PARAMS ?= params.yaml
+SEED   ?= 0
+N      ?= 2000
 BIN    := $(VENV)/bin
 # the stamp carries the hash of what is installed: a second call costs nothing, a changed requirement installs again
 WANTED := $(shell cat settings.ini constraints.txt | git hash-object --stdin | cut -c1-12)
@@ -18,7 +21,7 @@ AUDIOSET := $(VENV)/audioset-$(WANTED)
 BROWSER := $(VENV)/browser-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro ablate paper test lab docs bench export clean
+.PHONY: help env audioset browser app repro ablate paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -76,6 +79,9 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench.py
+
+fuzz: $(STAMP)
+	@MPLBACKEND=agg $(BIN)/python tests/fuzz.py --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE))
 
 export: $(STAMP)
 	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
