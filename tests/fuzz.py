@@ -153,7 +153,7 @@ def _work(seed, numbers, kit, read, write):
     _limit()
     with os.fdopen(write, 'w') as out:
         for k in numbers:
-            signal.alarm(60)   # ends the process: what hangs in a library does not listen to anything softer
+            signal.alarm(300)  # ends the process: what hangs in a library does not listen to anything softer
             print(json.dumps([k, *one(seed, k, kit)]), file=out, flush=True)
     os._exit(0)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .adapters import AUDIO_TYPES, draw_splits, raise_all, write_corpus
-from .audio import AudioError, AudioWarning, EmptyAudioError, load_audio, rms_db, save_audio
+from .audio import FORMATS, AudioError, AudioWarning, EmptyAudioError, load_audio, rms_db, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
 from .fetch import FetchError, _download, sha256_of
 from .files import atomic_path, read_json, write_json
@@ -467,9 +467,12 @@ def _ffmpeg(source:Path, start, seconds)->Path:
 # %% ../nbs/12a_audioset.ipynb #07db0508
 def _part(source, start, seconds, sample_rate):
     "Samples of a part of a recording, decoded by soundfile or else by ffmpeg."
-    try: return load_audio(source, sample_rate, start=start, seconds=seconds)[0]
+    source = Path(source)
+    try:
+        if source.suffix.lower() in FORMATS: return load_audio(source, sample_rate, start=start, seconds=seconds)[0]
     except EmptyAudioError: raise
-    except AudioError: return load_audio(_ffmpeg(Path(source), start, seconds), sample_rate, seconds=seconds)[0]
+    except AudioError: pass   # what it holds is not what its name says
+    return load_audio(_ffmpeg(source, start, seconds), sample_rate, seconds=seconds)[0]
 
 def cut_clip(
     source,                # a recording
