@@ -4,6 +4,7 @@
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
+#   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
 #   make lab · make docs · make bench
 SHELL  := /bin/bash
 PYTHON ?= python3.11
@@ -18,7 +19,7 @@ AUDIOSET := $(VENV)/audioset-$(WANTED)
 BROWSER := $(VENV)/browser-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro ablate paper test lab docs bench export clean
+.PHONY: help env audioset browser app repro ablate paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -76,6 +77,11 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench.py
+
+SEED ?= 0
+N    ?= 2000
+fuzz: $(STAMP)
+	@$(BIN)/python tests/fuzz.py --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE))
 
 export: $(STAMP)
 	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
