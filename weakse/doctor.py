@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .adapters import _named, _table_problems, _vocabulary, read_labels
+from .adapters import _named, _own_names, _table_problems, _vocabulary, read_labels
 from .anchors import detect_anchors
 from .audio import AudioError, audio_info, load_audio, stft, plain_text
 from .conditions import RELATED, close_related
@@ -120,10 +120,13 @@ def _from_corpus(corpus:Corpus)->_Source:
 def _from_csv(path, audio, sample_rate, file_column, label_column, separator, words, vocabulary)->_Source:
     "A csv of weak labels. Raises `CorpusError` for a missing file or column."
     table, known = read_labels(path, file_column, label_column, separator), Vocabulary.read(vocabulary) if vocabulary else audioset_vocabulary()
+    root = Path(audio) if audio else Path(path).parent
+    files, differing = _own_names(table.file, root)
+    table = table.assign(file=files)
     labels, unknown = _named(table, _label_map(words), known)
     classes, absent = _vocabulary(vocabulary, labels, known)
-    wrong = dict(rows=_table_problems(table), unknown=unknown, absent=absent)
-    return _Source(Path(path).name, table.assign(labels=labels), Path(audio) if audio else Path(path).parent, classes, sample_rate, wrong)
+    wrong = dict(rows=_table_problems(table) + list(differing.values()), unknown=unknown, absent=absent)
+    return _Source(Path(path).name, table.assign(labels=labels), root, classes, sample_rate, wrong)
 
 def _without_folders(text, root):
     "A message about a file without the folders of this machine: the page may be shown to others."

@@ -50,10 +50,18 @@ def _split_checksum(checksum:str)->tuple: # algorithm, digits
     return algorithm,digits
 
 # %% ../nbs/04_fetch.ipynb #85c4437c
+class _StayEncrypted(urllib.request.HTTPRedirectHandler):
+    "Follow no redirect from https to an address that anybody on the way can change."
+    def redirect_request(self, request, fp, code, msg, headers, newurl):
+        if request.full_url.startswith('https:') and not newurl.startswith('https:'):
+            raise FetchError(f"the server leads to {newurl}, away from https; not followed")
+        return super().redirect_request(request, fp, code, msg, headers, newurl)
+
 def _request(url:str, have:int):
     "Open `url` from byte `have` on; returns the response and the number of bytes of ours that stay valid."
     headers = {'User-Agent': 'weakse'} | ({'Range': f'bytes={have}-'} if have else {})
-    try: response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
+    opener = urllib.request.build_opener(_StayEncrypted)
+    try: response = opener.open(urllib.request.Request(url, headers=headers), timeout=30)
     except urllib.error.HTTPError as e:
         if e.code==416 and have: return _request(url, 0)
         raise
@@ -67,17 +75,19 @@ def _is_page(response, name:str)->bool:
     return response.headers.get_content_type()=='text/html' and not name.endswith(('.html','.htm'))
 
 # %% ../nbs/04_fetch.ipynb #4690206f
-def _receive(response, part:Path, have:int, size, progress:bool)->None:
-    "Append the response's bytes to `part`, after its first `have` bytes. Raises `ConnectionError` when it ends early, `FetchError` when it is not `size`."
+def _receive(response, part:Path, have:int, size, progress:bool, most=None)->None:
+    "Append the response's bytes to `part`, after its first `have` bytes. Raises `ConnectionError` when it ends early, `FetchError` when it is not `size` or more than `most` bytes."
     from tqdm.auto import tqdm
     rest = response.headers.get('Content-Length')
     total = have+int(rest) if rest else size
     if size is not None and total!=size: raise FetchError(f"the server announces {total} bytes; expected {size} bytes")
+    most = most if size is None else size
+    if None not in (most, total) and total>most: raise FetchError(f"the server announces {total} bytes; expected at most {most}")
     with open(part, 'r+b' if have else 'wb') as f, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=part.name, disable=not progress) as bar:
         f.seek(have); f.truncate()
         while block := response.read(2**18):
+            if most is not None and f.tell()+len(block)>most: raise FetchError(f"the server sends more than the {most} bytes expected; stopped")
             f.write(block); bar.update(len(block))
-            if size is not None and f.tell()>size: raise FetchError(f"the server sends more than the {size} bytes expected; stopped")
         got = f.tell()
     if total is not None and got<total: raise ConnectionError(f"the transfer broke off after {got} of {total} bytes")
 
@@ -88,18 +98,18 @@ def _by_hand(url:str, algorithm:str, digits:str, path:Path)->str:
 
 _busy = {429, 500, 502, 503, 504}
 
-def _download(url:str, part:Path, name:str, size, tries:int, progress:bool)->None:
+def _download(url:str, part:Path, name:str, size, tries:int, progress:bool, most=None)->None:
     "Bring `part` to completion in a few tries, each going on where the last stopped."
     for left in reversed(range(tries)):
         try:
             response,have = _request(url, part.stat().st_size if part.exists() else 0)
             with response:
                 if _is_page(response, name): raise FetchError("the server answered with a web page, not with the file (moved, or a login is needed?)")
-                return _receive(response, part, have, size, progress)
+                return _receive(response, part, have, size, progress, most)
         except urllib.error.HTTPError as e:
             if not (left and e.code in _busy): raise FetchError(f"the server answered {e.code} {e.reason}") from None
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as e:
-            if not left: raise FetchError(f"{getattr(e, 'reason', e)}; is this machine offline? what has arrived is kept, call again to go on") from None
+            if not left: raise FetchError(f"{getattr(e, 'reason', e)}; is this machine offline?") from None
         time.sleep(.2*(tries-left))
 
 # %% ../nbs/04_fetch.ipynb #47be1543
@@ -132,7 +142,9 @@ def fetch(
         if not (size and part.is_file() and part.stat().st_size==size): _download(url, part, name, size, tries, progress)
         _check(part, algorithm, digits, size)
         os.replace(part, path)
-    except FetchError as e: raise FetchError(f"cannot fetch {name}{damaged}: {e}{_by_hand(url, algorithm, digits, path)}") from None
+    except FetchError as e:
+        kept = '; what has arrived is kept, call again to go on' if part.is_file() else ''
+        raise FetchError(f"cannot fetch {name}{damaged}: {e}{kept}{_by_hand(url, algorithm, digits, path)}") from None
     except OSError as e: raise write_error(e, path) from e
     return path
 
@@ -170,7 +182,7 @@ def read_record(
         if path.is_file(): return _read_facts(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
-        _download(url, part, path.name, None, tries, False)
+        _download(url, part, path.name, None, tries, False, most=2**24)
         facts = _read_facts(part)
         keep_record(record, facts['files'], facts['title'], path.parent)
         part.unlink()
