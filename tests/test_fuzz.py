@@ -1,9 +1,9 @@
 "A slice of the hostile inputs of `make fuzz`, and what they brought to light."
-import json, os
-import numpy as np, pytest, soundfile as sf, torch
-from fuzz import FINDINGS, Finding, attempt, fuzz, report
+import os, signal, time
+import numpy as np, pytest, soundfile as sf
+import fuzz as module
+from fuzz import Finding, attempt, fuzz, report
 from weakse.anchors import AuditError, read_audit
-from weakse.audio import AudioError
 from weakse.extraction import _demo_system, extract, extract_file
 from weakse.files import read_json
 from weakse.inference import enhance
@@ -19,6 +19,23 @@ def test_what_is_no_error_of_ours_is_found():
     with pytest.raises(Finding, match='ZeroDivisionError'): attempt(lambda: 1/0)
     with pytest.raises(Finding, match='invalid literal'): attempt(int, 'x')
     assert attempt(enhance, np.zeros(0), 16000, 'noisy') is None
+
+def test_each_kind_of_finding_is_counted_and_ends_nothing(monkeypatch):
+    "A worker that a case ends, or that hangs, is followed by another one; what is touched and what is left is seen."
+    def crash(rng, here, world): os.kill(os.getpid(), signal.SIGKILL)
+    def hang(rng, here, world): time.sleep(60)
+    def touch(rng, here, world): (world/'theirs'/'thesis.tex').write_text('x')
+    def leave(rng, here, world): (here/'.0123.tmp.wav').touch()
+    def trace(rng, here, world): {}['x']
+    acts = [crash, hang, leave, trace, touch]
+    monkeypatch.setattr(module, 'LIMIT', 3)
+    seen = []
+    for act in acts:
+        monkeypatch.setattr(module, 'KINDS', [('all', act, 1)])
+        counts,found = fuzz(0, range(2), lambda line: None)
+        assert counts==dict(all=2) and (len(found)==2 or act is touch)
+        seen.append(found[0][2])
+    assert seen==['crash','hang','left over','traceback','foreign file touched']
 
 def test_a_name_in_bytes_is_extracted(tmp_path):
     name = os.fsdecode(bytes(tmp_path) + b'/a\xff.wav')
