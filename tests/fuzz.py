@@ -13,7 +13,7 @@ from weakse.adapters import read_labels
 from weakse.anchors import AnchorStore, _write_store, read_audit
 from weakse.app import free_port, theme_html, write_page
 from weakse.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
-from weakse.cli import app, check_params
+from weakse.cli import app, check_params, main
 from weakse.detectors import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, extract
@@ -368,7 +368,8 @@ def child(*words):
     try:
         for s in (signal.SIGINT, signal.SIGTERM): signal.signal(s, signal.default_int_handler if s==signal.SIGINT else signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1); os.dup2(os.open('child.txt', os.O_WRONLY|os.O_CREAT|os.O_APPEND), 2)
-        app(list(map(str, words)), standalone_mode=True)
+        sys.argv = ['weakse', *map(str, words)]
+        main()
         code = 0
     except SystemExit as e: code = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
     except BaseException: os.write(2, traceback.format_exc().encode())

@@ -3,10 +3,12 @@ import os, signal, time
 import numpy as np, pytest, soundfile as sf
 import fuzz as module
 from fuzz import Finding, attempt, fuzz, report
+from weakse import cli
 from weakse.anchors import AuditError, read_audit
 from weakse.extraction import _demo_system, extract, extract_file
 from weakse.files import read_json
 from weakse.inference import enhance
+from weakse.metrics import _direct
 from test_tampered import small_disk
 
 def test_a_slice_of_the_drawn_inputs(capsys):
@@ -54,6 +56,18 @@ def test_a_disk_that_fills_under_the_mix_is_an_error_of_the_system(tmp_path):
 def test_a_rate_of_any_type_of_number(rate):
     x = .1*np.ones(16000)
     assert (enhance(x, rate, 'highpass')==enhance(x, 16000, 'highpass')).all()
+
+@pytest.mark.parametrize('rate', ['16000', None, 16, True])
+@pytest.mark.parametrize('metric', ['ssnr','llr','wss'])
+def test_a_metric_refuses_what_is_no_rate(metric, rate):
+    x = np.sin(np.arange(8000.))
+    with pytest.raises(ValueError, match='expected a whole number of Hz'): _direct[metric](x, x, rate)
+
+def test_ctrl_c_before_a_verb_begins_is_no_traceback(monkeypatch):
+    def interrupted(): raise KeyboardInterrupt
+    monkeypatch.setattr(cli, 'app', interrupted)
+    with pytest.raises(SystemExit) as e: cli.main()
+    assert e.value.code==130
 
 def test_a_number_is_no_class():
     with pytest.raises(ValueError, match='`keep` is 3; expected the name of a class'): extract(np.zeros(99), 16000, keep=3, system=_demo_system(), detector=None)

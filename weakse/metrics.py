@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
-from .audio import _as_float,load_audio,noted,resample,sound_files
+from .audio import check_rate, _as_float,load_audio,noted,resample,sound_files
 from .scale import pmap
 
 # %% ../nbs/50_metrics.ipynb #b39acc8c
@@ -60,7 +60,7 @@ def _two(
 # %% ../nbs/50_metrics.ipynb #15e7db33
 def _frame_size(sample_rate:int)->tuple: # (length, hop) in samples
     "30 ms frames, one every quarter frame."
-    n = round(.03*sample_rate)
+    n = round(.03*check_rate(sample_rate))
     return n,n//4
 
 def _frames(
