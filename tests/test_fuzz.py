@@ -58,7 +58,7 @@ def test_a_rate_of_any_type_of_number(rate):
     assert (enhance(x, rate, 'highpass')==enhance(x, 16000, 'highpass')).all()
 
 @pytest.mark.parametrize('rate', ['16000', None, 16, True])
-@pytest.mark.parametrize('metric', ['ssnr','llr','wss'])
+@pytest.mark.parametrize('metric', ['pesq','stoi','estoi','ssnr','llr','wss'])
 def test_a_metric_refuses_what_is_no_rate(metric, rate):
     x = np.sin(np.arange(8000.))
     with pytest.raises(ValueError, match='expected a whole number of Hz'): _direct[metric](x, x, rate)
