@@ -4,7 +4,7 @@
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
-#   make fuzz [SEED=0] [N=2000] [CASE=123]   hostile inputs, drawn from a seed; CASE repeats one of them
+#   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
 #   make lab · make docs · make bench
 SHELL  := /bin/bash
 PYTHON ?= python3.11

@@ -234,8 +234,10 @@ def read_audit(
 )->pd.DataFrame:   # the three columns as text; no rows where the file is missing or empty
     "What somebody who listened to the anchors said of them. Raises `AuditError` with the problems of all rows."
     path = Path(path)
-    if not path.is_file() or not path.read_text(encoding="utf-8-sig").strip(): return pd.DataFrame(columns=AUDIT_COLUMNS, dtype=str)
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    try:
+        if not path.is_file() or not path.read_text(encoding="utf-8-sig").strip(): return pd.DataFrame(columns=AUDIT_COLUMNS, dtype=str)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except ValueError as e: raise AuditError(f"{path} cannot be read ({' '.join(str(e).split())[:200]}): save it as csv in UTF-8") from None
     _raise_problems([f"no column {c!r}; there are: {', '.join(table.columns)}" for c in AUDIT_COLUMNS if c not in table], path)
     wrong = [f"row {i + 2}: verdict {v!r}; write 'accept' or 'reject'" for i, v in enumerate(table.verdict) if v not in VERDICTS]
     twice = table[table.duplicated(["file", "class"])].drop_duplicates(["file", "class"])

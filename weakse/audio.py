@@ -138,7 +138,7 @@ def dc_offset(
 )->Tensor:           # `(C,1)` float64; 0 where there is none to speak of
     "The constant that a channel's samples have in common."
     mean = total/max(1, n)
-    counts = (mean.abs() >= .05*(power/max(1, n)).sqrt()) & (4*n >= sample_rate)
+    counts = (mean.abs() >= .05*(power/max(1, n)).sqrt()) & bool(4*n >= sample_rate)
     return torch.where(counts, mean, 0.)[:,None]
 
 def extreme(

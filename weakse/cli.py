@@ -640,5 +640,7 @@ def audioset(
 
 def main():
     "The command `weakse`."
-    import weakse.doors # its verbs are for people and come on top of these
-    app()
+    try:
+        import weakse.doors # its verbs are for people and come on top of these
+        app()
+    except KeyboardInterrupt: sys.exit(130)   # before a verb has begun; afterwards it is said by the verb

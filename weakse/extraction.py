@@ -8,6 +8,7 @@ __all__ = ['resolve_classes', 'detect_long', 'write_events', 'Wish', 'vocabulary
 
 # %% ../nbs/47_extraction.ipynb #58fc1e31
 import math, os
+from collections.abc import Iterable
 import numpy as np, pandas as pd, soundfile as sf, torch
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, c
 from .detectors import detect, load_detector
 from .files import atomic_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
-    run_key, _coding, _density, _finite, _jobs, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms, _single, _Sums,
+    run_key, _coding, _density, _finite, _float_file, _jobs, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms, _single, _Sums,
     _survey, _tags, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
 from .params import check_limits
@@ -165,6 +166,7 @@ def _verbs(asked, find):
     "Class -> (verb, gain in dB or None). Raises `ValueError` for a class with two verbs."
     found = {}
     for verb,names in asked.items():
+        if not isinstance(names, Iterable): raise ValueError(f"`{verb}` is {names!r}; expected the name of a class, or a list of them")
         for name in [names] if isinstance(names, str) else names:
             for c in find(name):
                 db = names[name] if verb=='gains' else None
@@ -310,7 +312,7 @@ def _file_plan(system, read, n, rate, rms, n_channels, wish, offset=None, **opti
 def _lay_down(stretches, path, info, read):
     "Write stretches as float; the peak of them and of what they leave of the recording."
     at,peak = 0,0.0
-    with sf.SoundFile(path, 'w', info.sample_rate, info.channels, 'FLOAT', format='W64') as file:
+    with _float_file(path, info.sample_rate, info.channels) as file:
         for kept in stretches:
             if not torch.isfinite(kept).all(): raise NonFiniteAudioError("the system made NaN or infinite samples: nothing was written; please report it")
             end = at + kept.shape[-1]
@@ -334,7 +336,7 @@ def _halves(x, kept, gain, subtype):
 
 def _half(which, source, mix, gain, subtype, step=2**16):
     "Stretches `(C, t)` float64 for the file of what is kept (0) or removed (1)."
-    with _open(source.path) as file, sf.SoundFile(mix) as kept:
+    with _open(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
         file.seek(source.first)
         while len(k := kept.read(step, always_2d=True)): yield _halves(_finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain, subtype)[which].T
 

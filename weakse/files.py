@@ -176,6 +176,8 @@ def read_json(
     "Read a JSON file. Raises `ValueError` with path and line when it is not JSON."
     try: return json.loads(Path(path).read_text(encoding='utf-8'))
     except json.JSONDecodeError as e: raise ValueError(f"{path} is not JSON (line {e.lineno}: {e.msg}); delete it and run its stage again") from None
+    except UnicodeDecodeError as e: raise ValueError(f"{path} is not UTF-8 (byte {e.start}); delete it and run its stage again") from None
+    except RecursionError: raise ValueError(f"{path} is nested too deeply; delete it and run its stage again") from None
 
 # %% ../nbs/00a_files.ipynb #4bfc4ea3
 def shared_dir()->Path|None: # folder with real recordings, or None

@@ -308,7 +308,8 @@ def enhance(
     progress=False,      # show a progress bar
 ):                       # shape and rate of `wav`; a tensor for a tensor, else an array
     "Keep `target`, take the rest away. Raises `AudioError` on unusable audio and `ValueError` on options that make no sense."
-    x,system = check_audio(wav, check_rate(sample_rate)).detach().cpu(),load_system(system)
+    sample_rate = check_rate(sample_rate)
+    x,system = check_audio(wav).detach().cpu(),load_system(system)
     if clean is not None:
         clean = check_audio(clean, sample_rate, "clean").detach().cpu()
         if clean.shape != x.shape: raise ValueError(f"wav has shape {tuple(x.shape)} and clean {tuple(clean.shape)}: they must be equal, sample by sample")
@@ -488,6 +489,13 @@ class _Part:
 
     def notes(self): return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
 
+@contextlib.contextmanager
+def _float_file(path, rate, n_channels):
+    "A file of floats to write to, for as long as it is worked with. Raises `OSError` naming the folder where the disk is full."
+    try:
+        with sf.SoundFile(os.fsencode(path), 'w', rate, n_channels, 'FLOAT', format='W64') as file: yield file
+    except sf.LibsndfileError as e: raise OSError(f"{path} cannot be written ({e}): is the disk full? free some space in {path.parent}") from e
+
 def _searchable(path):
     "A file in which any place can be read at once, its `AudioInfo`, and the folder of the copy if one had to be made."
     with _open(path) as file:
@@ -495,7 +503,7 @@ def _searchable(path):
         if not in_order_only(file) and path.suffix.lower() in FORMATS: return path,info,None
         folder = tempfile.TemporaryDirectory()
         copy = Path(folder.name)/f"{path.name}.w64"
-        with sf.SoundFile(copy, 'w', info.sample_rate, info.channels, 'FLOAT', format='W64') as out:
+        with _float_file(copy, info.sample_rate, info.channels) as out:
             while len(x := file.read(2**16, dtype='float32', always_2d=True)): out.write(x)
             info = dataclasses.replace(info, frames=out.frames)
     if not info.frames: raise EmptyAudioError(f"{path} has a header but no samples; record, copy or download it again")

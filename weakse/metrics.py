@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
-from .audio import _as_float,load_audio,noted,resample,sound_files
+from .audio import check_rate, _as_float,load_audio,noted,resample,sound_files
 from .scale import pmap
 
 # %% ../nbs/50_metrics.ipynb #b39acc8c
@@ -60,7 +60,7 @@ def _two(
 # %% ../nbs/50_metrics.ipynb #15e7db33
 def _frame_size(sample_rate:int)->tuple: # (length, hop) in samples
     "30 ms frames, one every quarter frame."
-    n = round(.03*sample_rate)
+    n = round(.03*check_rate(sample_rate))
     return n,n//4
 
 def _frames(
@@ -220,7 +220,7 @@ def pesq_wb(
     sample_rate:int, # Hz; resampled to 16 kHz (soxr HQ) when it is another
 )->float:            # MOS-LQO, 1.04 to 4.64
     "Wide-band PESQ, ITU-T P.862.2. Raises `MetricError` for silence, less than 1/4 s, no utterance found, or more than 50."
-    c,e = _two(clean, estimate, silence=False, n_min=sample_rate//4+1)
+    c,e = _two(clean, estimate, silence=False, n_min=check_rate(sample_rate)//4+1)
     return _pesq16(*(x if sample_rate==16000 else resample(torch.from_numpy(x), sample_rate, 16000).double().numpy() for x in (c,e)))
 
 # %% ../nbs/50_metrics.ipynb #e06c8a62
@@ -232,7 +232,7 @@ def stoi(
 )->float:            # about 0 to 1
     "Short-time objective intelligibility (Taal et al. 2011). Raises `MetricError` where fewer than 30 frames have speech."
     from pystoi import stoi as pystoi
-    c,e = _two(clean, estimate, silence=False)
+    c,e,sample_rate = *_two(clean, estimate, silence=False),check_rate(sample_rate)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('error', RuntimeWarning)   # pystoi warns and returns 1e-5 when it has too few frames
