@@ -152,7 +152,7 @@ def test_full_disk_after_all_steps(tmp_path, monkeypatch):
     with pytest.raises(OSError) as caught: paired.train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
     folder = tmp_path/'out.checkpoints'
     assert 'the disk is full' in str(caught.value) and f'the checkpoints in {folder} have: run the same again' in str(caught.value)
-    assert [f.name for f in sorted(folder.glob('*.pt'))]==['step_00000002.pt', 'step_00000004.pt'] and not list((tmp_path/'out').glob('*'))
+    assert [f.name for f in sorted(folder.glob('step_*'))]==['step_00000002.pt', 'step_00000004.pt'] and not list((tmp_path/'out').glob('[!.]*'))
     monkeypatch.setattr(paired, 'save_system', save)
     monkeypatch.setattr(paired, 'fit', lambda task, batches, steps, each, start, progress: [] if start==4 else pytest.fail(f'began at {start}'))
     paired.train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
@@ -172,3 +172,13 @@ def test_same_bytes_as_before(made, tmp_path):
     from safetensors.torch import save_file
     save_file({k: v.contiguous() for k,v in load_system(made/'unet').model.state_dict().items()}, tmp_path/'w')
     assert (tmp_path/'w').read_bytes()==(made/'unet'/'model.safetensors').read_bytes()
+
+def test_tagger_on_a_full_disk(tmp_path):
+    "The small detector is saved as a system is: the system's own error, nothing left behind, and to the byte as `save_file` writes it."
+    from safetensors.torch import save_file
+    model = SmallDetector(names, width=16)
+    with small_disk(10_000), pytest.raises(OSError, match='disk is full'): save_small(model, tmp_path/'a')
+    assert not list(tmp_path.iterdir())
+    save_small(model, tmp_path/'a')
+    save_file({k: v.contiguous() for k,v in model.state_dict().items()}, tmp_path/'w')
+    assert (tmp_path/'w').read_bytes()==(tmp_path/'a'/'model.safetensors').read_bytes()

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import detect_anchors, read_anchors
+from .audio import plain_text
 from .files import atomic_path, own_folder, read_json, remove_own, write_json
 from .inference import enhance_pairs
 from .metrics import score_folders
@@ -318,6 +319,6 @@ def draw_ablation(
     answers = result['answers']
     fig, axs = plt.subplots(1, len(which), figsize=(4.2 + 2.6*len(which), 1.2 + .46*len(answers)), dpi=80, sharey=True, layout='constrained', squeeze=False)
     for ax,k in zip(axs[0], which): _forest(ax, answers, k)
-    axs[0,0].set_yticks(range(len(answers)), [f"{a['choice']}\nnot {a['instead']}" for a in answers], fontsize=8)
-    fig.suptitle(f"{result['title']}\nblue: the paper's choice helps, red: it hurts, grey: cannot be told; small dots: seeds", fontsize=9)
+    axs[0,0].set_yticks(range(len(answers)), [plain_text(f"{a['choice']}\nnot {a['instead']}") for a in answers], fontsize=8)
+    fig.suptitle(f"{plain_text(result['title'])}\nblue: the paper's choice helps, red: it hurts, grey: cannot be told; small dots: seeds", fontsize=9)
     return fig

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .audio import resample, rms_db, show
+from .audio import plain_text, resample, rms_db, show
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, clip_batches, load_detector
 from .labels import UnknownClassError, Vocabulary
@@ -45,7 +45,7 @@ def _middle_of_ties(
     areas:Tensor, # `(N,C)`
 )->Tensor:        # `(C,)` index
     "Of the unbroken run of windows around the best one that have 99 % of its area or more, the middle one."
-    N, t, best = len(areas), torch.arange(len(areas))[:, None], areas.argmax(0)
+    N, t, best = len(areas), torch.arange(len(areas), device=areas.device)[:, None], areas.argmax(0)
     broken = areas < 0.99*areas.gather(0, best[None])
     first = torch.where(broken & (t < best), t + 1, 0).amax(0)
     last = torch.where(broken & (t > best), t - 1, N - 1).amin(0)
@@ -62,11 +62,11 @@ def find_anchors(
     n = round(seconds/hop)
     if len(probs) < n: raise ValueError(f"the clip has {len(probs)*hop:.2f} s of frames but an anchor needs {seconds:.2f} s; "
                                         "pad the clip or lower `anchors.seconds`")
-    curves = probs[:, torch.as_tensor(classes)].double()
+    curves = probs[:, torch.as_tensor(classes, device=probs.device)].double()
     total = torch.nn.functional.pad(curves.cumsum(0), (0, 0, 1, 0))
     areas = total[n:] - total[:-n]
     start = _middle_of_ties(areas)
-    return start*hop, areas.gather(0, start[None])[0]/n
+    return start.float()*hop, areas.gather(0, start[None])[0]/n
 
 # %% ../nbs/21_anchors.ipynb #3f6ea4ce
 _again = "copy the whole folder again, or run `weakse detect` again"
@@ -188,7 +188,7 @@ def _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, pr
             starts, areas = _place_anchors(own, classes, seconds, detector.hop, float(length[b]), rng)
             rows += [(i, file, k, s, a) for k, s, a in zip(classes, starts, areas)]
             wavs.append(_cut(wav[b], starts, corpus.sample_rate, seconds))
-    if not rows: return pd.DataFrame(columns=["clip", "file", "k", "start", "area"]), torch.zeros(0, round(seconds*corpus.sample_rate))
+    if not rows: return pd.DataFrame(columns=["clip", "file", "k", "start", "area"]), torch.zeros(0, round(seconds*corpus.sample_rate), dtype=torch.float32, device="cpu")
     table = pd.DataFrame(rows, columns=["clip", "file", "k", "start", "area"])
     order = np.lexsort((table["k"], table["clip"]))
     return table.iloc[order].reset_index(drop=True), torch.cat(wavs)[torch.from_numpy(order)]
@@ -337,7 +337,7 @@ def _draw_curve(ax, probs, hop, start, seconds, title):
     "The SED curve of one class and the red block of its anchor."
     ax.axvspan(start, start + seconds, color=_red, alpha=.45, lw=0)
     ax.stairs(probs, np.arange(len(probs) + 1)*hop, color=_blue, lw=1.6)
-    ax.set(ylim=(0, 1.05), ylabel="probability", xlabel="time (s)"); ax.set_title(title, loc="left")
+    ax.set(ylim=(0, 1.05), ylabel="probability", xlabel="time (s)"); ax.set_title(plain_text(title), loc="left")
 
 def _draw_tags(ax, tags, vocabulary, labels, top):
     "The highest tags as bars with their names beside them, so that a long name costs no width."
@@ -345,7 +345,7 @@ def _draw_tags(ax, tags, vocabulary, labels, top):
     names, values = [vocabulary.names[i] for i in best], tags[best].tolist()
     ax.barh(range(len(best)), values, color=[_blue if n in labels or not len(labels) else "0.72" for n in names])
     for y, (n, p) in enumerate(zip(names, values)):
-        ax.text(p + (.008 if p < .6 else -.008), y, f"{n}  {p:.2f}", va="center", ha="left" if p < .6 else "right",
+        ax.text(p + (.008 if p < .6 else -.008), y, f"{plain_text(n)}  {p:.2f}", va="center", ha="left" if p < .6 else "right",
                 color="black" if p < .6 or len(labels) and n not in labels else "white")
     ax.invert_yaxis(); ax.set(xlim=(0, 1), yticks=[], xlabel="probability")
     ax.set_title("audio tags of the anchor" + (" (blue: weak labels of the clip)" if len(labels) else ""), loc="left")

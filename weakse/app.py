@@ -27,9 +27,9 @@ def example_recording(
     "A recording to try things with."
     found = sorted((Path(pairs)/'noisy').glob('*.wav'))
     if found: return found[0].name,*load_audio(found[0], mono=False)
-    t = torch.arange(4*16000)/16000
+    t = torch.arange(4*16000, dtype=torch.float32, device='cpu')/16000
     hum = sum(torch.sin(2*torch.pi*k*(130*t+3*torch.sin(5*t)))/k for k in range(1, 30))*(torch.sin(8*t)>-.3)
-    return 'example.wav',mix_at_snr(.12*hum, torch.randn(len(t), generator=torch.Generator().manual_seed(0)), 5.)[None],16000
+    return 'example.wav',mix_at_snr(.12*hum, torch.randn(len(t), generator=torch.Generator('cpu').manual_seed(0), dtype=torch.float32, device='cpu'), 5.)[None],16000
 
 # %% ../nbs/60c_app.ipynb #e1ccdc49
 def pick_part()->View: # `ClassPicker`

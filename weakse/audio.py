@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SOUND_SUFFIXES', 'MP3_KBITS', 'BITS', 'AudioError', 'EmptyAudioError', 'NonFiniteAudioError',
-           'LayoutError', 'MissingAudioError', 'AudioWarning', 'warn_audio', 'noted', 'check_rate', 'check_audio',
-           'down_mix', 'dc_offset', 'extreme', 'times_two_to', 'hz_to_mel', 'mel_to_hz', 'mel_filterbank', 'plain_text',
-           'show', 'play', 'stft', 'istft', 'LogMel', 'energy', 'rms_db', 'mix_at_snr', 'fit_length', 'resample',
-           'batch_resample', 'sound_files', 'AudioInfo', 'audio_info', 'check_span', 'in_order_only', 'load_audio',
-           'tpdf', 'write_samples', 'dithering', 'save_audio']
+           'LayoutError', 'MissingAudioError', 'AudioWarning', 'warn_audio', 'noted', 'hushed', 'check_rate',
+           'check_audio', 'down_mix', 'dc_offset', 'extreme', 'times_two_to', 'hz_to_mel', 'mel_to_hz',
+           'mel_filterbank', 'plain_text', 'show', 'play', 'stft', 'istft', 'LogMel', 'energy', 'rms_db', 'mix_at_snr',
+           'fit_length', 'resample', 'batch_resample', 'sound_files', 'AudioInfo', 'audio_info', 'check_span',
+           'in_order_only', 'load_audio', 'tpdf', 'write_samples', 'dithering', 'save_audio']
 
 # %% ../nbs/01_audio.ipynb #f11c4f03
-import contextlib,io,math,os,shutil,struct,subprocess,tempfile,warnings
+import contextlib,io,math,os,shutil,struct,subprocess,tempfile,threading,warnings
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,6 +53,17 @@ def noted():
     token = _listening.set(notes)
     try: yield notes
     finally: _listening.reset(token)
+
+_filters = threading.RLock()   # the filters of warnings belong to the whole process, not to a thread
+
+@contextlib.contextmanager
+def hushed(
+    category=Warning, # what is not shown
+):
+    "Keep another package's warnings from being shown meanwhile; threads of ours that do so wait for each other."
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter('ignore', category)
+        yield
 
 # %% ../nbs/01_audio.ipynb #f2d69956
 def check_rate(
@@ -139,7 +150,7 @@ def dc_offset(
     "The constant that a channel's samples have in common."
     mean = total/max(1, n)
     counts = (mean.abs() >= .05*(power/max(1, n)).sqrt()) & bool(4*n >= sample_rate)
-    return torch.where(counts, mean, 0.)[:,None]
+    return torch.where(counts, mean, torch.zeros_like(mean))[:,None]
 
 def extreme(
     level:float, # RMS or peak
@@ -599,7 +610,7 @@ def tpdf(
     generator, # `torch.Generator`
 ):             # float64, in steps: from -1 to 1, triangular
     "Noise that frees the error of rounding from the signal."
-    one,two = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(2))
+    one,two = (torch.rand(shape, generator=generator, dtype=torch.float64, device='cpu') for _ in range(2))
     return one - two
 
 def write_samples(
@@ -614,7 +625,7 @@ def dithering(
     on, # whether noise is wanted
 ):      # `torch.Generator`, the same noise each time; None: no noise
     "The source of dither for one file."
-    return torch.Generator().manual_seed(0) if on else None
+    return torch.Generator('cpu').manual_seed(0) if on else None
 
 def _format(path:Path, subtype:str, n_bytes:int)->tuple[str,str|None]:
     "Container and coding for a suffix; a plain WAV counts its bytes in 32 bits, so a longer one becomes RF64."

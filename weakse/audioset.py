@@ -9,7 +9,7 @@ __all__ = ['COLUMNS', 'CLIP_TYPES', 'STATUSES', 'MANIFEST', 'FAILURES', 'LISTS',
            'failure_reason', 'youtube_audio', 'cut_clip', 'fetch_clips', 'fetch_audioset']
 
 # %% ../nbs/12a_audioset.ipynb #f31ed9a8
-import base64,contextlib,csv,hashlib,os,re,shutil,subprocess,threading,time,warnings
+import base64,contextlib,csv,hashlib,os,re,shutil,subprocess,threading,time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .adapters import AUDIO_TYPES, draw_splits, raise_all, write_corpus
-from .audio import FORMATS, AudioError, AudioWarning, EmptyAudioError, load_audio, rms_db, save_audio
+from .audio import FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
 from .fetch import FetchError, _download, sha256_of
 from .files import atomic_path, read_json, write_json
@@ -132,9 +132,7 @@ def examine_clip(
     path = Path(path)
     hash = sha256_of(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', AudioWarning)   # cut short: its length will say so
-            wav,rate = load_audio(path)
+        with noted(): wav,rate = load_audio(path)   # cut short: its length will say so
     except AudioError as e: return {**_facts, 'sha256':hash, 'error':str(e).replace(str(path), path.name)}
     return {**_facts, 'sha256':hash, 'seconds':round(len(wav)/rate, 4), 'level_db':round(float(rms_db(wav)), 2)}
 
@@ -255,7 +253,7 @@ def show_coverage(
     ax.stairs(t.listed, x, fill=True, color='0.85', label=f'listed ({len(t)} classes)')
     ax.stairs(t.present, x, fill=True, color='C0', alpha=.8, label=f'present ({(t.present>0).sum()} classes)')
     ax.set(yscale='symlog', xlabel='class, by number of clips', ylabel='clips', xlim=(0,len(t)), ylim=(0,None), title='What of the list is there')
-    if len(t)<=40: ax.set_xticks(x[:-1]+.5, t['class'].str.split(',').str[0], rotation=60, ha='right', fontsize=8); ax.set_xlabel('')
+    if len(t)<=40: ax.set_xticks(x[:-1]+.5, [plain_text(c.split(',')[0]) for c in t['class']], rotation=60, ha='right', fontsize=8); ax.set_xlabel('')
     ax.legend(frameon=False)
     return ax
 

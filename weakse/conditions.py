@@ -23,7 +23,7 @@ def one_hot(
 )->Tensor: # `(K,)` float32
     "The condition that asks for class `k` and nothing else (Kong et al., Eq. 3). Raises ValueError outside the vocabulary."
     if not 0 <= k < K: raise ValueError(f"class {k} is outside a vocabulary of {K} classes; indices run from 0 to {K - 1}")
-    return torch.nn.functional.one_hot(torch.tensor(k), K).float()
+    return torch.nn.functional.one_hot(torch.tensor(k, device="cpu"), K).float()
 
 # %% ../nbs/22_conditions.ipynb #65141c77
 RELATED = (("Speech", "Male speech, man speaking", "Female speech, woman speaking", "Child speech, kid speaking", "Conversation", "Narration, monologue", "Speech synthesizer"),)
@@ -73,9 +73,9 @@ def condition_bank(
     if not 0 < purest <= 1: raise ValueError(f"`purest` is {purest}; it is a share of the anchors, above 0 and at most 1 (all)")
     keep, K = _purest(tags, classes, names, purest), tags.shape[1]
     tags, classes = torch.from_numpy(tags[keep]), torch.from_numpy(classes[keep])
-    total = torch.zeros(K, K).index_add_(0, classes, tags)
+    total = torch.zeros(K, K, dtype=torch.float32, device="cpu").index_add_(0, classes, tags)
     count = torch.bincount(classes, minlength=K)[:, None]
-    return torch.where(count > 0, total/count.clamp_min(1), torch.eye(K))
+    return torch.where(count > 0, total/count.clamp_min(1), torch.eye(K, dtype=torch.float32, device="cpu"))
 
 # %% ../nbs/22_conditions.ipynb #e4363582
 def tag_sets(

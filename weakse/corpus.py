@@ -57,7 +57,7 @@ def load(self:Corpus,
 @patch
 def targets(self:Corpus)->Tensor: # `(N,K)` float32 of 0 and 1
     "The weak labels as vectors."
-    return torch.stack([self.vocabulary.encode(labels) for labels in self.table.labels]) if len(self) else torch.zeros(0, len(self.vocabulary))
+    return torch.stack([self.vocabulary.encode(labels) for labels in self.table.labels]) if len(self) else torch.zeros(0, len(self.vocabulary), dtype=torch.float32, device="cpu")
 
 @patch
 def subset(self:Corpus,

@@ -7,7 +7,7 @@ __all__ = ['FACTS', 'ANCHORS', 'FINDINGS', 'sound_facts', 'minimal_sets', 'mixab
            'draw_histogram', 'report_html', 'write_report']
 
 # %% ../nbs/27_doctor.ipynb #43bf8a17
-import hashlib, html, io, re, tempfile, warnings
+import hashlib, html, io, re, tempfile
 from collections import namedtuple
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .adapters import _named, _own_names, _table_problems, _vocabulary, read_labels
 from .anchors import detect_anchors
-from .audio import AudioError, audio_info, load_audio, stft, plain_text
+from .audio import AudioError, audio_info, dc_offset, down_mix, load_audio, noted, plain_text, stft
 from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
@@ -29,7 +29,7 @@ from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map
 from .scale import pmap
 
 # %% ../nbs/27_doctor.ipynb #aea0a858
-FACTS = ["seconds", "sample_rate", "channels", "level_db", "clipped", "silent", "bandwidth", "digest", "note", "error"]
+FACTS = ["seconds", "sample_rate", "channels", "level_db", "offset", "clipped", "silent", "bandwidth", "digest", "note", "error"]
 
 def _flat_tops(
     wav:Tensor, # `(C,T)`
@@ -52,7 +52,7 @@ def _power(
     wav:Tensor, # `(C,T)`
 )->Tensor:      # `(Q,)`
     "Power spectrum, summed over the frames; those at the ends, where a cut clip has a kink that fills the whole band, are left out."
-    frames = stft(wav.mean(0), 1024, 512).abs().square()
+    with noted(): frames = stft(down_mix(wav), 1024, 512).abs().square()
     return (frames[:, 2:-2] if frames.shape[1] > 8 else frames).sum(-1)
 
 def _bandwidth(
@@ -69,20 +69,20 @@ def sound_facts(
     path,                 # sound file
     silent_db:float=-60., # dBFS below which a step is silent
     block:float=60.,      # s read at once
-)->dict:                  # `FACTS`; seconds s, level_db dBFS, clipped and silent shares, bandwidth Hz
+)->dict:                  # `FACTS`; seconds s, level_db dBFS, offset full scale 1, clipped and silent shares, bandwidth Hz
     "What there is to know of a file without knowing what should be heard in it. Raises `AudioError` naming the file."
     info, n, clipped, total, power, quiet, digest, note = audio_info(path), 0, 0, 0., 0., [], hashlib.blake2b(digest_size=12), ""
+    sums, squares = 0., 0.
     for start in np.arange(0, max(info.seconds, 1e-9), block):
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            wav = load_audio(path, mono=False, start=float(start), seconds=block)[0]
-        note = note or "; ".join(str(w.message) for w in said)
+        with noted() as said: wav = load_audio(path, mono=False, start=float(start), seconds=block)[0]
+        note = note or "; ".join(said)
         n, clipped, total = n + wav.numel(), clipped + _flat_tops(wav), total + float(wav.double().square().sum())
-        power = power + _power(wav)
+        sums, squares, power = sums + wav.double().sum(1), squares + wav.double().square().sum(1), power + _power(wav)
         quiet.append(_quiet_steps(wav, info.sample_rate, silent_db))
         digest.update((wav.T*32768).round().clamp(-32768, 32767).to(torch.int16).contiguous().numpy().tobytes())
-    level = 10*np.log10(max(total/n, 1e-12))
-    return dict(seconds=n/info.channels/info.sample_rate, sample_rate=info.sample_rate, channels=info.channels, level_db=level, clipped=clipped/n,
+    level, offset = 10*np.log10(max(total/n, 1e-12)), dc_offset(sums, squares, n//info.channels, info.sample_rate).flatten()
+    return dict(seconds=n/info.channels/info.sample_rate, sample_rate=info.sample_rate, channels=info.channels, level_db=level,
+                offset=float(offset[offset.abs().argmax()]), clipped=clipped/n,
                 silent=float(np.concatenate(quiet).mean()), bandwidth=_bandwidth(power, info.sample_rate), digest=digest.hexdigest(), note=note, error="")
 
 def _facts_or_error(path, silent_db):
@@ -191,6 +191,7 @@ FINDINGS = dict(
     repeated=("should", "recordings that occur several times", "Keep one row of each: copies count double and may sit in training and validation at once."),
     cut=("should", "files that end before their header says", "Copy or download them again; what is there is used."),
     clipped=("should", "clipped clips (more than 0.1 % of the samples in flat tops)", "Take a recording with a lower level, or leave them out: a system learns to make flat tops."),
+    offset=("should", "clips with a constant offset: their samples do not lie around zero", "Pass them through a high-pass filter at 20 Hz, and look at the recorder; `enhance` takes an offset out, a training learns it."),
     low_rate=("should", "clips with a sample rate below that of the training", "Record higher, or train at their rate (`corpus.sample_rate`): the band above is empty."),
     narrow=("should", "clips whose upper half of the spectrum is empty, at a sample rate that could hold it", "Prefer recordings that did not pass a telephone or strong compression; many of one class teach that the class has no treble."),
     rare=("should", "classes with fewer than 10 clips", "Add clips; for a class with few, the same anchors return again and again."),
@@ -219,6 +220,7 @@ def _file_findings(clips, sample_rate, seconds, silent_db):
     return dict(unreadable=[e if f in e else f"{f}: {e}" for f, e in zip(clips.file, clips.error) if e], contradicting=differ, repeated=same,
         silent=say(ok[silent], lambda r: f"{r.level_db:.0f} dBFS"), cut=[f"{f}: {n}" for f, n in zip(ok.file, ok.note) if n],
         clipped=say(ok[ok.clipped > 1e-3].sort_values("clipped", ascending=False), lambda r: f"{r.clipped:.1%} of its samples"),
+        offset=say(ok[ok.offset != 0], lambda r: f"{r.offset:+.3g} of full scale"),
         low_rate=say(ok[ok.sample_rate < sample_rate], lambda r: f"{r.sample_rate:.0f} Hz"),
         narrow=say(ok[(ok.bandwidth < sample_rate/4) & (ok.sample_rate >= sample_rate) & ~silent].sort_values("bandwidth"), lambda r: f"up to {r.bandwidth/1000:.1f} kHz"),
         gaps=say(ok[(ok.silent > .5) & ~silent].sort_values("silent", ascending=False), lambda r: f"{r.silent:.0%} silent"),

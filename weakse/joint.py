@@ -163,7 +163,7 @@ def _stems(s, anchors, rng):
 
 def _make_batch(s, step):
     "The batch of a step: draw, scale, mix."
-    rng, at = np.random.default_rng([s.seed, step]), torch.arange(s.batch_size)
+    rng, at = np.random.default_rng([s.seed, step]), torch.arange(s.batch_size, device='cpu')
     d = _draw(s, step, rng)
     removed = _draw_removed(s, d, rng) if rng.random() < s.residual_share else {}
     here, absent = torch.from_numpy(d['here']), torch.from_numpy(d['absent'])
@@ -171,7 +171,7 @@ def _make_batch(s, step):
     target = stems[at,d['slot']]*~absent[:,None]
     mix = stems.sum(1)
     gain = 10**(s.level_db/20)/mix.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-8)
-    tags = torch.zeros(s.batch_size, s.n_classes).scatter_(1, torch.from_numpy(d['classes']), here.float())
+    tags = torch.zeros(s.batch_size, s.n_classes, dtype=torch.float32, device='cpu').scatter_(1, torch.from_numpy(d['classes']), here.float())
     batch = dict(mix=gain*mix, target=gain*target, reference=_wav(s, d['reference'], rng), classes=torch.from_numpy(d['asked']), tags=tags)
     if removed: batch |= dict(removed=_wav(s, removed['removed'], rng), removed_classes=torch.from_numpy(removed['removed_classes']))
     return batch
@@ -243,10 +243,10 @@ def embedding_bank(
     "Mean embedding of the `n` purest anchors of every class, unseen ones too."
     heard = heard_sets(store, threshold_scale)[1]
     order = np.lexsort((-purity(store.tags, store.classes, store.vocabulary.names), heard.sum(1) > 1))
-    bank = torch.zeros(len(store.vocabulary), model.n_embed)
+    bank = torch.zeros(len(store.vocabulary), model.n_embed, dtype=torch.float32, device='cpu')
     for k in np.unique(store.classes):
         chosen = order[store.classes[order]==k][:n]
-        bank[k] = ask(model, store.wav(chosen), torch.full((len(chosen),), int(k)))[0].mean(0)
+        bank[k] = ask(model, store.wav(chosen), torch.full((len(chosen),), int(k), device='cpu'))[0].mean(0)
     return bank
 
 def heard_as(
@@ -308,7 +308,7 @@ def _make_scenes(store, kinds, s):
 
 def _make_task(store, s):
     "Network, loss and optimiser of a run; the random start is a function of the seed alone."
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(s['seed'])
         model = SelectiveNet(len(store.vocabulary), s['n_embed'], store.sample_rate, s['variant'], **{k: s[k] for k in _of_unet})
     return JointTask(model, make_loss(s['loss'] or {'waveform_mae': 1.}), s['lr'], **{k: s[k] for k in _of_task})

@@ -153,7 +153,7 @@ class Vocabulary:
         names, # names or ids; a single string is one name
     )->Tensor: # `(K,)` float32 of 0 and 1
         "Weak labels as a vector. Raises `UnknownClassError`."
-        y = torch.zeros(len(self))
+        y = torch.zeros(len(self), dtype=torch.float32, device='cpu')
         y[[self.index(n) for n in ([names] if isinstance(names, str) else names)]] = 1.
         return y
 
@@ -162,7 +162,7 @@ class Vocabulary:
         threshold=None, # probability, one or K of them; None: the vocabulary's own, or 0.5
     )->list:            # names above threshold, most probable first
         "The classes present in a vector. Raises `ValueError` for a vector of another length."
-        vec = np.asarray(torch.as_tensor(vec).detach().cpu(), dtype=np.float64)
+        vec = np.asarray(torch.as_tensor(vec, device='cpu').detach().cpu(), dtype=np.float64)
         if vec.shape!=(len(self),): raise ValueError(f"vector of shape {vec.shape}; expected ({len(self)},), one number for each class")
         if threshold is None: threshold = .5 if self.thresholds is None else self.thresholds
         present = vec > np.asarray(threshold)

@@ -156,7 +156,7 @@ def write_group(
     gains = matching_gains(tracks, rate)
     heard = {s: gains[s][0]*w for s,w in tracks.items()}
     dbs = {s: spectrogram_db(w, rate, 400) for s,w in heard.items()}
-    top = torch.tensor([float(d.max()) for d in dbs.values()]).median().item()
+    top = torch.tensor([float(d.max()) for d in dbs.values()], dtype=torch.float32, device="cpu").median().item()
     for stem,wav in heard.items():
         (Path(folder)/f"{stem}.mp3").write_bytes(_mp3(wav, rate))
         (Path(folder)/f"{stem}.webp").write_bytes(_webp(dbs[stem], top))
@@ -532,11 +532,14 @@ def _kept(audio_folder, scenes, snrs, n_scenes):
     if not rows: raise AudioError(f"{audio_folder} holds no sound of these scenes; expected noisy/0/LEVEL/SCENE_noisy.wav, which the stage `selective` keeps for its first `selective.n_samples` scenes")
     return rows
 
+def _write_one(folder, audio_folder, scenes_folder, item):
+    "Sounds and pictures of one group, (scene, dB): volumes, and the sample rate."
+    tracks,rate = group_tracks(audio_folder, scenes_folder, *item)
+    return write_group(folder, tracks, rate),rate
+
 def _write_groups(folder, audio_folder, scenes_folder, rows, snrs, n_workers, progress):
     "Sounds and pictures of all groups: volumes, and the sample rate."
-    def one(item):
-        tracks,rate = group_tracks(audio_folder, scenes_folder, *item)
-        return write_group(folder, tracks, rate),rate
+    one = partial(_write_one, folder, audio_folder, scenes_folder)
     made = pmap(one, [(r["name"], snr) for r in rows for snr in snrs], n_workers=n_workers, progress="sounds" if progress else None)
     return {stem: v for volumes,_ in made for stem,v in volumes.items()},made[0][1]
 

@@ -8,13 +8,12 @@ __all__ = ['metric_names', 'voicebank_noisy', 'MetricError', 'LengthError', 'ssn
            'UnexpectedScoresError', 'off_expected', 'check_expected', 'score_folders']
 
 # %% ../nbs/50_metrics.ipynb #2058f625
-import warnings
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
-from .audio import check_rate, _as_float,load_audio,noted,resample,sound_files
+from .audio import check_rate, _as_float,hushed,load_audio,noted,resample,sound_files
 from .scale import pmap
 
 # %% ../nbs/50_metrics.ipynb #b39acc8c
@@ -234,11 +233,12 @@ def stoi(
     from pystoi import stoi as pystoi
     c,e,sample_rate = *_two(clean, estimate, silence=False),check_rate(sample_rate)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('error', RuntimeWarning)   # pystoi warns and returns 1e-5 when it has too few frames
-            return float(pystoi(c, e, sample_rate, extended=extended))
-    except (RuntimeWarning,ValueError,IndexError):
-        raise MetricError(f"STOI needs 30 frames (0.4 s) with speech; {len(c)/sample_rate:.2f} s hold fewer") from None
+        with hushed(RuntimeWarning), np.errstate(divide='raise', over='raise', invalid='raise'):
+            value = float(pystoi(c, e, sample_rate, extended=extended))
+    except (FloatingPointError,ValueError,IndexError): value = 1e-5
+    if value==1e-5:   # what pystoi returns when it has too few frames
+        raise MetricError(f"STOI needs 30 frames (0.4 s) with speech; {len(c)/sample_rate:.2f} s hold fewer")
+    return value
 
 def estoi(
     clean,           # `(T,)` clean speech

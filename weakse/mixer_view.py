@@ -63,7 +63,7 @@ def bars_of(
 # %% ../nbs/60a_mixer_view.ipynb #99b2e859
 def _rgb(colour:str)->Tensor: # `(3,)` 0 to 1
     "Numbers of '#rrggbb'."
-    return torch.tensor([int(colour[i:i+2], 16) for i in (1,3,5)])/255
+    return torch.tensor([int(colour[i:i+2], 16) for i in (1,3,5)], dtype=torch.float32, device='cpu')/255
 
 def coloured_spectrogram(
     parts:dict,            # name -> `(T,)` or `(C,T)` waveform; their sum is what is drawn
@@ -140,7 +140,7 @@ def mixed_parts(
     gains=None,  # name -> dB, "rest" among them; None: 0 dB for all
 )->dict:         # name -> float32 waveform, scaled; their sum is the mix
     "What a mix consists of."
-    parts = {n: torch.as_tensor(w).float() for n,w in {**mixer.stems, 'rest': mixer.rest}.items()}
+    parts = {n: torch.as_tensor(w, device='cpu').float() for n,w in {**mixer.stems, 'rest': mixer.rest}.items()}
     return {n: w*(1. if gains is None else 10**(gains[n]/20)) for n,w in parts.items()}
 
 def before_after(

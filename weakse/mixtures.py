@@ -42,9 +42,9 @@ def random_colour(
 )->Tensor:                    # `(B, T)` coloured waveforms
     "Filter every waveform with its own random smooth frequency response."
     n = wav.shape[-1]
-    freqs = torch.arange(n//2 + 1)*(sample_rate/n)
+    freqs = torch.arange(n//2 + 1, dtype=torch.float32, device='cpu')*(sample_rate/n)
     place = (freqs.clamp_min(50)/50).log()/np.log(sample_rate/100)                         # 0 at 50 Hz, 1 at the highest
-    curves = torch.cos(np.pi*torch.arange(1,4)[:,None]*place)                              # (3, Q)
+    curves = torch.cos(np.pi*torch.arange(1, 4, dtype=torch.float32, device='cpu')[:,None]*place)                              # (3, Q)
     draws = torch.from_numpy(rng.uniform(-1, 1, (len(wav),3)).astype(np.float32))
     return torch.fft.irfft(torch.fft.rfft(wav)*10**(eq_db*(draws@curves)/20), n)
 
@@ -94,7 +94,7 @@ class Mixtures:
         self.level_db, self.gain_range, self.eq_db = level_db, gain_range, eq_db
         _check(self, bank)
         self.classes = np.asarray(store.classes)
-        self.bank = torch.eye(len(store.vocabulary.names)) if condition=='one_hot' else bank
+        self.bank = torch.eye(len(store.vocabulary.names), dtype=torch.float32, device='cpu') if condition=='one_hot' else bank
         names = list(store.vocabulary.names)
         self.focus, self.focus_target = names.index(focus) if focus in names else -1, focus_target
         self.low, self.high = _snr_limits(self, focus, snr_range, focus_snr_range)
@@ -161,7 +161,7 @@ def _wav(m, idx, rng):
     if m.seconds:
         n = round(m.seconds*m.store.sample_rate)
         start = torch.from_numpy(rng.integers(0, wav.shape[-1]-n+1, len(idx)))
-        wav = wav.gather(-1, start[:,None] + torch.arange(n))
+        wav = wav.gather(-1, start[:,None] + torch.arange(n, device='cpu'))
     return random_colour(wav, m.eq_db, rng, m.store.sample_rate) if m.eq_db else wav
 
 def _interference(m, others, rng):
@@ -173,7 +173,7 @@ def _interference(m, others, rng):
 
 def _condition(m, idx):
     "Condition vectors of target anchors, `(B, K)`."
-    return torch.as_tensor(np.asarray(m.store.tags[idx], np.float32)) if m.condition=='soft' else m.bank[m.classes[idx]].float()
+    return torch.as_tensor(np.asarray(m.store.tags[idx], np.float32), device='cpu') if m.condition=='soft' else m.bank[m.classes[idx]].float()
 
 # %% ../nbs/24_mixtures.ipynb #addbd153
 def _set_levels(m, s1, s2, targets, rng):

@@ -168,7 +168,7 @@ def _run(task, windows, held, save, steps, valid_every, progress):
 # %% ../nbs/44_paired.ipynb #ad7ed762
 def _seeded(make, seed):
     "What `make()` gives, its random start drawn from `seed` alone."
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(seed)
         return make()
 

@@ -129,7 +129,8 @@ def build_saved(
 ):                           # the network, for inference
     "A network with its saved weights; memory is taken for it only once the file's header fits. Raises `error` in one line."
     check_shapes(path, shapes_of(make), error, remedy, name)
-    try: model = make()
+    try:
+        with torch.device('cpu'): model = make()
     except Exception as e: raise error(f"the network beside {path} cannot be built from its config.json ({_line(e)}): {remedy}") from None
     weights = load_file(path)
     broken = [k for k,v in weights.items() if v.is_floating_point() and not v.isfinite().all()]

@@ -155,7 +155,7 @@ def _loudest(wav, n, hop=160):
     "The `n` samples with the most energy; a shorter clip is padded."
     if len(wav) <= n: return fit_length(wav, n)
     total = torch.nn.functional.pad(wav.double().square().cumsum(0), (1, 0))
-    starts = torch.arange(0, len(wav)-n+1, hop)
+    starts = torch.arange(0, len(wav)-n+1, hop, device=wav.device)
     start = int(starts[(total[starts+n]-total[starts]).argmax()])
     return wav[start:start+n]
 

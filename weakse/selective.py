@@ -227,7 +227,7 @@ RECOGNISED = [("all", True, "accuracy"), ("all", True, "nearest"), ("all", False
 @torch.no_grad()
 def _recognised(system, store, kinds, at):
     "For each anchor of `at` (its number: its class) kind, seen, and whether head and nearest embedding name its class."
-    used = torch.tensor([store.vocabulary.index(c) for c in kinds["class"][kinds.kind!="unused"]])
+    used = torch.tensor([store.vocabulary.index(c) for c in kinds["class"][kinds.kind!="unused"]], dtype=torch.int64, device="cpu")
     bank = torch.nn.functional.normalize(system.bank[used], dim=-1)
     told = [system.model.listen(store.wav(i)) for i in np.array_split(list(at), max(1, len(at)//32))]
     near = used[torch.cat([torch.nn.functional.normalize(e, dim=-1)@bank.T for e,_,_ in told]).argmax(1)].numpy()
@@ -409,11 +409,16 @@ def run_experiments(
     check_output(out, inputs, folder=True)
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
-        def one(i): return run_scene(scenes, listed[i], rows, snrs, tmp if i < n_samples else None)
-        values = pd.DataFrame([v for vs in pmap(one, range(len(listed)), n_workers=n_workers, progress="scenes" if progress else None) for v in vs])
+        one = partial(_run_one, scenes, rows, snrs, tmp, n_samples)
+        values = pd.DataFrame([v for vs in pmap(one, list(enumerate(listed)), n_workers=n_workers, progress="scenes" if progress else None) for v in vs])
         values.round(5).to_csv(tmp/"values.csv", index=False, lineterminator="\n")
         told = [] if corpus is None else _told(systems, corpus, detector, kinds_csv, tmp/"held_out", seed, progress)
     return write_selective(values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed)
+
+def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
+    "`run_scene` for a scene with its number; the first ones keep their audio."
+    i,row = numbered
+    return run_scene(scenes, row, rows, snrs, audio if i < n_samples else None)
 
 def _told(systems, corpus, detector, kinds_csv, folder, seed, progress):
     "`recognition` of the systems that listen, on anchors of held-out clips."

@@ -262,8 +262,7 @@ def _read_bank(folder, config):
 def _read_model(folder, config):
     "Rebuild the network and fill in its weights."
     def make(): return _models[config['model']](**config['kwargs']).float()   # whatever the caller's default dtype is
-    with torch.device('cpu'): model = build_saved(make, folder/'model.safetensors', UnusableSystemError, _copy, config['model'])
-    return model.requires_grad_(False)
+    return build_saved(make, folder/'model.safetensors', UnusableSystemError, _copy, config['model']).requires_grad_(False)
 
 class Network:
     "A network as the function of a `System`; it can be pickled, as a closure cannot."

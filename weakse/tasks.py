@@ -112,7 +112,7 @@ class WeakTask:
         self.opt.zero_grad(set_to_none=True)
         logs['loss'].backward()
         if self.clip: nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.opt.step()
+        with torch.device('cpu'): self.opt.step()   # its counters
         self.n += 1
         if self.average: self.average.update(self.model)
         return {**{k: v.item() for k,v in logs.items()}, 'lr': lr}
@@ -235,7 +235,7 @@ class AdversarialTask:
         opt.param_groups[0]['lr'] = self.rate(self.n)
         opt.zero_grad(set_to_none=True)
         loss.backward()
-        opt.step()
+        with torch.device('cpu'): opt.step()   # its counters
 
     def step(self,
         batch:dict, # "noisy" and "clean" `(B,T)`

@@ -159,7 +159,7 @@ def _make_mixtures(store, folder, condition, purest, options):
 def _make_model(n_cond, seed, **options):
     "A U-Net whose random start is a function of `seed` alone."
     from weakse.models.unet import ConditionalUNet
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(seed)
         return ConditionalUNet(n_cond, **options)
 
@@ -255,7 +255,7 @@ def _kept_bytes(f):
 
 def _step_cost(task, n, n_samples, n_cond):
     "Bytes kept and seconds of a step on `n` mixtures of noise; the first step warms up and is only counted."
-    batch = {k: torch.randn(n, n_samples) for k in ('mix','target')} | {'cond': torch.rand(n, n_cond)}
+    batch = {k: torch.randn(n, n_samples, dtype=torch.float32, device='cpu') for k in ('mix','target')} | {'cond': torch.rand(n, n_cond, dtype=torch.float32, device='cpu')}
     kept, times = _kept_bytes(lambda: task.step(batch)), []
     for _ in range(2):
         start = time.perf_counter()

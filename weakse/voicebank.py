@@ -6,12 +6,12 @@
 __all__ = ['record', 'parts', 'ArchiveError', 'safe_entries', 'matched', 'fetch_voicebank']
 
 # %% ../nbs/13_voicebank.ipynb #9de39290
-import functools,os,re,shutil,stat,struct,tempfile,warnings,zipfile,zlib
+import functools,os,re,shutil,stat,struct,tempfile,zipfile,zlib
 from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from .adapters import AUDIO_TYPES, raise_all
-from .audio import AudioError, AudioWarning, audio_info, energy, load_audio, save_audio
+from .audio import AudioError, audio_info, energy, load_audio, noted, save_audio
 from .corpus import CorpusError
 from .fetch import fetch, hash_of
 from .files import atomic_path, read_json, write_json
@@ -127,14 +127,15 @@ def _load(
     sample_rate:int, # Hz
 ):                   # `(T,)` at `sample_rate`
     "Read a sound file of a folder or an archive. Raises `AudioError` or `ArchiveError` naming both."
-    with tempfile.TemporaryDirectory() as d, warnings.catch_warnings():
-        warnings.simplefilter('error', AudioWarning)   # a file that is cut short is no test file
+    with tempfile.TemporaryDirectory() as d, noted() as notes:
         path = half/name if half.is_dir() else Path(d)/Path(name).name
         try:
             if half.is_file(): path.write_bytes(_unpacked(half, name))
             if (rate := audio_info(path).sample_rate) < sample_rate: raise AudioError(f"{path} has {rate} Hz, less than the {sample_rate} Hz wanted")
-            return load_audio(path, sample_rate)[0]
-        except (AudioError, AudioWarning) as e: raise AudioError(str(e).replace(str(path), f'{half.name}/{Path(name).name}')) from None
+            wav = load_audio(path, sample_rate)[0]
+            if notes: raise AudioError(notes[0])   # a file that is cut short is no test file
+            return wav
+        except AudioError as e: raise AudioError(str(e).replace(str(path), f'{half.name}/{Path(name).name}')) from None
 
 # %% ../nbs/13_voicebank.ipynb #68669f6f
 def _is_done(path:Path, half:Path, name:str)->bool:

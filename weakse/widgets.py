@@ -16,7 +16,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from .audio import SOUND_SUFFIXES, LogMel, check_audio, load_audio, resample
+from .audio import SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample
 from .labels import Ontology, Vocabulary, nearest_names
 
 # %% ../nbs/60_widgets.ipynb #cc479857
@@ -157,7 +157,7 @@ def matching_gains(
 )->dict:             # name -> (factor that makes it as loud as the others, volume from 0 to 1 that undoes it)
     "Factors to equal loudness without clipping, and the way back to the true proportions."
     level = {n: loudness(w, sample_rate) for n,w in tracks.items()}
-    peak = {n: 20*math.log10(max(1e-6, float(torch.as_tensor(w).abs().max()))) for n,w in tracks.items()}
+    peak = {n: 20*math.log10(max(1e-6, float(torch.as_tensor(w, device='cpu').abs().max()))) for n,w in tracks.items()}
     heard = [n for n in tracks if level[n]>-70]
     target = min([-20., *(max(-36., level[n]-peak[n]) for n in heard)])
     gain = {n: 10**(min(target-level[n], -peak[n], 30.)/20) if n in heard else 1. for n in tracks}
@@ -174,7 +174,7 @@ def sound_uri(
     "A sound as an address that holds it, for the `src` of a player."
     import soundfile as sf
     wav = check_audio(wav, sample_rate).detach().cpu()
-    if len(wav)>2: wav = wav.mean(0, keepdim=True)
+    if len(wav)>2: wav = down_mix(wav)[None]
     if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
     sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.7)
@@ -186,7 +186,7 @@ def spectrogram_db(
     width:int=640,   # frames at most
 )->Tensor:           # `(80, F)` dB, lowest mel band first
     "The log-mel spectrogram that `show` draws, as numbers."
-    wav = check_audio(wav, sample_rate).mean(0).detach().cpu()
+    wav = down_mix(check_audio(wav, sample_rate).detach()).cpu()
     n_fft = 2**round(math.log2(sample_rate*.032))
     return LogMel(sample_rate, n_fft, max(sample_rate//100, len(wav)//width), 80, 0)(wav).T * 10/math.log(10)
 
@@ -578,7 +578,7 @@ def comparison_tracks(
     "Before, after and what is between them. Raises `AudioError` for what is no sound."
     a,b = check_audio(before, sample_rate, names[0]).detach().cpu().float(),check_audio(after, after_rate or sample_rate, names[1]).detach().cpu().float()
     b = resample(b, after_rate or sample_rate, sample_rate)
-    if len(a)!=len(b): a,b = a.mean(0, keepdim=True),b.mean(0, keepdim=True)
+    if len(a)!=len(b): a,b = down_mix(a, names[0])[None],down_mix(b, names[1])[None]
     n = min(a.shape[-1], b.shape[-1])
     return dict(zip(names, (a[:, :n], b[:, :n], a[:, :n]-b[:, :n])))
 

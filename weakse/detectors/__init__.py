@@ -8,7 +8,7 @@ __all__ = ['KINDS', 'Detector', 'detect', 'window_starts', 'sliding_probs', 'equ
            'load_detector', 'prepare_detector']
 
 # %% ../../nbs/20_detectors.ipynb #2ed01cd3
-import importlib, math, pickle, re, warnings
+import importlib, math, pickle, re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Protocol, runtime_checkable
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..audio import check_audio, check_rate, down_mix, extreme, resample, times_two_to
+from ..audio import check_audio, check_rate, down_mix, extreme, hushed, resample, times_two_to
 from ..labels import Vocabulary
 from ..saved import read_config
 
@@ -206,8 +206,7 @@ def _read_tensors(path:Path, remedy:str):
     "The content of a file of `torch.save`, tensors and containers only. Raises `WeightsError`."
     if not path.is_file(): raise WeightsError(f"there is no weights file {path}; {remedy}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")   # torch remarks on unusual pickles before it refuses them
+        with hushed():   # torch remarks on unusual pickles before it refuses them
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:                    # a damaged file fails anywhere in the reader; torch's own message advises to switch the guard off
         code = re.search(r"GLOBAL (\S+)", str(e)) if isinstance(e, pickle.UnpicklingError) else None

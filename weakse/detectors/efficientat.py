@@ -30,8 +30,8 @@ def kaldi_mel_bank(
 )->Tensor:                 # `(n_mels, n_fft//2+1)`
     "Triangles of equal width on the mel scale; the bin at half the sample rate belongs to none, as in Kaldi."
     def mel(f): return 1127*torch.log1p(f/700)
-    edges = torch.linspace(0, float(mel(torch.tensor(f_max))), n_mels + 2)[:, None]
-    bins = mel(torch.arange(n_fft//2)*sample_rate/n_fft)[None]
+    edges = torch.linspace(0, float(mel(torch.tensor(f_max, dtype=torch.float32, device="cpu"))), n_mels + 2, dtype=torch.float32, device="cpu")[:, None]
+    bins = mel(torch.arange(n_fft//2, dtype=torch.float32, device="cpu")*sample_rate/n_fft)[None]
     up, down = (bins - edges[:-2])/(edges[1:-1] - edges[:-2]), (edges[2:] - bins)/(edges[2:] - edges[1:-1])
     return nn.functional.pad(torch.minimum(up, down).clamp_min(0), (0, 1))
 
@@ -41,7 +41,7 @@ class FrontEnd(nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("bank", kaldi_mel_bank(), persistent=False)
-        self.register_buffer("window", torch.hann_window(800, periodic=False), persistent=False)
+        self.register_buffer("window", torch.hann_window(800, periodic=False, dtype=torch.float32, device="cpu"), persistent=False)
     def forward(self,
         wav:Tensor, # `(B,T)`, T > 512 samples
     )->Tensor:      # `(B,128,F)`
@@ -70,7 +70,8 @@ def round_channels(
 # %% ../../nbs/20c_detectors.efficientat.ipynb #564a56af
 def _conv(n_in, n_out, kernel=1, stride=1, groups=1, activation=None):
     "Convolution and batch norm, with an activation or without."
-    layers = [nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, groups=groups, bias=False), nn.BatchNorm2d(n_out, eps=1e-3)]
+    layers = [nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, groups=groups, bias=False, dtype=torch.float32),
+              nn.BatchNorm2d(n_out, eps=1e-3, dtype=torch.float32)]
     return nn.Sequential(*layers, *([activation(inplace=True)] if activation else []))
 
 class ChannelGate(nn.Module):
@@ -80,7 +81,8 @@ class ChannelGate(nn.Module):
     ):
         super().__init__()
         inner = nn.Module()
-        inner.fc1, inner.fc2 = nn.Linear(n, round_channels(n//4)), nn.Linear(round_channels(n//4), n)
+        inner.fc1 = nn.Linear(n, round_channels(n//4), dtype=torch.float32)
+        inner.fc2 = nn.Linear(round_channels(n//4), n, dtype=torch.float32)
         self.conc_se_layers = nn.ModuleList([inner])   # the name under which the weights were published
     def forward(self,
         x:Tensor, # `(B,C,Q,F)`
@@ -125,8 +127,8 @@ class MobileNet(nn.Module):
         self.features = nn.Sequential(_conv(1, rows[0][0], 3, 2, activation=nn.Hardswish), *(InvertedResidual(*row) for row in rows),
                                       _conv(rows[-1][3], last, activation=nn.Hardswish))
         hidden = round_channels(1280*width)
-        self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(last, hidden), nn.Hardswish(),
-                                        nn.Dropout(0.2), nn.Linear(hidden, n_classes))
+        self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(last, hidden, dtype=torch.float32), nn.Hardswish(),
+                                        nn.Dropout(0.2), nn.Linear(hidden, n_classes, dtype=torch.float32))
     def forward(self,
         x:Tensor, # `(B,1,Q,F)` spectrogram
     )->Tensor:    # `(B,K)`
@@ -204,10 +206,13 @@ def load(
     folder:str|Path|None=None, # what `prepare` wrote; None: AudioSet's classes without thresholds
 )->EfficientAT:
     "The published detector, with the thresholds of a prepared folder. Raises FetchError when the weights cannot be had."
-    if folder is None: return load_weights(EfficientAT(), fetch_weights())
+    if folder is None: return _loaded()
     config = read_config(Path(folder)/"config.json", SavedEfficientAT, remedy="run `weakse tagger` again")
     names = read_names(Path(folder)/"vocabulary.csv", remedy="run `weakse tagger` again")
-    return load_weights(EfficientAT(names, config["window"], config["hop"]), fetch_weights())
+    return _loaded(names, config["window"], config["hop"])
+
+def _loaded(*settings):
+    with torch.device("cpu"): return load_weights(EfficientAT(*settings), fetch_weights())
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #1af03965
 def prepare(

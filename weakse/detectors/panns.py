@@ -65,7 +65,7 @@ def build_network(
     name:str, # Cnn14 | Cnn14_DecisionLevelMax
 )->nn.Module: # its weights are yet to come
     "A network with its spectrogram and nothing else in place. Raises ImportError without panns-inference."
-    with _NoDraw(): return getattr(network_classes(), name)(**SETTINGS).eval()
+    with _NoDraw(), torch.device("cpu"): return getattr(network_classes(), name)(**SETTINGS).float().eval()
 
 # %% ../../nbs/20b_detectors.panns.ipynb #d454ffdf
 class PANNs(nn.Module):
@@ -164,11 +164,12 @@ def _same_weights(folder, source):
 # %% ../../nbs/20b_detectors.panns.ipynb #4df78c25
 def _noises(n, generator):
     "`(n, 20480)` coloured noises, 0.64 s, of random level with random gaps, for norms to settle on."
-    white = torch.randn(n, 20480, generator=generator)
-    slope, level = 2*torch.rand(n, 1, generator=generator), 10**(-2*torch.rand(n, 1, generator=generator) - .5)
-    colour = torch.arange(1, 10242)**-slope
+    def draw(k): return torch.rand(n, k, generator=generator, dtype=torch.float32, device="cpu")
+    white = torch.randn(n, 20480, generator=generator, dtype=torch.float32, device="cpu")
+    slope, level = 2*draw(1), 10**(-2*draw(1) - .5)
+    colour = torch.arange(1, 10242, device="cpu")**-slope
     sound = torch.fft.irfft(torch.fft.rfft(white)*colour, 20480)
-    gate = (torch.rand(n, 10, generator=generator) < .7).float().repeat_interleave(2048, 1)
+    gate = (draw(10) < .7).float().repeat_interleave(2048, 1)
     return level*(sound/sound.std(-1, keepdim=True))*(.05 + gate)
 
 @torch.no_grad()
@@ -190,7 +191,7 @@ def stand_in(
     seed:int=0, # of the weights
 )->nn.Module:
     "A network of the real size with random weights, whose tags are sparse and differ from sound to sound."
-    net, generator = build_network(name), torch.Generator().manual_seed(seed)
+    net, generator = build_network(name), torch.Generator("cpu").manual_seed(seed)
     for layer in (m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))):
         layer.weight.normal_(0, math.sqrt(2/layer.weight[0].numel()), generator=generator)
     _settle(net, _noises(32, generator))

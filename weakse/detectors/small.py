@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -34,7 +34,8 @@ class ConvBlock(nn.Sequential):
         kernel:int=3,         # of the convolution
         stride:tuple=(1, 1),  # of the convolution
     ):
-        super().__init__(nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(), nn.AvgPool2d(pool))
+        super().__init__(nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, bias=False, dtype=torch.float32),
+                         nn.BatchNorm2d(n_out, dtype=torch.float32), nn.ReLU(), nn.AvgPool2d(pool))
 
 # %% ../../nbs/20a_detectors.small.ipynb #3d8b2219
 class SmallDetector(nn.Module):
@@ -52,11 +53,12 @@ class SmallDetector(nn.Module):
         check_limits('SmallDetector', dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width))
         self.vocabulary, self.sample_rate, self.hop = vocabulary, sample_rate, self.POOL*hop_length/sample_rate
         self.config = dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width)
-        self.logmel, self.norm, w = LogMel(sample_rate, n_fft, hop_length, n_mels), nn.BatchNorm1d(n_mels), width
+        self.logmel, self.norm, w = LogMel(sample_rate, n_fft, hop_length, n_mels), nn.BatchNorm1d(n_mels, dtype=torch.float32), width
         self.blocks = nn.Sequential(ConvBlock(1, w, kernel=5, stride=(4, 2)), ConvBlock(w, w, (1, 2)), ConvBlock(w, 2*w, (2, 1)),
                                     ConvBlock(2*w, 2*w, (1, 2)), ConvBlock(2*w, 4*w, (1, 2)))
-        self.context = nn.Sequential(nn.Conv1d(4*w*(n_mels//16), 8*w, 3, padding=1, bias=False), nn.BatchNorm1d(8*w), nn.ReLU())
-        self.classify = nn.Conv1d(8*w, len(vocabulary), 1)
+        context = nn.Conv1d(4*w*(n_mels//16), 8*w, 3, padding=1, bias=False, dtype=torch.float32)
+        self.context = nn.Sequential(context, nn.BatchNorm1d(8*w, dtype=torch.float32), nn.ReLU())
+        self.classify = nn.Conv1d(8*w, len(vocabulary), 1, dtype=torch.float32)
         nn.init.constant_(self.classify.bias, -4.)   # most classes are absent from most frames
 
 # %% ../../nbs/20a_detectors.small.ipynb #90101e92
@@ -142,7 +144,7 @@ def draw_batch(
     both = torch.from_numpy(rng.random(batch_size) < mix)
     x[both], y[both] = torch.logaddexp(x[both], x2[both]), torch.maximum(y[both], y2[both])   # powers add
     width, low = rng.integers(0, mask + 1, batch_size), rng.integers(0, x.shape[-1] - mask, batch_size)
-    band = torch.arange(x.shape[-1])[None]
+    band = torch.arange(x.shape[-1], device=x.device)[None]
     hidden = (band >= torch.from_numpy(low)[:, None]) & (band < torch.from_numpy(low + width)[:, None])
     return torch.where(hidden[:, None], x.mean((1, 2), keepdim=True), x), y
 
@@ -174,7 +176,9 @@ def fit_small(
         with torch.autocast("cpu", torch.bfloat16, enabled=_fast_bfloat16()): logits = model.logits(x)
         loss = weak_loss(logits.float(), y)
         if not torch.isfinite(loss): raise FloatingPointError(f"loss is {float(loss)} at step {len(losses)}; lower `tagger.lr` (now {lr})")
-        optimiser.zero_grad(); loss.backward(); optimiser.step(); schedule.step()
+        optimiser.zero_grad(); loss.backward()
+        with torch.device("cpu"): optimiser.step()   # its counters
+        schedule.step()
         losses.append(float(loss.detach()))
         bar.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}", refresh=False)
     return losses
@@ -198,7 +202,8 @@ def save_small(
     "Write weights, configuration, vocabulary and history, all or none."
     with atomic_path(folder) as tmp:
         tmp.mkdir(parents=True)
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp/"model.safetensors")
+        weights = save({k: v.contiguous() for k, v in model.state_dict().items()})
+        (tmp/"model.safetensors").write_bytes(weights)   # unlike `save_file`, it says with the system's own error why it fails
         write_json(tmp/"config.json", dict(format=newest_format, detector="small", model=model.config, result=result))
         write_json(tmp/"history.json", dict(loss=list(losses)))
         model.vocabulary.save(tmp/"vocabulary.csv")
@@ -256,7 +261,7 @@ def train_tagger(
     check_output(out, [corpus_folder], folder=True)
     train = np.flatnonzero((corpus.table.split == "train").to_numpy())
     if not len(train): raise ValueError(f"{corpus_folder} has no clip in the split 'train'; its splits are {sorted(set(corpus.table.split))}")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(seed)
         model = SmallDetector(corpus.vocabulary, corpus.sample_rate, width=width)
     mels, targets = corpus_mels(corpus.subset("train"), model, progress), np.asarray(corpus.targets(), np.float32)

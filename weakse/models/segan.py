@@ -44,8 +44,9 @@ def depths(
     check_limits('depths', dict(width=width))
     return [max(1, round(d*width)) for d in DEPTHS]
 
-def _down(n_in, n_out): return nn.Conv2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2))
-def _up(n_in, n_out): return nn.ConvTranspose2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2), output_padding=(0, 1))
+def _down(n_in, n_out): return nn.Conv2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2), dtype=torch.float32)
+def _up(n_in, n_out): return nn.ConvTranspose2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2), (0, 1), dtype=torch.float32)
+def _bend(n): return nn.PReLU(n, dtype=torch.float32)
 
 # %% ../../nbs/33_models.segan.ipynb #60185091
 class Generator(nn.Module):
@@ -57,8 +58,8 @@ class Generator(nn.Module):
         c = depths(width)
         out = [*c[-2::-1], 1]                                            # of the decoder
         self.code = c[-1]                                                # channels of z
-        self.down, self.bend_down = nn.ModuleList(map(_down, [1, *c], c)), nn.ModuleList(map(nn.PReLU, c))
-        self.up, self.bend_up = nn.ModuleList(map(_up, [2*c[-1], *(2*n for n in out)], out)), nn.ModuleList(map(nn.PReLU, out[:-1]))
+        self.down, self.bend_down = nn.ModuleList(map(_down, [1, *c], c)), nn.ModuleList(map(_bend, c))
+        self.up, self.bend_up = nn.ModuleList(map(_up, [2*c[-1], *(2*n for n in out)], out)), nn.ModuleList(map(_bend, out[:-1]))
 
     def forward(self,
         noisy:Tensor, # `(B, T)` pre-emphasised
@@ -97,7 +98,9 @@ class VirtualBatchNorm(nn.Module):
         eps:float=1e-5,   # added to the variance
     ):
         super().__init__()
-        self.eps, self.weight, self.bias = eps, nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(n, dtype=torch.float32, device='cpu'))
+        self.bias = nn.Parameter(torch.zeros_like(self.weight))
 
     def forward(self,
         x:Tensor,  # `(R+B, C, ...)`, the reference first
@@ -120,7 +123,8 @@ class Discriminator(nn.Module):
         super().__init__()
         c = depths(width)
         self.down, self.norms = nn.ModuleList(map(_down, [2, *c], c)), nn.ModuleList(map(VirtualBatchNorm, c))
-        self.squeeze, self.score = nn.Conv2d(c[-1], 1, 1), nn.Linear(reference.shape[-1]//2**len(c), 1)
+        self.squeeze = nn.Conv2d(c[-1], 1, 1, dtype=torch.float32)
+        self.score = nn.Linear(reference.shape[-1]//2**len(c), 1, dtype=torch.float32)
         self.register_buffer('reference', reference, persistent=False)
 
     def forward(self,

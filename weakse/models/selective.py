@@ -17,7 +17,8 @@ from .unet import ConditionalUNet
 # %% ../../nbs/31_models.selective.ipynb #f21b99e7
 def _block(n_in, n_out):
     "Convolution, batch norm, rectifier, 2x2 average pooling."
-    return nn.Sequential(nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(), nn.AvgPool2d(2))
+    conv, norm = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False, dtype=torch.float32), nn.BatchNorm2d(n_out, dtype=torch.float32)
+    return nn.Sequential(conv, norm, nn.ReLU(), nn.AvgPool2d(2))
 
 def _same_level(wav):
     "Waveforms at -60 dBFS: the log-mel's floor then lies some 50 dB under them, and what is quieter than that is not heard."
@@ -39,10 +40,12 @@ class ClassificationBranch(nn.Module):
         super().__init__()
         n = len(channels)
         if n_mels >> n < 1: raise ValueError(f"{n} blocks halve {n_mels} mel bands to nothing; use at most {int(math.log2(n_mels))} blocks")
-        self.logmel, self.norm = LogMel(sample_rate, n_fft, hop_length, n_mels, f_min, min(f_max, sample_rate/2)), nn.BatchNorm1d(n_mels)
+        self.logmel = LogMel(sample_rate, n_fft, hop_length, n_mels, f_min, min(f_max, sample_rate/2))
+        self.norm = nn.BatchNorm1d(n_mels, dtype=torch.float32)
         self.blocks = nn.Sequential(*[_block(a, b) for a,b in zip((1,*channels), channels)])
         self.n_features = channels[-1]*(n_mels >> n)
-        self.project, self.gain = nn.Linear(self.n_features, n_embed), nn.Parameter(torch.tensor(math.sqrt(n_embed)))
+        self.project = nn.Linear(self.n_features, n_embed, dtype=torch.float32)
+        self.gain = nn.Parameter(torch.tensor(math.sqrt(n_embed), dtype=torch.float32, device=self.project.weight.device))
         self.window, self.shortest = n_fft, hop_length*(2**n - 1)     # samples: of one frame; that leave one frame after the last block
 
     def features(self,
@@ -79,10 +82,11 @@ class SelectiveNet(nn.Module):
         check_limits('SelectiveNet', self.kwargs)
         self.n_classes, self.n_embed, self.sample_rate, self.variant = n_classes, n_embed, sample_rate, variant
         self.extractor = ConditionalUNet(n_embed, **unet)
-        if variant=='table': self.table = nn.Embedding(n_classes, n_embed)
+        if variant=='table': self.table = nn.Embedding(n_classes, n_embed, dtype=torch.float32)
         if variant=='joint':
             self.branch = ClassificationBranch(n_embed, sample_rate, channels)
-            self.head, self.tag_head = nn.Linear(n_embed, n_classes), nn.Linear(self.branch.n_features, n_classes)
+            self.head = nn.Linear(n_embed, n_classes, dtype=torch.float32)
+            self.tag_head = nn.Linear(self.branch.n_features, n_classes, dtype=torch.float32)
 
     def forward(self,
         mix:Tensor,  # `(B, T)` waveforms

@@ -26,8 +26,9 @@ class ConditionalConv(nn.Module):
         super().__init__()
         if place not in ('before','after'): raise ValueError(f"`place` is {place!r}; it says where the condition is added: use 'before' (Eq. 7) or 'after'")
         up = dict(stride=2, output_padding=1) if stride==2 else {}
-        self.conv = (nn.ConvTranspose2d if up else nn.Conv2d)(n_in, n_out, 3, padding=1, bias=False, **up)
-        self.bn, self.cond, self.place = nn.BatchNorm2d(n_out), nn.Linear(n_cond, n_out, bias=False), place
+        self.conv = (nn.ConvTranspose2d if up else nn.Conv2d)(n_in, n_out, 3, padding=1, bias=False, dtype=torch.float32, **up)
+        self.bn, self.place = nn.BatchNorm2d(n_out, dtype=torch.float32), place
+        self.cond = nn.Linear(n_cond, n_out, bias=False, dtype=torch.float32)
         nn.init.xavier_uniform_(self.conv.weight)
         nn.init.uniform_(self.cond.weight, -.1, .1)
 
@@ -92,7 +93,7 @@ class _UNet(nn.Module):
         self.centre = ConditionalBlock(sizes[-2], sizes[-1], n_cond, place)
         self.decoder = nn.ModuleList([DecoderLevel(b, a, n_cond, place) for a,b in reversed(list(zip(sizes, sizes[1:])))])
         self.last = ConditionalBlock(sizes[0], sizes[0], n_cond, place)
-        self.out = nn.Conv2d(sizes[0], 1, 1)
+        self.out = nn.Conv2d(sizes[0], 1, 1, dtype=torch.float32)
 
     def forward(self, x, cond):
         skips = []
@@ -137,7 +138,7 @@ class ConditionalUNet(nn.Module):
                            normalise=normalise, mask_floor_db=mask_floor_db)
         self.n_fft, self.hop_length, self.input, self.normalise, self.n_cond, self.depth = n_fft, hop_length, input, normalise, n_cond, depth
         self.floor = 0. if mask_floor_db is None else 10**(mask_floor_db/20)
-        self.bn = nn.BatchNorm1d(n_fft//2 + 1)
+        self.bn = nn.BatchNorm1d(n_fft//2 + 1, dtype=torch.float32)
         self.net = _UNet(n_cond, width, depth, place)
 
     def mask(self,

@@ -25,7 +25,7 @@ def interpolate(
 # %% ../../nbs/34_models.wave_unet.ipynb #ceba45bf
 DOWN, UP, SLOPE = 15, 5, .2 # kernels (Stoller et al., Table 1), and slope of the leaky ReLU (their code)
 
-def _conv(n_in, n_out, kernel): return nn.Conv2d(n_in, n_out, (1, kernel), padding=(0, kernel//2))
+def _conv(n_in, n_out, kernel): return nn.Conv2d(n_in, n_out, (1, kernel), padding=(0, kernel//2), dtype=torch.float32)
 
 class WaveUNet(nn.Module):
     "Speech and noise from their mixture (Macartney and Weyde 2018). Raises `ParamsError` for a size outside its limits."
