@@ -16,7 +16,7 @@ from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import detect_anchors, read_anchors
 from .audio import plain_text
-from .files import atomic_path, own_folder, read_json, remove_own, write_json
+from .files import atomic_path, check_output, own_folder, read_json, remove_own, write_json
 from .inference import enhance_pairs
 from .metrics import score_folders
 from .mining import mine
@@ -279,7 +279,9 @@ def ablate(
     progress:bool=True,            # show bars
 )->dict:                           # title, about, noisy, cells, answers
     "Stage `ablate`: train every variant with every seed, compare each with the base. Cells already made with these settings are kept."
-    names, work = _check(variants, seeds), Path(work)
+    names, work, inputs = _check(variants, seeds), Path(work), [corpus, detector, anchors, truth, pairs]
+    for file in (Path(out_json), Path(out_json).with_suffix('.md')): check_output(file, inputs, folder=False)
+    own_folder(work)
     files = _test_files(pairs, n_pairs)
     paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=_copy_pairs(pairs, files, work/'pairs'))
     base, fingerprint, cells = base_settings(mine, train, steps, width, batch_size, lr, seconds), _fingerprint(anchors, pairs, files), {n: [] for n in names}

@@ -13,7 +13,7 @@ import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
 from .corpus import Corpus, CorpusError
-from .files import atomic_path
+from .files import atomic_path, check_files, own_folder, own_folders
 from .labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows
 
 # %% ../nbs/12_adapters.ipynb #5e2a1668
@@ -171,6 +171,7 @@ def copy_pairs(
 )->pd.DataFrame:      # file, snr_db, speaker, noise; the last two unknown
     "Bring test pairs to one rate. Raises `CorpusError` for a file without partner or pairs of unequal length."
     rows,problems = [],[]
+    own_folders([Path(pairs)/p for p in ('clean','noisy')], [Path(folder)/p for p in ('clean','noisy')])
     for name in _matched(Path(folder), pattern):
         clean,noisy = (load_audio(Path(folder)/p/name, sample_rate)[0] for p in ('clean','noisy'))
         if len(clean)!=len(noisy): problems.append(f"{name}: {len(clean)} clean and {len(noisy)} noisy samples; cut them to one length"); continue
@@ -202,6 +203,7 @@ def _relative(data, out):
 
 def _truthless(truth):
     "An empty events.csv: real recordings have no true onsets."
+    own_folder(check_files(truth, ['events.csv']))
     with atomic_path(Path(truth)/'events.csv') as tmp: tmp.write_text('file,class,onset,offset,level_db\n')
 
 def draw_splits(
@@ -229,6 +231,7 @@ def write_corpus(
 )->Corpus:
     "Bring in the test pairs and write the corpus, its table last. Raises `CorpusError` as `copy_pairs` does."
     empty = pd.DataFrame(columns=['file','snr_db','speaker','noise'])
+    own_folder(check_files(pairs, ['pairs.csv'], [Path(pairs_from)/'pairs.csv'] if pairs_from else []))
     _write_pairs(pairs, copy_pairs(pairs_from, pairs, sample_rate, pairs_pattern) if pairs_from else empty)
     _truthless(truth)
     corpus = Corpus(Path(out), table, classes, sample_rate, title, _relative(root, out), about)

@@ -20,7 +20,7 @@ from .adapters import AUDIO_TYPES, draw_splits, raise_all, write_corpus
 from .audio import FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
 from .fetch import FetchError, _download, sha256_of
-from .files import atomic_path, read_json, write_json
+from .files import atomic_path, check_files, own_folder, read_json, write_json
 from .labels import Ontology, Vocabulary, audioset_vocabulary
 from .scale import pmap
 
@@ -355,6 +355,7 @@ def audioset_corpus(
     table = listed.assign(file=found.file, seconds=found.seconds)[(found.status=='present').to_numpy()].reset_index(drop=True)
     if table.split.isna().all(): table['split'] = draw_splits(len(table), valid_share, seed)
     about = _about(found, counts, known, table.labels, data, (segments, valid_segments, class_labels, ontology))
+    own_folder(check_files(out, ['manifest.csv'], overwrite=(out/'corpus.json').is_file()))
     with atomic_path(out/'manifest.csv') as tmp: found.drop(columns=['mtime']).to_csv(tmp, index=False, lineterminator='\n')
     return write_corpus(table, known, data/clips, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern, about=about)
 

@@ -90,10 +90,11 @@ def closing(
 # %% ../nbs/61a_doors.ipynb #65d061f0
 def _place(path, suffixes, overwrite):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
-    from weakse.inference import OutputCollisionError, _refuse_unwritable
+    from weakse.files import check_output
+    from weakse.inference import _refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes: raise ValueError(f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)}")
-    if path.exists() and not overwrite: raise OutputCollisionError(f"{path} exists already: pass `--overwrite`, or choose another name")
+    check_output(path, folder=False, overwrite=overwrite)
     _refuse_unwritable(path.parent)
 
 def _given(**options):
@@ -312,9 +313,12 @@ def detect(
 # %% ../nbs/61a_doors.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
+    from weakse.doctor import REPORT_FILES
     from weakse.files import is_own
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out/'problems.csv').is_file() and not is_own(out)):
-        raise ValueError(f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
+    if not os.path.lexists(out) or is_own(out): return
+    names = set(os.listdir(out)) if out.is_dir() else set()
+    if {'index.html','problems.csv'} <= names <= set(REPORT_FILES): return            # of a version without markers
+    raise ValueError(f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
 
 @verb(panel=recordings, out='-o')
 def doctor(

@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from .anchors import read_anchors
 from .conditions import close_related, purity
+from .files import check_files
 from .kinds import read_kinds
 from .losses import make_loss
 from .mining import anchor_sets
 from .mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
 from .models.selective import SelectiveNet
 from .models.unet import count_parameters
-from .systems import save_system
+from .systems import SYSTEM_FILES, save_system
 from .tasks import WeakTask
 from .train import Checkpoint, fit, light_curve, outside_share, steps_kept
 
@@ -315,6 +316,7 @@ def _make_task(store, s):
 
 def _train(store, kinds, out, s, every, folder, progress):
     "The work of `train_selective`: scenes, task, checkpoint, loop, system."
+    check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
     clock, scenes, task = time.perf_counter(), _make_scenes(store, kinds, s), _make_task(store, s)
     save = Checkpoint(folder, every, task=task, settings={**s, 'kinds': kinds[['class','kind','seen']].to_csv(index=False)})
     history = fit(task, scenes.batches(start := save.restore()), s['steps'], [save], start, progress)

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from .files import atomic_path, write_json
+from .files import atomic_path, check_files, own_folder, write_json
 from .labels import Vocabulary
 from .conditions import RELATED, close_related, tag_sets
 
@@ -316,12 +316,14 @@ def mine(
 )->dict:                          # the report
     "Mine pairs of anchors; writes pairs.npy, sets.npy and report.json. Raises `MiningError` where no pair exists."
     from weakse.anchors import read_anchors
+    check_files(out, ['pairs.npy','sets.npy','report.json'])
     store = read_anchors(anchors)
     pairs, sets, report = mine_store(store, _thresholds(store, vocabulary), batch_size=batch_size, n_batches=n_batches, threshold_scale=threshold_scale, focus=focus,
         focus_share=focus_share, labels=labels, related=RELATED if related else (), pairing=pairing, seed=seed, progress=progress)
     if len(store.rejected): report['anchors_rejected'] = len(store.rejected)    # by somebody who listened; they were in no draw
     events = _events(truth)
     if events: report |= _checked(store, pairs, events)
+    own_folder(out)
     for name,array in (('pairs', pairs), ('sets', sets)):
         with atomic_path(Path(out)/f'{name}.npy') as tmp: np.save(tmp, array)
     write_json(Path(out)/'report.json', report)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 from .audio import load_audio, save_audio
-from .files import atomic_path
+from .files import atomic_path, check_files, own_folder, own_folders
 from .mixtures import prefetch, shuffled_positions
 from .models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from .models.unet import count_parameters
 from .models.wave_unet import WaveUNet
-from .systems import save_system
+from .systems import SYSTEM_FILES, save_system
 from .tasks import AdversarialTask, PairedTask
 from .train import Checkpoint, fit, light_curve, steps_kept
 
@@ -66,6 +66,8 @@ def copy_train_pairs(
 )->pd.DataFrame:             # file, snr_db
     "Bring the training pairs of a folder to one rate. Raises `PairsError` that lists what is wrong with them."
     folder, problems, rows = Path(pairs_from), [], []
+    own_folder(check_files(out, ['pairs.csv'], [folder/'pairs.csv']))
+    own_folders([Path(out)/p for p in ('clean','noisy')], [folder/p for p in ('clean','noisy')])
     for name in _names(folder, problems, pattern):
         pair = _pair(folder, name, sample_rate, problems)
         if pair is None: continue
@@ -183,6 +185,7 @@ def _report(s, rows, windows, model, outside, seconds):
 
 def _train(name, pairs, out, s, make_task, every, folder, progress):
     "What both stages share: data, task, checkpoint, loop, system, report."
+    check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
     clock, found = time.perf_counter(), read_pairs(pairs, s['sample_rate'])
     train, held = split_pairs(len(found), s['valid_share'], s['seed'])
     windows = PairedWindows([found[i] for i in train], s['batch_size'], overlap=s['overlap'], jitter=s['jitter'], gain_range=tuple(s['gain_range']), seed=s['seed'])

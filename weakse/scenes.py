@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .audio import energy, fit_length, load_audio, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
-from .files import atomic_path
+from .files import atomic_path, check_output
 from .scale import pmap
 from .synth import Run, from_queue, read_recipe, render_event, render_pair
 
@@ -102,6 +102,7 @@ def _make_scene(run, drawn, folder, i):
 
 def _write_all(out, inputs, make, n_scenes, n_workers, progress):
     "All scenes and their table, or nothing."
+    check_output(out, inputs, folder=True)
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         table = pd.DataFrame(pmap(partial(make, tmp), range(n_scenes), n_workers=n_workers, progress="scenes" if progress else None))

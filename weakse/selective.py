@@ -407,6 +407,7 @@ def run_experiments(
     rows = rows_of(systems, tuple(snrs), tuple(extra_snrs))
     inputs = [scenes, kinds_csv, *(p for p in (joint, ablation, table, unconditioned, corpus, detector) if p)]
     check_output(out, inputs, folder=True)
+    for file in (Path(out_json), Path(out_json).with_suffix(".md")): check_output(file, inputs, folder=False)
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         one = partial(_run_one, scenes, rows, snrs, tmp, n_samples)

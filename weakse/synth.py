@@ -15,8 +15,8 @@ import numpy as np, pandas as pd, torch, yaml
 from scipy.signal import oaconvolve
 from torch import Tensor
 from .audio import fit_length, mix_at_snr, save_audio
-from .corpus import Corpus, CorpusError
-from .files import atomic_path, check_output, own_folder
+from .corpus import CORPUS_FILES, Corpus, CorpusError
+from .files import atomic_path, check_files, own_folder, own_folders
 from .labels import Vocabulary, audioset_vocabulary
 from .scale import pmap
 from .sounds import GENERATORS, bumps_db, burst, coloured, filter_db, generate, generator, rumble, tilt_db
@@ -322,11 +322,6 @@ def _write_truth(truth, made, source):
         with atomic_path(Path(truth)/f'{name}.csv') as tmp: table.to_csv(tmp, index=False, float_format='%.4f', lineterminator='\n')
     return events
 
-def _emptied(data, *folders):
-    "Empty folders of the stage's own: what an earlier run left would mix with this one's files."
-    for folder in folders: check_output(folder, [data], folder=True)   # all, before the first is emptied
-    return [own_folder(folder, anew=True, inputs=[data]) for folder in folders]
-
 def _vocabulary(recipe):
     "The recipe's classes with their AudioSet ids."
     audioset = audioset_vocabulary()
@@ -354,7 +349,9 @@ def synth_corpus(
     "Make the embedded corpus. Raises `CorpusError` for a recipe or a number that cannot be; warns when eSpeak NG is missing."
     if n_clips < 2 or n_pairs < 0 or seconds < 1: raise CorpusError(f"n_clips={n_clips}, n_pairs={n_pairs}, seconds={seconds}; expected at least 2 clips, 0 pairs and 1 s")
     run = Run(read_recipe(data), sample_rate, seconds, speech_share, voices, seed, _source(speech_source))
-    audio = _emptied(data, Path(out)/'audio', *(Path(pairs)/p for p in ('clean','noisy')))[0]
+    check_files(out, CORPUS_FILES); check_files(truth, ['events.csv','speech.csv']); check_files(pairs, ['pairs.csv'])
+    for folder in (out, truth, pairs): own_folder(folder)
+    audio = own_folders([Path(out)/'audio', *(Path(pairs)/p for p in ('clean','noisy'))], [data])[0]
     made = pmap(partial(_make_clip, run, audio), range(n_clips), n_workers=n_workers, progress='clips' if progress else None)
     rows = pmap(partial(_make_pair, run, tuple(snrs), pairs, 'test'), range(n_pairs), n_workers=n_workers, progress='pairs' if progress else None)
     with atomic_path(Path(pairs)/'pairs.csv') as tmp: pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']).to_csv(tmp, index=False, lineterminator='\n')
@@ -383,7 +380,8 @@ def synth_train_pairs(
     "Make clean and noisy sentences of the training voices. Raises `CorpusError` for a recipe or a number that cannot be."
     if n_pairs < 1: raise CorpusError(f"n_pairs={n_pairs}; expected at least 1 training pair")
     run = Run(read_recipe(recipe_from or data), sample_rate, 10., .5, voices, seed, _source(speech_source))
-    _emptied(data, *(Path(out)/p for p in ('clean','noisy')))
+    own_folder(check_files(out, ['pairs.csv']))
+    own_folders([Path(out)/p for p in ('clean','noisy')], [data])
     rows = pmap(partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers, progress='training pairs' if progress else None)
     table = pd.DataFrame(rows)
     with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')

@@ -11,7 +11,7 @@ __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibra
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
-from .files import atomic_path,read_json,write_json
+from .files import atomic_path,check_output,read_json,write_json
 from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']
@@ -298,6 +298,7 @@ def write_table1(
 )->dict:                         # the table
     "Stage `table1`: gather score files into JSON and markdown. Raises `FileNotFoundError` or `ValueError` naming the file."
     named = _named(score_files)
+    for out in (out_json, out_md): check_output(out, named.values(), folder=False)
     for k,p in named.items():
         if not p.is_file(): raise FileNotFoundError(f"{p}: no scores of {k!r}; run `weakse score --json {p.name}` for it first")
     table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, paired=paired, weak=weak,

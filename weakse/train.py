@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from .files import atomic_path, is_own, marker, own_folder, read_json
+from .files import atomic_path, check_files, is_own, marker, own_folder, read_json
 from .losses import make_loss
 from .params import check_limits
 from .tasks import WeakTask
@@ -230,7 +230,8 @@ def _make_task(n_cond, s):
 def _train(anchors, mined, out, settings, every, folder, progress):
     "The work of `train_unet`: data, model, task, checkpoint, loop, system."
     from weakse.anchors import read_anchors
-    from weakse.systems import save_system
+    from weakse.systems import SYSTEM_FILES, save_system
+    check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
     store, s, clock = read_anchors(anchors), settings, time.perf_counter()
     mixtures, bank = _make_mixtures(store, mined, s['condition'], s['purest'], dict(s['mixtures'] or {}, batch_size=s['batch_size'], seed=s['seed']))
     task = _make_task(len(store.vocabulary), s)

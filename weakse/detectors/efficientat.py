@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..corpus import Corpus, read_corpus
 from . import corpus_thresholds, read_weights, window_starts
 from ..fetch import fetch
-from ..files import atomic_path, write_json
+from ..files import atomic_path, check_output, write_json
 from ..labels import Vocabulary, audioset_vocabulary
 from ..saved import newest_format, read_config, read_names
 
@@ -225,6 +225,7 @@ def prepare(
     progress:bool=True, # show a bar
 )->dict:                    # n_clips, n_classes, n_thresholds
     "Stage `tagger` with published weights: fit the thresholds to a corpus. Raises UnknownClassError, FetchError."
+    check_output(out, [corpus_folder], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
     detector = load()
     thresholds = corpus_thresholds(detector, corpus, batch_size, progress)

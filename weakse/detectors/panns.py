@@ -20,7 +20,7 @@ from ..audio import fit_length
 from ..corpus import read_corpus
 from . import corpus_thresholds, read_weights
 from ..fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
-from ..files import atomic_path, write_json
+from ..files import atomic_path, check_output, write_json
 from ..labels import Vocabulary, audioset_vocabulary
 from ..saved import newest_format, read_config, read_names
 
@@ -223,6 +223,7 @@ def prepare(
 )->dict:                         # n_clips, n_classes, n_thresholds (fitted to the corpus), weights
     "Stage `tagger` with PANNs: check weights and classes, settle the thresholds. Raises UnknownClassError, FetchError, WeightsError, ImportError."
     if thresholds not in ("published", "corpus"): raise ValueError(f"thresholds '{thresholds}' are unknown; use 'published' (the paper's) or 'corpus' (fitted to its clips)")
+    check_output(out, [corpus_folder], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
     for name in corpus.vocabulary.names: audioset_vocabulary().index(name)
     detector, source, vocabulary = load(device=device), stated(), audioset_vocabulary()

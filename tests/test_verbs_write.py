@@ -1,0 +1,183 @@
+"""Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing where it is aimed at what is not weakse's."""
+import hashlib, json, os, shutil, sys, tempfile, time
+from pathlib import Path
+import matplotlib, numpy as np, pandas as pd, pytest
+from typer.testing import CliRunner
+import weakse.doors
+from weakse.cli import app
+
+PARAMS = """
+seed: 0
+corpus: {n_clips: 40, n_pairs: 4, seconds: 3.0, voices: 4, speech_source: formant, n_workers: 1, progress: false}
+tagger: {steps: 2, batch_size: 2, width: 4, seconds: 2.0, progress: false}
+anchors: {seconds: 1.0, min_level_db: -90.0, progress: false}
+mine: {n_batches: 10, threshold_scale: 9.0, labels: clip}
+train: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, steps: 1, batch_size: 2}
+paired: {n_pairs: 2, voices: 4, speech_source: formant, n_workers: 1, progress: false}
+segan: {width: 0.03125, steps: 1, batch_size: 1, valid_share: 0.0, valid_every: 1, progress: false}
+table1: {}
+score: {n_workers: 1, progress: false}
+figures: {n_candidates: 1, seconds: 1.0, width: 200, progress: false}
+ablate: {variants: [], seeds: [0], steps: 1, width: 0.03125, batch_size: 2, n_pairs: 1, progress: false}
+kinds: {min_anchors: 1, transient: 0.5, stationary: 0.45}
+joint: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, n_embed: 4, steps: 1, batch_size: 1, n_references: 1, progress: false}
+scenes: {n_scenes: 4, seconds: 1.0, n_workers: 1, progress: false}
+selective: {snrs: [5.0], extra_snrs: [5.0], n_samples: 1, n_workers: 1, progress: false}
+listen: {n_scenes: 1, n_workers: 1, progress: false}
+"""
+
+# verb -> its words, in the order in which one needs what another made. An output begins with its kind: @folder (made anew), @file, @table (.json and .md),
+# @into (files of its own names into a folder), @beside (files of the inputs' names into a folder)
+CASES = dict(
+    corpus="corpus data @into:c --truth @into:truth --pairs @into:pairs",
+    tagger="tagger c @folder:tagger --json @file:r/tagger.json",
+    anchors="detect c --detector tagger --anchors @folder:anchors",
+    mine="mine anchors tagger/vocabulary.csv @into:mined --truth truth --json @file:r/mine.json",
+    train="train anchors mined @into:unet --json @file:r/unet.json",
+    paired="paired data @into:paired",
+    train_paired="train_paired segan paired @into:segan --json @file:r/segan.json",
+    pairs="enhance pairs --pairs --system noisy --out @folder:noisy",
+    enhance="enhance one.wav --system highpass --out @beside:enhanced --json @file:r/enhance.json",
+    extract="extract one.wav --system unet --detector none --keep Speech --out @beside:extracted --json @file:r/extract.json",
+    detect="detect one.wav --detector tagger --csv @file:r/events.csv --labels @beside:labels --json @file:r/detect.json",
+    doctor="doctor c --out @into:doctor",
+    score="score --clean pairs/clean --enhanced noisy --json @file:scores/noisy.json",
+    compare="compare noisy --pairs pairs --out @table:r/compare.json",
+    table1="table1 scores/noisy.json @file:r/table1.json @file:r/table1.md",
+    figures="figures c tagger pairs noisy @into:figures",
+    ablate="ablate c tagger anchors truth pairs @table:r/ablation.json",
+    kinds="kinds anchors @file:kinds.csv",
+    scenes="scenes data c classes.csv @folder:scenes",
+    train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
+    selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
+    listen="listen r/selective.json selective scenes @folder:listen")
+NOT_HERE = dict(app="serves until it is stopped", repro="runs the other verbs through DVC", report="edits between the marks of its own two files: below", fetch="below")
+
+def tree(folder):
+    "Relative path -> hash of every file below a folder."
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob('*')) if p.is_file()}
+
+_touched = None
+# event -> places of the paths among its arguments, and of the folder that each is relative to
+_changing = {'os.rename':((0, 2), (1, 3)), 'os.remove':((0, 1),), 'os.rmdir':((0, 1),), 'os.mkdir':((0, 2),), 'os.truncate':((0, None),), 'os.link':((1, 3),),
+             'os.symlink':((1, 2),), 'shutil.rmtree':((0, None),)}
+def _heard(event, args):
+    "Remember every path that is opened for writing, renamed, made or removed while somebody listens."
+    if _touched is None: return
+    if event=='open' and isinstance(args[0], (str, bytes)) and (args[2] or 0) & (os.O_WRONLY|os.O_RDWR): _touched.append(os.fsdecode(args[0]))
+    for i,at in _changing.get(event, ()):
+        if not isinstance(args[i], (str, bytes, os.PathLike)): continue
+        below = at is not None and len(args) > at and isinstance(args[at], int) and args[at] >= 0
+        _touched.append(os.path.join(os.readlink(f'/proc/self/fd/{args[at]}') if below else '', os.fsdecode(args[i])))
+sys.addaudithook(_heard)
+
+def traced(f):
+    "What `f` gives, and the absolute paths that it touched."
+    global _touched
+    _touched = []
+    try: return f(),[os.path.abspath(p) for p in _touched]
+    finally: _touched = None
+
+def outputs(case):
+    "`(kind, path)` of every output of a case."
+    return [tuple(w[1:].split(':')) for w in CASES[case].split() if w.startswith('@')]
+
+def words(case, **instead):
+    "The words of a case; `instead`: other paths for some outputs."
+    return [(instead.get(w.split(':')[1], w.split(':')[1]) if w.startswith('@') else w) for w in CASES[case].split()]
+
+def files_of(kind, path):
+    return [path, str(Path(path).with_suffix('.md'))] if kind=='table' else [path]
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    "All cases, one after another, in one folder: `(home, say)`, and what each touched, changed and said in `home.seen`."
+    home = tmp_path_factory.mktemp('home')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        matplotlib.get_configdir()                                # makes its folder once a process
+        (home/'tmp').mkdir(); patch.setenv('TMPDIR', str(home/'tmp')); patch.setattr(tempfile, 'tempdir', None)
+        patch.setenv('XDG_CACHE_HOME', str(home/'tmp'))
+        shutil.copytree(Path(__file__).parents[1]/'sources', 'data')
+        Path('params.yaml').write_text(PARAMS)
+        for name in ('theirs.wav', 'notes.md', 'r2/keep.json'): Path(name).parent.mkdir(exist_ok=True); Path(name).write_text(name)
+        runner = CliRunner(env=dict(COLUMNS='300', NO_COLOR='1', TERM='dumb'))
+        def say(*args):
+            r = runner.invoke(app, [str(a) for a in args], prog_name='weakse')
+            assert r.exception is None or isinstance(r.exception, SystemExit), (args, r.exception)
+            return r.exit_code,' '.join(r.output.split())
+        seen = {}
+        for case in CASES:
+            prepare(case, home)
+            before = tree(home); start = time.perf_counter()
+            (code,said),touched = traced(lambda: say(*words(case)))
+            after = tree(home)
+            lost = {p for p in before if after.get(p)!=before[p]}
+            if os.environ.get('TIMES'): print(case, code, round(time.perf_counter()-start, 1), said[-300:], file=sys.__stderr__)
+            seen[case] = dict(code=code, said=said, touched=touched, lost=lost, new=set(after)-set(before))
+        yield home,say,seen
+
+def prepare(case, home):
+    "What somebody brings along."
+    if case=='enhance': shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
+    if case=='mine':                                             # a detector of two steps knows nothing: tags as a good one gives them
+        known = list(pd.read_csv(home/'anchors'/'vocabulary.csv').name)
+        np.save(home/'anchors'/'tags.npy', np.eye(len(known), dtype=np.float16)[[known.index(c) for c in pd.read_csv(home/'anchors'/'anchors.csv')['class']]])
+    if case=='scenes' and (home/'kinds.csv').is_file(): shutil.copy(home/'kinds.csv', home/'classes.csv')
+
+def belongs(path, case, home):
+    "Is it an output of the case, in one, a temporary name beside one, or a temporary file of the system?"
+    if Path(path).is_relative_to(home/'tmp') or path in (str(home), '/dev/null') or '__pycache__' in path: return True
+    for kind,out in outputs(case):
+        for f in files_of(kind, out):
+            f = home/f
+            if Path(path).is_relative_to(f) or f.is_relative_to(path): return True
+            if Path(path).is_relative_to(f.parent) and Path(path).relative_to(f.parent).parts[0].startswith('.'): return True
+            if case.startswith('train') and str(path).startswith(f'{f}.checkpoints'): return True
+    return case=='ablate' and Path(path).is_relative_to(home/'artifacts')
+
+def test_no_verb_is_left_out():
+    verbs = {c.name or c.callback.__name__ for c in app.registered_commands} | {g.name for g in app.registered_groups}
+    assert verbs=={w.split()[0] for w in CASES.values()} | set(NOT_HERE)
+
+@pytest.mark.parametrize('case', CASES)
+def test_a_verb_touches_its_outputs_alone(run, case):
+    home,_,seen = run
+    s = seen[case]
+    assert s['code']==0 or 'error' not in s['said'], s['said']
+    assert s['new'] and not s['lost']
+    assert not [p for p in s['touched'] if not belongs(p, case, home)]
+    assert not [p for p in s['new'] if not belongs(str(home/p), case, home)]
+    assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
+
+WAY_OUT = 'choose another', 'pass `--overwrite`', 'empty it', 'move it away', 'give one with --out', 'expected .'
+
+def refused(say, home, args, path):
+    "The verb says no in one line that names the path and the way out, and everything is as it was."
+    before = tree(home)
+    code,said = say(*args)
+    assert tree(home)==before
+    assert code==1 and said.startswith('error: ') and str(path) in said and any(w in said for w in WAY_OUT), said
+
+AIMED = [(case, kind, out) for case in CASES for kind,out in outputs(case)]
+
+@pytest.mark.parametrize('case,kind,out', AIMED, ids=lambda v: str(v))
+def test_a_verb_refuses_what_is_not_its_own(run, case, kind, out):
+    home,say,_ = run
+    others = {o: f'new/{o}' for _,o in outputs(case) if o!=out}
+    theirs = home/f'theirs_{case}'/Path(out).name
+    if kind in ('file','table'):
+        theirs.parent.mkdir(exist_ok=True); theirs.write_text('mine')
+    else: 
+        names = [p.relative_to(home/out) for p in (home/out).rglob('*') if p.is_file() and p.name!='.weakse'] + ['thesis.tex']
+        for name in names: (theirs/name).parent.mkdir(parents=True, exist_ok=True); (theirs/name).write_text('mine')
+    refused(say, home, words(case, **others, **{out: str(theirs)}), theirs)
+    shutil.rmtree(home/'new', ignore_errors=True)
+
+@pytest.mark.parametrize('case,kind,out', [a for a in AIMED if a[1] in ('folder','file','table')], ids=lambda v: str(v))
+def test_a_verb_keeps_its_inputs(run, case, kind, out):
+    home,say,_ = run
+    others = {o: f'new/{o}' for _,o in outputs(case) if o!=out}
+    there = [w for w in words(case) if w not in {o for _,o in outputs(case)} and Path(w).exists() and Path(w).is_dir()==(kind=='folder')]
+    for path in there: refused(say, home, words(case, **others, **{out: path}), path)
+    shutil.rmtree(home/'new', ignore_errors=True)
