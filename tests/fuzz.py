@@ -382,8 +382,8 @@ def ended(pid):
 def told(here): return (here/'child.txt').read_text(errors='replace') if (here/'child.txt').exists() else ''
 
 def outputs(folder):
-    "What a run made: path -> hash. What a killed process leaves is hidden, and no verb takes it as input."
-    return {k[len(os.fsencode(folder)):]:v for k,v in snapshot(folder).items() if b'/.' not in k[len(os.fsencode(folder)):]}
+    "What a run made: path -> hash."
+    return {k[len(os.fsencode(folder)):]:v for k,v in snapshot(folder).items()}
 
 def _long_inputs(rng, here, seconds):
     (here/'in').mkdir()
@@ -427,7 +427,7 @@ def signals(rng, here, world):
     if 'Traceback' in told(here): raise Finding('traceback', f'{which} after {kind.name}: {told(here)[-700:]}')
     if (code := ended(child(*words, here/'out', *again))): raise Finding('wrong result', f'{which} again after {kind.name}: exit code {code}, {told(here)[-300:]}')
     want,got = outputs(here/'alone'),outputs(here/'out')
-    if kind==signal.SIGINT and leftovers(here/'out'): raise Finding('left over', f'{which} {again} after SIGINT: {sorted(leftovers(here/"out"))[:3]}')
+    if leftovers(here/'out'): raise Finding('left over', f'{which} {again} after {kind.name}: {sorted(leftovers(here/"out"))[:3]}')
     if want!=got: raise Finding('wrong result', f'{which} {again} after {kind.name}: {sorted(set(want.items()) ^ set(got.items()))[:3]}')
 
 def commands(rng, here, world):
@@ -474,7 +474,7 @@ def run_case(seed, case, world):
             except Exception as e: return name,('traceback', f'{type(e).__name__}: {e} at ' + ' < '.join(f'{Path(t.filename).name}:{t.lineno}' for t in traceback.extract_tb(e.__traceback__)[::-1][:9]))
             finally: os.chdir(back)
             left = [os.path.basename(p) for p in leftovers(here) if b'/in/' not in p and b'/copy/' not in p]
-            if left and name!='signals': return name,('left over', f'{left[:3]}')
+            if left: return name,('left over', f'{left[:3]}')
             outside = [p for p in os.listdir(d) if p!='here']
             if outside: return name,('foreign file touched', f'made outside: {outside[:3]}')
         if snapshot(world)!=before: return name,('foreign file touched', 'in the world')

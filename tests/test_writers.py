@@ -125,3 +125,17 @@ def test_the_second_run_says_who_is_writing(tmp_path):
     with pytest.raises(BlockingIOError, match=f'process {os.getpid()}'): next(run())
     list(first)
     assert sum(w.shape[-1] for w in run())==400
+
+def test_what_a_killed_run_left_goes_with_the_next(tmp_path):
+    "A process that is killed while it writes leaves a hidden file; the next one removes it, and only it."
+    import subprocess, sys
+    code = ("import os, sys; from weakse.files import atomic_path\n"
+            "with atomic_path(sys.argv[1]) as tmp: tmp.write_text('half'); os.kill(os.getpid(), 9)")
+    subprocess.run([sys.executable, '-c', code, str(tmp_path/'a.txt')], env={**os.environ, 'PYTHONPATH':os.pathsep.join(sys.path)})
+    (tmp_path/'.mine.tmp.txt').write_text('mine')
+    left = {p.name for p in tmp_path.iterdir()} - {'.mine.tmp.txt'}
+    assert len(left)==1 and left.pop().startswith('.weakse-')
+    with atomic_path(tmp_path/'b.txt') as tmp:
+        assert {p.name for p in tmp_path.iterdir()}=={'.mine.tmp.txt'}
+        tmp.write_text('whole')
+    assert {p.name for p in tmp_path.iterdir()}=={'.mine.tmp.txt','b.txt'}

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, down_mix, noted, rms_db,
     stft, istft, warn_audio, write_samples)
 from .detectors import detect, load_detector
-from .files import atomic_path
+from .files import atomic_path, scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
     run_key, _coding, _density, _finite, _float_file, _jobs, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms, _single, _Sums,
     _survey, _tags, _without_clean, _write_stretches)
@@ -342,12 +342,13 @@ def _half(which, source, mix, gain, subtype, step=2**16):
 
 def _extract_to(outs, source, form, subtype, stretches, **like):
     "Write both files, and return their common gain in dB."
-    info,mix = source.info,outs[0].with_name(f".{outs[0].name}.mix.w64")
-    mix.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    info = source.info
+    outs[0].parent.mkdir(parents=True, exist_ok=True)
+    with scratch_path(outs[0], '.w64') as mix:
         gain = _common_gain(_lay_down(stretches, mix, info, source.read), subtype)
-        for i,out in enumerate(outs): _write_stretches(out, _half(i, source, mix, gain, subtype), info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path), **like)
-    finally: mix.unlink(missing_ok=True)
+        for i,out in enumerate(outs):
+            half = _half(i, source, mix, gain, subtype)
+            _write_stretches(out, half, info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path), **like)
     return _db(gain)
 
 # %% ../nbs/47_extraction.ipynb #2aba73e8

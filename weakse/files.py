@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['marker', 'made_by', 'write_error', 'ForeignPathError', 'is_own', 'check_output', 'check_files', 'own_folder',
-           'own_folders', 'remove_own', 'atomic_path', 'write_json', 'read_json', 'shared_dir']
+           'own_folders', 'remove_own', 'scratch_path', 'atomic_path', 'write_json', 'read_json', 'shared_dir']
 
 # %% ../nbs/00a_files.ipynb #7fd70892
-import contextlib,errno,json,math,os,shutil,uuid
+import contextlib,errno,functools,hashlib,json,math,os,platform,shutil,uuid
 from pathlib import Path
 
 # %% ../nbs/00a_files.ipynb #9f5f4c90
@@ -148,6 +148,40 @@ def remove_own(
     "Remove a folder that weakse made; another one stays, and nothing is raised."
     if is_own(path): shutil.rmtree(path, ignore_errors=True)
 
+def _begins()->str:
+    "How the temporary names of this machine begin; then comes the process."
+    return f".weakse-{hashlib.sha256(platform.node().encode()).hexdigest()[:6]}-"
+
+def _is_alive(pid:int)->bool:
+    "Does the process run? Where that cannot be asked without harm, it is taken to."
+    if os.name!='posix': return True
+    try: os.kill(pid, 0)
+    except ProcessLookupError: return False
+    except OSError: return True   # it is somebody else's
+    return True
+
+@functools.lru_cache(1024)   # a folder of many files is looked through once a process
+def _clean_up(folder:str):
+    "Remove what killed processes of this machine have left in a folder."
+    begins = _begins()
+    for old in Path(folder).glob(f"{begins}*.tmp*"):
+        pid = old.name[len(begins):].partition('-')[0]
+        if pid.isdecimal() and not _is_alive(int(pid)): _remove(old)
+
+@contextlib.contextmanager
+def scratch_path(
+    path,        # output that the file is for
+    suffix=None, # of the name; None: that of `path`
+):               # yields a hidden `Path` beside it
+    "A temporary file or folder beside an output, short whatever the output's name is; it goes in the end, and what killed runs left there goes first."
+    path = Path(path)
+    suffix = path.suffix if suffix is None else suffix
+    if not suffix.isascii() or len(suffix) > 16: suffix = ''
+    _clean_up(os.path.abspath(path.parent))
+    tmp = path.with_name(f"{_begins()}{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp{suffix}")
+    try: yield tmp
+    finally: _remove(tmp)
+
 def _sync(path:Path):
     "Ask the system to bring a file's bytes to the disk before it is renamed."
     with open(path, 'rb') as f: os.fsync(f.fileno())
@@ -160,20 +194,19 @@ def atomic_path(
 ):        # yields a temporary `Path` beside it with the same suffix: write a file there, or `mkdir` it
     "Write under a temporary name; rename on success, remove on failure. Raises `ForeignPathError` or `OSError` naming folder and remedy."
     path = check_output(path, inputs)
-    tmp = path.with_name(f".{uuid.uuid4().hex[:16]}.tmp{path.suffix if path.suffix.isascii() and len(path.suffix) < 17 else ''}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield tmp
-        if not tmp.exists(): raise FileNotFoundError(errno.ENOENT, f"nothing was written to {tmp} for {path}")
-        if tmp.is_file(): _sync(tmp)
-        else: (tmp/marker).write_text(made_by, encoding='utf-8')
-        check_output(path, inputs, folder=tmp.is_dir())
-        _replace(tmp, path)
+        with scratch_path(path) as tmp:
+            yield tmp
+            if not tmp.exists(): raise FileNotFoundError(errno.ENOENT, f"nothing was written to {tmp} for {path}")
+            if tmp.is_file(): _sync(tmp)
+            else: (tmp/marker).write_text(made_by, encoding='utf-8')
+            check_output(path, inputs, folder=tmp.is_dir())
+            _replace(tmp, path)
     except OSError as e:
         inside = e.filename is None or Path(os.fsdecode(e.filename)).is_relative_to(path.parent) or path.is_relative_to(os.fsdecode(e.filename))
         if inside and e.errno in _full|_locked|{errno.ENOTDIR, errno.EEXIST}: raise write_error(e, path) from e
         raise
-    finally: _remove(tmp)
 
 # %% ../nbs/00a_files.ipynb #10e5a950
 def _plain(
