@@ -7,8 +7,8 @@ __all__ = ['FORMATS', 'SOUND_SUFFIXES', 'MP3_KBITS', 'BITS', 'AudioError', 'Empt
            'LayoutError', 'MissingAudioError', 'AudioWarning', 'warn_audio', 'noted', 'hushed', 'check_rate',
            'check_audio', 'down_mix', 'dc_offset', 'extreme', 'times_two_to', 'hz_to_mel', 'mel_to_hz',
            'mel_filterbank', 'plain_text', 'show', 'play', 'stft', 'istft', 'LogMel', 'energy', 'rms_db', 'mix_at_snr',
-           'fit_length', 'resample', 'batch_resample', 'sound_files', 'AudioInfo', 'audio_info', 'check_span',
-           'in_order_only', 'load_audio', 'tpdf', 'write_samples', 'dithering', 'save_audio']
+           'fit_length', 'resample', 'resample_pieces', 'batch_resample', 'sound_files', 'AudioInfo', 'audio_info',
+           'check_span', 'in_order_only', 'load_audio', 'tpdf', 'write_samples', 'dithering', 'save_audio']
 
 # %% ../nbs/01_audio.ipynb #f11c4f03
 import contextlib,io,math,os,shutil,struct,subprocess,tempfile,threading,warnings
@@ -253,7 +253,7 @@ def play(
     if len(wav)>2: wav = down_mix(wav)[None]
     if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
-    sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.8)
+    with sf.SoundFile(buffer, 'w', sample_rate, len(wav), format='MP3', compression_level=.8) as f: write_samples(f, wav)
     player = Audio(data=buffer.getvalue())
     player.mimetype = 'audio/mpeg'
     return player
@@ -349,6 +349,23 @@ def resample(
     flat = wav.detach().cpu().float().reshape(-1, wav.shape[-1]).T.numpy()
     out = torch.from_numpy(np.ascontiguousarray(soxr.resample(flat, from_rate, to_rate, quality='HQ').T))
     return fit_length(out, n).reshape(*wav.shape[:-1], n).to(wav.device)
+
+def resample_pieces(
+    pieces,        # of `(C, t)`, one after the other
+    from_rate:int, # Hz
+    to_rate:int,   # Hz
+):                 # yields `(C, t)` pieces: together what `resample` makes of them all, before it trims to the exact length
+    "Resample what is too long to be in memory at once."
+    import soxr
+    if from_rate==to_rate: yield from pieces; return
+    stream,empty = None,None
+    for piece in pieces:
+        if stream is None:
+            empty = np.zeros((0, len(piece)), 'f4')
+            stream = soxr.ResampleStream(from_rate, to_rate, len(piece), dtype='float32', quality='HQ')
+        out = stream.resample_chunk(np.ascontiguousarray(piece.T.numpy()))
+        yield torch.from_numpy(np.ascontiguousarray(out.T))
+    if stream is not None: yield torch.from_numpy(np.ascontiguousarray(stream.resample_chunk(empty, last=True).T))
 
 # %% ../nbs/01_audio.ipynb #45f02b52
 def batch_resample(
@@ -477,15 +494,32 @@ def _mp3_frame(head:bytes):
     spf,kbits = (144,MP3_KBITS[3]) if version==3 else (72,MP3_KBITS[2])
     return spf*1000*kbits[index-1]//hz + (head[2]>>1 & 1),version
 
+def _sized(frame:bytes)->bool:
+    "Does the first frame say how many there are?"
+    return any(tag in frame for tag in (b'Xing',b'Info',b'VBRI'))
+
+@lru_cache(64)
+def _mp3_frames(path:Path, at:int, size:int, changed:int)->int:
+    "How many whole frames follow one another from byte `at` on: counted once for a file of this size and time."
+    frames = 0
+    with open(path, 'rb') as f:
+        f.seek(at)
+        while (found := _mp3_frame(f.read(4))) and at+found[0]<=size:
+            at,frames = at+found[0],frames+1
+            f.seek(found[0]-4, 1)
+    return frames
+
 def _unsized_mp3(path:Path):
     "A first frame that says how many follow, and the place where they begin, of an MP3 that has none."
-    data = path.read_bytes()
-    at = 0
-    if data[:3]==b'ID3': at = 10 + sum((b & 127) << 7*(3-i) for i,b in enumerate(data[6:10]))
-    if not (first := _mp3_frame(data[at:at+4])) or any(t in data[at:at+first[0]] for t in (b'Xing',b'Info',b'VBRI')): return None
-    begin,frames = at,0
-    while (size := _mp3_frame(data[at:at+4])) and at+size[0]<=len(data): at,frames = at+size[0],frames+1
-    head = bytes([255, data[begin+1]|1, (0x90 | data[begin+2]&0x0c), data[begin+3]])
+    with open(path, 'rb') as f:
+        start = f.read(10)
+        begin = 10 + sum((b & 127) << 7*(3-i) for i,b in enumerate(start[6:])) if start[:3]==b'ID3' else 0
+        f.seek(begin)
+        given = f.read(4)
+        if not (first := _mp3_frame(given)) or _sized(f.read(first[0]-4)): return None
+    there = path.stat()
+    frames = _mp3_frames(path, begin, there.st_size, there.st_mtime_ns)
+    head = bytes([255, given[1]|1, (0x90 | given[2]&0x0c), given[3]])
     mono = head[3]>>6==3
     side = (17 if mono else 32) if first[1]==3 else (9 if mono else 17)
     frame = head + bytes(side) + b'Xing' + struct.pack('>II', 1, frames)

@@ -19,7 +19,8 @@ from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, c
 from .detectors import detect, load_detector
 from .files import atomic_path, scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
-    run_key, _coding, _density, _finite, _float_file, _jobs, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms, _single, _Sums,
+    run_key, _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms,
+    _single, _Sums,
     _survey, _tags, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
 from .params import check_limits
@@ -92,6 +93,7 @@ def detect_long(
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "`detect` for a recording of any length. Raises as `detect` does."
     detector = load_detector(detector) if isinstance(detector, (str, os.PathLike)) else detector
+    seconds = max(1, min(seconds, 2*_most//sample_rate))             # whole, and no more than memory holds at a high rate
     step,side,found = round(seconds*sample_rate),round(context*sample_rate),[]
     for a in tqdm(range(0, n, step), desc="detect", unit='min', disable=not progress or n <= step):
         first,end = max(0, a-side),min(n, a+step+side)
@@ -315,10 +317,11 @@ def _lay_down(stretches, path, info, read):
     with _float_file(path, info.sample_rate, info.channels) as file:
         for kept in stretches:
             if not torch.isfinite(kept).all(): raise NonFiniteAudioError("the system made NaN or infinite samples: nothing was written; please report it")
-            end = at + kept.shape[-1]
-            peak = max(peak, kept.abs().max().item(), (read(at, end).double()-kept).abs().max().item())
-            write_samples(file, kept.float())
-            at = end
+            for some in kept.split(max(1, 2**20//len(kept)), -1):    # float64 is laid beside it
+                end = at + some.shape[-1]
+                peak = max(peak, some.abs().max().item(), (read(at, end).double()-some).abs().max().item())
+                write_samples(file, some.float())
+                at = end
     return peak
 
 def _common_gain(peak, subtype):

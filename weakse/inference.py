@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read,
     audio_info, check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
-    noted, plain_text, resample, save_audio, show, sound_files, times_two_to, write_samples)
+    noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
 from .detectors import _audible, load_detector
 from .files import atomic_path, check_output, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
@@ -140,6 +140,7 @@ def _at_level_one(system):
     return other
 
 # %% ../nbs/43_inference.ipynb #cf8b3754
+_most = 2**23                                                        # numbers, of all channels together, that are read or computed at once
 _longest = 32                                                        # s of all channels together that a network is given at once
 
 def _run(system, wav, cond, clean, precision):
@@ -172,6 +173,7 @@ class _Local:
     own:bool          # each channel gets its level, or all have one
     wanted:float      # RMS that the system is shown
     precision:str
+    n_channels:int
     level:float=1.    # of the recording, where there is no window
 
     def span(self, a, b, n):
@@ -189,25 +191,43 @@ class _Local:
         "Samples a to b of the estimate, `(C, b-a)`."
         to,rate = self.system.sample_rate,self.rate
         low,high,since,first,last = self.span(a, b, n)
-        wav = read(first, last)
-        k = extreme(float(wav.abs().max()), low=-math.inf, high=50) if wav.numel() else 0   # only a stream gets here with such a peak
-        x = resample(times_two_to(-k, wav), rate, to)
+        x = self._at_own_rate(read, first, last)
+        k = extreme(float(x.abs().max()), low=-math.inf, high=50) if x.numel() else 0   # only a stream gets here with such a peak
+        x = times_two_to(-k, x)
         if to != rate: x[x.abs() < _inaudible] = 0
         level = self._level(x, since, n if n==math.inf else round(n*to/rate))[:, low-since:high-since]
         y = _run(self.system, x[:, low-since:high-since]/level, self.cond, None, self.precision)*level
         up = to//math.gcd(to, rate)
         start = -(-low//up)                                          # the next place where both rates have a sample
-        y = fit_length(resample(y[:, start*up-low:], to, rate), b-start*up*rate//to)
-        return times_two_to(k, y[:, a-start*up*rate//to:])
+        y,since = y[:, start*up-low:],start*up*rate//to
+        return times_two_to(k, self._at_given_rate(y, a-since, b-since))
+
+    def _at_own_rate(self, read, first, last):
+        "Samples first to last of the recording at the system's rate; of a rate or width out of the ordinary, a piece at a time."
+        few = max(1, _most//self.n_channels)
+        if last-first <= few: return resample(read(first, last), self.rate, self.system.sample_rate)
+        pieces = (read(a, min(last, a+few)) for a in range(first, last, few))
+        out = torch.cat(list(resample_pieces(pieces, self.rate, self.system.sample_rate)), -1)
+        return fit_length(out, max(1, round((last-first)*self.system.sample_rate/self.rate)))
+
+    def _at_given_rate(self, y, a, b):
+        "Samples a to b, at the recording's rate, of an estimate; what lies before them is not kept."
+        to,rate,at,found = self.system.sample_rate,self.rate,0,[]
+        end = min(b, max(1, round(y.shape[-1]*rate/to)))
+        for piece in resample_pieces(y.split(max(1, _most*to//(8*max(rate, to)*len(y))), -1), to, rate):
+            if at < end and at+piece.shape[-1] > a: found.append(piece[:, max(0, a-at):end-at].clone())
+            at += piece.shape[-1]
+        return fit_length(torch.cat([y[:, :0], *found], -1), b-a)
 
     def _level(self, x, since, total):
         "What `x`, which begins at sample `since` of `total`, is divided by, `(C or 1, T)`."
         if self.window is None: return x.new_full((1, x.shape[-1]), self.level)
-        level = local_level(x if self.own else x.square().mean(0, keepdim=True).sqrt(), self.window, since, total)
-        return (level/self.wanted).clamp_min(1e-12).float()
+        x = x if self.own else x.square().mean(0, keepdim=True).sqrt()
+        some = x.split(max(1, _most//(8*x.shape[-1])))               # float64, several times over
+        return torch.cat([(local_level(c, self.window, since, total)/self.wanted).clamp_min(1e-12).float() for c in some])
 
 # %% ../nbs/43_inference.ipynb #6b4faa17
-def _options(system, rate, block, overlap, context):
+def _options(system, rate, n_channels, block, overlap, context):
     "Reach and blocks: `(Reach or None, samples of a block, samples of the cross-fade)`; None where a system can only take the whole."
     for name,value in dict(block=block, overlap=overlap, context=context).items():
         if value is not None and not (0 <= value < math.inf and (value or name!='block')): raise ValueError(f"{name} is {value}, expected seconds, {'more than' if name=='block' else 'at least'} 0")
@@ -218,6 +238,7 @@ def _options(system, rate, block, overlap, context):
         side = round((seconds/4 if context is None else context)*to)
         known = Reach(side, side, known.step if known else 1)
     size = max(1, round(seconds*rate))
+    if block is None: size = min(size, _most//n_channels)            # memory counts numbers, not seconds
     return known,size,min(round((0.1 if overlap is None else overlap)*rate), size//2)
 
 def _share(system, strength):
@@ -231,8 +252,8 @@ def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, bloc
     system = system.at(rate)
     strength = _share(system, strength)
     cond = target if isinstance(target, Tensor) else system.condition(target, condition)
-    far,size,share = _options(system, rate, block, overlap, context)
-    local = None if far is None else _local_of(system, rate, cond, far, precision)
+    far,size,share = _options(system, rate, n_channels, block, overlap, context)
+    local = None if far is None else _local_of(system, rate, cond, far, precision, n_channels)
     size,far_off = size or n,extreme(rms)
     rms = math.ldexp(rms, -far_off)
     gain = _wanted(system)/rms if system.vocabulary is not None and rms > 0 else 1.0
@@ -249,11 +270,11 @@ def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, bloc
 
 def _wanted(system): return 10**(system.config['level_db']/20) if 'level_db' in system.config else 0.05
 
-def _local_of(system, rate, cond, far, precision):
+def _local_of(system, rate, cond, far, precision, n_channels):
     "The `_Local` of a system: whose level, and which."
     window = None if system.vocabulary is None or system.block is None else round(system.block*system.sample_rate)
     own = window is not None and getattr(getattr(system, 'model', None) and getattr(system.model, 'extractor', system.model), 'normalise', False)
-    return _Local(_at_level_one(system) if own else system, rate, cond, far, window, own, 1. if own else _wanted(system), precision)
+    return _Local(_at_level_one(system) if own else system, rate, cond, far, window, own, 1. if own else _wanted(system), precision, n_channels)
 
 def _learned(system):
     "Has it been trained, on sounds without an offset? A filter sees to the offset itself."
@@ -637,6 +658,7 @@ def _writer(side):
 
 def _read_part(part, n_channels, step=2**17):
     "The samples of a part, `(C, t)` at a time."
+    step = min(step, 2**20//n_channels)
     with open(part, 'rb') as file:
         while len(x := np.fromfile(file, np.float32, step*n_channels)): yield torch.from_numpy(x.reshape(-1, n_channels).T.copy())
 
@@ -661,7 +683,8 @@ def checkpointed_stretches(
         try:
             file.truncate(place(done))
             for i,wav in enumerate(bar(overlap_stretches(read=read, first=done, **plan), start=place(done)//(4*n_channels)), done+1):
-                file.write(np.ascontiguousarray(wav.T.numpy()).tobytes()); file.flush()
+                for some in wav.split(2**16, -1): file.write(np.ascontiguousarray(some.T.numpy()))
+                file.flush()
                 write_json(side, dict(key=key, blocks=i, process=os.getpid()))
             yield from _read_part(part, n_channels)
         except Exception: part.unlink(missing_ok=True); side.unlink(missing_ok=True); raise

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
-from .audio import AudioError, _mp3_rates, load_audio, resample
+from .audio import AudioError, _mp3_rates, load_audio, resample, write_samples
 from .files import atomic_path, read_json
 from .scale import pmap
 from .scenes import PARTS, load_scene, read_scenes, scene_parts
@@ -113,7 +113,7 @@ def _mp3(wav, rate):
     import soundfile as sf
     if rate not in _mp3_rates: wav,rate = resample(wav, rate, 32000),32000
     buffer = io.BytesIO()
-    sf.write(buffer, wav.clamp(-1, 1).numpy(), rate, format="MP3", bitrate_mode="CONSTANT", compression_level=.85)
+    with sf.SoundFile(buffer, "w", rate, 1, format="MP3", bitrate_mode="CONSTANT", compression_level=.85) as f: write_samples(f, wav[None])
     return buffer.getvalue()
 
 def _webp(db, top, span=70):

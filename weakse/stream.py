@@ -33,10 +33,10 @@ class Stream:
         self.system = _without_clean(load_system(system)).at(sample_rate)
         how = dict(target=target, condition=condition, strength=strength, block=block, overlap=overlap, precision=precision, context=context)
         self._plan_of = functools.partial(_plan, self.system, sample_rate, n_channels=n_channels, **how)
-        far,self._block,share = _options(self.system, sample_rate, block, overlap, context)
+        far,self._block,share = _options(self.system, sample_rate, n_channels, block, overlap, context)
         if far is None: raise ValueError(f"system `{self.system.name}` needs the whole recording before it says anything: use `enhance`, or a trained system")
         cond = target if isinstance(target, Tensor) else self.system.condition(target, condition)
-        self._half,self._local = share//2,_local_of(self.system, sample_rate, cond, far, precision)
+        self._half,self._local = share//2,_local_of(self.system, sample_rate, cond, far, precision, n_channels)
         self._start()
 
     def __repr__(self): return f"Stream({self.system.name!r}, {self.sample_rate} Hz, {self.n_channels} channel{'s'[:self.n_channels!=1]}, latency {self.seconds:.2f} s)"

@@ -16,7 +16,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from .audio import SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample
+from .audio import SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample, write_samples
 from .labels import Ontology, Vocabulary, nearest_names
 
 # %% ../nbs/60_widgets.ipynb #cc479857
@@ -177,7 +177,7 @@ def sound_uri(
     if len(wav)>2: wav = down_mix(wav)[None]
     if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
-    sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.7)
+    with sf.SoundFile(buffer, 'w', sample_rate, len(wav), format='MP3', compression_level=.7) as f: write_samples(f, wav)
     return 'data:audio/mpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 def spectrogram_db(
