@@ -242,7 +242,7 @@ def play(
     if len(wav)>2: wav = down_mix(wav)[None]
     if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
-    with sf.SoundFile(buffer, 'w', sample_rate, len(wav), format='MP3', compression_level=.8) as f: write_samples(f, wav)
+    sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.8)   # 10 s are not too long for it
     player = Audio(data=buffer.getvalue())
     player.mimetype = 'audio/mpeg'
     return player
