@@ -42,5 +42,4 @@ def test_many_channels_at_a_high_rate_fit_in_memory(tmp_path):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=tmp_path)
     assert not done.returncode, done.stderr
     grown = float(done.stdout)
-
     assert grown < 400, grown

@@ -142,3 +142,23 @@ def test_opus_is_opus_or_says_its_rates(tmp_path):
     assert audio_info(tmp_path/'o.opus').subtype == 'OPUS'
     sf.write(tmp_path/'b.wav', tone(), 44100)
     with pytest.raises(AudioError, match='Opus holds 8000'): enhance_file(tmp_path/'b.wav', tmp_path/'o.opus', 'noisy')
+
+@pytest.mark.parametrize('subtype,same', [('ALAC_20','PCM_24'), ('ALAC_24','PCM_24'), ('ALAC_32','PCM_32')])
+def test_what_the_library_writes_wrong_is_not_written(tmp_path, subtype, same):
+    sf.write(tmp_path/'a.caf', tone(), RATE, subtype=subtype)
+    with pytest.raises(AudioError, match=f"use 'ALAC_16', or '{same}'"): enhance_file(tmp_path/'a.caf', tmp_path/'o.caf', 'noisy', subtype=subtype)
+    enhance_file(tmp_path/'a.caf', tmp_path/'o.caf', 'noisy')
+    assert audio_info(tmp_path/'o.caf').subtype == same
+    np.testing.assert_array_equal(load_audio(tmp_path/'o.caf')[0], load_audio(tmp_path/'a.caf')[0])
+
+@pytest.mark.parametrize('level', [.01, 1.])
+def test_dithered_halves_add_up(tmp_path, level):
+    wav = level*torch.from_numpy(tone()+.05*np.random.default_rng(0).standard_normal(RATE).astype('f4'))/.3
+    save_audio(tmp_path/'a.wav', wav.clamp(-1, 1), RATE)
+    def run(**how):
+        row = extract_file(tmp_path/'a.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep='Speech', system=_demo_system(), detector=None, **how)
+        return row['gain_db'],*(sf.read(tmp_path/f'{n}.wav', dtype='int16')[0].astype(int) for n in 'kr')
+    (gain,kept,removed),(_,plain,_) = run(dither=True),run()
+    whole = np.rint(sf.read(tmp_path/'a.wav', dtype='int16')[0].astype(float)*10**(gain/20))
+    assert np.abs(kept+removed-whole).max() <= (1 if gain else 0) and (kept != plain).any()
+    if not gain: assert np.abs(kept-plain).max() <= 2

@@ -139,6 +139,8 @@ def enhance(
     seconds:float=None,  # how much to take, s; default: to the end
     repair:bool=False,   # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
     subtype:str=None,    # coding of the results, such as PCM_24 or FLOAT; default: the recording's
+    dither:bool=False,   # add triangular noise of one step before rounding
+    bitrate:float=None,  # kbit/s of MP3, Vorbis and Opus; default: at least the recording's where that is such a coding
     overwrite:bool=False, # replace what is there
     resume:bool=False,   # leave what an interrupted run has finished, and do the rest
     json:Path=None,      # file for the report, a row a recording
@@ -148,7 +150,7 @@ def enhance(
     "Keep the speech of recordings, take the rest away."
     from weakse.inference import enhance_file, enhance_files, enhance_pairs
     from weakse.systems import load_system
-    given,part = _given(target=target, strength=strength),_given(start=start, seconds=seconds, repair=repair or None, subtype=subtype)
+    given,part = _given(target=target, strength=strength),_given(start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None, bitrate=bitrate)
     options,model = {**_values('enhance', enhance_file, params), **given},load_system(system)
     if pairs and part: raise ValueError(f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it out")
     if pairs:
@@ -200,6 +202,8 @@ def extract(
     seconds:float=None,    # how much to take, s; default: to the end
     repair:bool=False,     # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
     subtype:str=None,      # coding of the results, such as PCM_24 or FLOAT; default: the recording's
+    dither:bool=False,     # add triangular noise of one step before rounding; both results still add up
+    bitrate:float=None,    # kbit/s of MP3, Vorbis and Opus; default: at least the recording's where that is such a coding
     system:str=None,       # name or folder of a system; default: artifacts/models/unet, made by `make repro`
     detector:str=_usual,   # name or folder of the detector that says what is there; none: nobody is asked
     ontology:Path=None,    # ontology.json of your own, for names that stand for several classes; default: AudioSet's, as in --keep Animal
@@ -216,7 +220,7 @@ def extract(
     from weakse.audio import SOUND_SUFFIXES
     if out.suffix.lower() in SOUND_SUFFIXES: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
     wish = _given(keep=keep, drop=drop, gains=parse_gains(gain) or None, strength=strength, floor_db=floor_db)
-    part = _given(start=start, seconds=seconds, repair=repair or None, subtype=subtype)
+    part = _given(start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None, bitrate=bitrate)
     model = load_system(system)
     doors = dict(system=model, detector=None if detector=='none' else _ears(detector), ontology=Ontology.read(ontology) if ontology else audioset_ontology())
     with piped(inputs) as (files,stdin):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, down_mix, noted, rms_db,
-    stft, istft, warn_audio, write_samples)
+from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
+    stft, istft, tpdf, warn_audio, write_samples)
 from .detectors import detect, load_detector
 from .files import atomic_path, scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
@@ -324,33 +324,36 @@ def _lay_down(stretches, path, info, read):
                 at = end
     return peak
 
-def _common_gain(peak, subtype):
+def _common_gain(peak, subtype, dither=False):
     "1, or the factor that keeps both files below full scale."
     full,top = 2**(BITS.get(subtype, 16)-1),torch.finfo(torch.float32).max
     if subtype in ('FLOAT','DOUBLE'): return 1.0 if peak <= top else top/(2*peak)
-    return 1.0 if peak*full <= full-1 else (full-2)/(full*peak)
+    room = 3 if dither else 1                                        # steps; noise takes up to two
+    return 1.0 if peak*full <= full-room else (full-room-1)/(full*peak)
 
-def _halves(x, kept, gain, subtype):
-    "`kept, removed`, in whole steps where the coding has steps."
+def _halves(x, kept, gain, subtype, noise=None):
+    "`kept, removed`, in whole steps where the coding has steps; what `noise` adds to one it takes from the other."
     if subtype not in BITS: return gain*kept, gain*(x-kept)
     full = 2.0**(BITS[subtype]-1)
-    whole,part = (gain*full*x).round(),(gain*full*kept).round()
+    whole,part = (gain*full*x).round(),gain*full*kept
+    part = (part if noise is None else part + tpdf(part.shape, noise)).round()
     return part/full, (whole-part)/full
 
-def _half(which, source, mix, gain, subtype, step=2**16):
+def _half(which, source, mix, gain, subtype, dither=False, step=2**16):
     "Stretches `(C, t)` float64 for the file of what is kept (0) or removed (1)."
+    noise = dithering(dither)                                        # the same for both
     with _open(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
         file.seek(source.first)
-        while len(k := kept.read(step, always_2d=True)): yield _halves(_finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain, subtype)[which].T
+        while len(k := kept.read(step, always_2d=True)): yield _halves(_finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain, subtype, noise)[which].T
 
-def _extract_to(outs, source, form, subtype, stretches, **like):
+def _extract_to(outs, source, form, subtype, stretches, dither=False, **like):
     "Write both files, and return their common gain in dB."
     info = source.info
     outs[0].parent.mkdir(parents=True, exist_ok=True)
     with scratch_path(outs[0], '.w64') as mix:
-        gain = _common_gain(_lay_down(stretches, mix, info, source.read), subtype)
+        gain = _common_gain(_lay_down(stretches, mix, info, source.read), subtype, dither)
         for i,out in enumerate(outs):
-            half = _half(i, source, mix, gain, subtype)
+            half = _half(i, source, mix, gain, subtype, dither)
             _write_stretches(out, half, info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path), **like)
     return _db(gain)
 
@@ -386,6 +389,8 @@ def extract_file(
     seconds=None,                # how much of it to take, s; None: to the end
     repair=False,                # put zeros in the place of NaN and infinite samples, instead of refusing them
     subtype=None,                # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
+    dither=False,                # add triangular noise of one step to what is kept before rounding, and take it from what is removed
+    bitrate=None,                # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
     resume=True,                 # go on where an interrupted run with the same settings stopped
     progress=False,              # show a progress bar
     **options,                   # of `extract`: block, overlap, context, precision
@@ -403,7 +408,7 @@ def extract_file(
         wish = _asked(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
         plan,key = _file_plan(system, read, n, info.sample_rate, part.level, info.channels, wish, offset=part.offset, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
         stretches = checkpointed_stretches(outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
-        gain_db = _extract_to(outs, part, form, coding, stretches, **_density(path, info, coding))
+        gain_db = _extract_to(outs, part, form, coding, stretches, dither, **_density(path, info, coding, bitrate))
     notes += part.notes()
     if gain_db: notes.append(f"both files are {-gain_db:.2f} dB down, because one would have left full scale")
     return dict(input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n/info.sample_rate, 3), status='ok' if part.rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))
@@ -428,7 +433,7 @@ def extract_files(
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
-    **options,        # of `extract_file`: strength, floor_db, start, seconds, repair, subtype, block, overlap, context, precision
+    **options,        # of `extract_file`: strength, floor_db, start, seconds, repair, subtype, dither, bitrate, block, overlap, context, precision
 )->pd.DataFrame:      # one row a file: input, kept, removed, seconds, status ("ok", "silent", "there", "failed"), gain_db, message
     "`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable folder, an unusable system."
     out,system = Path(out),_without_clean(load_system(system))

@@ -560,6 +560,7 @@ def _stretch(part, a, b):
 
 _opus_rates = 8000,12000,16000,24000,48000
 _vorbis_kbits = 64,80,96,112,128,160,192,224,256,320,500            # of two channels at 44.1 kHz, for qualities 0, 0.1, ... 1
+_spoilt = dict(ALAC_20='PCM_24', ALAC_24='PCM_24', ALAC_32='PCM_32')   # what libsndfile writes wrong, and what holds the same
 _lossy = 'MPEG_LAYER_III','VORBIS','OPUS'
 
 def _density(path, info, subtype, bitrate=None):
@@ -581,12 +582,13 @@ def _coding(info, path, subtype=None):
     if form is None: raise AudioError(f"{path}: suffix {path.suffix!r}; expected one of {', '.join(FORMATS)}")
     if subtype is not None:
         if not sf.check_format(form, subtype): raise AudioError(f"{path}: {form} cannot hold {subtype!r}; expected one of {', '.join(sf.available_subtypes(form))}")
+        if subtype.upper() in _spoilt: raise AudioError(f"{path}: {subtype} comes out of libsndfile wrong where the sound is loud noise; use 'ALAC_16', or '{_spoilt[subtype.upper()]}', which loses nothing")
         return form, subtype.upper()
     if path.suffix.lower()=='.opus':
         if info.sample_rate not in _opus_rates: raise AudioError(f"{path}: Opus holds {', '.join(map(str, _opus_rates))} Hz, this recording has {info.sample_rate}; use .ogg, which holds Vorbis")
         return form,'OPUS'
     same = {'WAVEX':'WAV', 'RF64':'WAV'}.get(info.format, info.format)==form and sf.check_format(form, info.subtype)
-    return form, info.subtype if same else sf.default_subtype(form)
+    return form, _spoilt.get(info.subtype, info.subtype) if same else sf.default_subtype(form)
 
 # %% ../nbs/43_inference.ipynb #c410bc4c
 def _tags(path):
