@@ -174,3 +174,9 @@ def test_the_true_ffmpeg_is_understood(tmp_path, suffix):
     np.testing.assert_allclose(wav[rate:2*rate].square().mean().sqrt(), .3/2**.5, rtol=.05)
     row = enhance_file(tmp_path/f'b.{suffix}', tmp_path/'o.wav', 'noisy')
     assert row['status'] == 'ok' and row['message'] == '' and abs(row['seconds']-3) < .1
+
+def test_labels_that_are_linked_to_themselves_are_one_line(tmp_path):
+    from weakse.doors import detect_files
+    sf.write(tmp_path/'a.wav', tone(), RATE)
+    (tmp_path/'labels').symlink_to('labels')
+    with pytest.raises(OSError, match='labels'): detect_files([tmp_path/'a.wav'], None, labels=tmp_path/'labels')
