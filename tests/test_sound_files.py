@@ -1,5 +1,5 @@
 """Sound files as people have them: every coding is read, what is written is the nearest that the coding holds, and no header is believed."""
-import os, stat, subprocess, sys
+import os, shutil, stat, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from weakse.audio import (BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio, save_audio,
@@ -162,3 +162,21 @@ def test_dithered_halves_add_up(tmp_path, level):
     whole = np.rint(sf.read(tmp_path/'a.wav', dtype='int16')[0].astype(float)*10**(gain/20))
     assert np.abs(kept+removed-whole).max() <= (1 if gain else 0) and (kept != plain).any()
     if not gain: assert np.abs(kept-plain).max() <= 2
+
+@pytest.mark.skipif(shutil.which('ffmpeg') is None, reason="needs ffmpeg, which reads these kinds")
+@pytest.mark.parametrize('suffix', ['m4a','mp4','mkv','wma','ac3'])
+def test_the_true_ffmpeg_is_understood(tmp_path, suffix):
+    sf.write(tmp_path/'a.wav', np.stack([tone(3*48000, 48000)]*2, 1), 48000)
+    made = subprocess.run(['ffmpeg','-nostdin','-v','error','-i',tmp_path/'a.wav',tmp_path/f'b.{suffix}'], capture_output=True)
+    if made.returncode: pytest.skip(f"this ffmpeg cannot write .{suffix}")
+    wav,rate = load_audio(tmp_path/f'b.{suffix}')
+    assert rate == 48000 and abs(len(wav)/rate - 3) < .1
+    np.testing.assert_allclose(wav[rate:2*rate].square().mean().sqrt(), .3/2**.5, rtol=.05)
+    row = enhance_file(tmp_path/f'b.{suffix}', tmp_path/'o.wav', 'noisy')
+    assert row['status'] == 'ok' and row['message'] == '' and abs(row['seconds']-3) < .1
+
+def test_labels_that_are_linked_to_themselves_are_one_line(tmp_path):
+    from weakse.doors import detect_files
+    sf.write(tmp_path/'a.wav', tone(), RATE)
+    (tmp_path/'labels').symlink_to('labels')
+    with pytest.raises(OSError, match='labels'): detect_files([tmp_path/'a.wav'], None, labels=tmp_path/'labels')

@@ -459,7 +459,7 @@ def _through_ffmpeg(path:Path):
     import soundfile as sf
     if shutil.which('ffmpeg') is None: raise AudioError(f"{path}: {path.suffix} is read through ffmpeg, which is not installed; install ffmpeg, or convert the file to WAV")
     out = tempfile.TemporaryFile(suffix='.w64')                      # it has no name: nothing stays behind
-    command = ['ffmpeg','-nostdin','-v','error','-i',f'file:{path.absolute()}','-vn','-c:a','pcm_f32le','-f','au','pipe:1']
+    command = ['ffmpeg','-nostdin','-v','error','-i',f'file:{path.absolute()}','-vn','-c:a','pcm_f32be','-f','au','pipe:1']
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
     out.seek(0)
     try: return sf.SoundFile(out)
