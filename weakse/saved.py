@@ -45,7 +45,9 @@ def check_settings(
     "Raises `error` for a setting of another type, outside its `limits`, or that nothing takes."
     ps = inspect.signature(f).parameters
     free = dataclasses.is_dataclass(f) or any(p.kind is p.VAR_KEYWORD for p in ps.values())
-    try: check_values(f, {k:v for k,v in values.items() if k in ps or not free}, path, _any_place)
+    known = {k:v for k,v in values.items() if k in ps or not free}
+    if dataclasses.is_dataclass(f): known = {k: {} if isinstance(v, dict) else v for k,v in known.items()}   # what lies deeper has bounds of its own class
+    try: check_values(f, known, path, _any_place)
     except ParamsError as e: raise error(f"{e}, or {remedy}") from None
 
 def read_config(
