@@ -189,4 +189,4 @@ def test_a_detector_of_any_width_comes_back(tmp_path, width):
     from weakse.detectors.small import SmallDetector, load, save_small
     from weakse.labels import Vocabulary
     save_small(SmallDetector(Vocabulary(['Speech', 'Hum']), 16000, width=width), tmp_path/'d')
-    assert load(tmp_path/"d") is not None
+    assert load(tmp_path/'d').config['width']==width
