@@ -231,6 +231,17 @@ def test_nothing_is_overwritten(systems, tmp_path):
     with pytest.raises(ValueError, match='no sound file'): do(tmp_path/'a'/'*.mp3', tmp_path/'out')
     TRIED['collisions'] += 5
 
+def test_a_link_to_an_input_is_no_output(systems, tmp_path):
+    _write(tmp_path/'a.wav')
+    (tmp_path/'soft.wav').symlink_to(tmp_path/'a.wav')
+    os.link(tmp_path/'a.wav', tmp_path/'hard.wav')
+    before = (tmp_path/'a.wav').read_bytes()
+    for source in ('a.wav', 'soft.wav', 'hard.wav'):
+        for target in ('a.wav', 'soft.wav', 'hard.wav'):
+            with pytest.raises(OutputCollisionError, match='is an input'): enhance_files([tmp_path/source], tmp_path/target, 'noisy', progress=False)
+    assert (tmp_path/'soft.wav').is_symlink() and (tmp_path/'a.wav').samefile(tmp_path/'hard.wav') and (tmp_path/'a.wav').read_bytes()==before
+    TRIED['collisions'] += 9
+
 @pytest.mark.parametrize('code,says', [(errno.ENOSPC, 'the disk is full'), (errno.EROFS, 'no permission'), (errno.EACCES, 'no permission')])
 def test_a_disk_that_refuses_leaves_nothing_half_done(systems, tmp_path, monkeypatch, code, says):
     import weakse.files

@@ -46,6 +46,18 @@ def test_extreme_levels_at_every_other_door(gain, tmp_path):
     enhance_file(tmp_path/'x.wav', tmp_path/'e.wav', system)
     assert all(finite(sf.read(tmp_path/f'{n}.wav')[0]) for n in 'kre')
 
+@pytest.mark.parametrize('name', ['noisy', 'highpass', 'wiener', 'unet', 'selective'])
+def test_a_huge_offset_and_nothing_else(folders, name):
+    for x in (torch.full((2, 16000), 1e38), torch.full((16000,), -3e38) + 1e30*scene[:16000]):
+        assert finite(enhance(x, rate, load_system(folders.get(name, name))))
+
+def test_a_whole_rate_may_be_a_float():
+    system = _demo_system()
+    whole,given = (extract(scene[:300], r, keep='Hum', system=system, detector=None) for r in (rate, float(rate)))
+    assert whole.kept.equal(given.kept)
+    mixers = [Mixer(scene[:300], r, system, None, ['Hum'], progress=False) for r in (rate, np.float64(rate))]
+    assert mixers[0].render().equal(mixers[1].render())
+
 @pytest.mark.parametrize('name', ['unet', 'selective', 'bands'])
 def test_an_offset_changes_nothing(folders, tmp_path, name):
     system = _demo_system() if name=='bands' else load_system(folders[name])

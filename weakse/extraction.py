@@ -271,7 +271,8 @@ def extract(
     progress=False,              # show a progress bar
 )->Extraction:                   # kept, removed, targets, report, events
     "Keep, drop or turn down classes of sound. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`, and `ValueError` on wishes that make no sense."
-    x,system = check_audio(wav, check_rate(sample_rate)).detach().cpu(),_without_clean(load_system(system))
+    sample_rate = check_rate(sample_rate)
+    x,system = check_audio(wav).detach().cpu(),_without_clean(load_system(system))
     detector,events = _listen(lambda a,b: x[:, a:b], x.shape[-1], sample_rate, detector if x.any() else None, progress)
     wish = _asked(keep, drop, gains, system, ontology, detector, events, floor_db=floor_db, strength=strength)
     targets = _estimates(system, x, sample_rate, wish, progress, block=block, overlap=overlap, context=context, precision=precision)

@@ -254,7 +254,8 @@ def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, bloc
     cond = target if isinstance(target, Tensor) else system.condition(target, condition)
     far,size,share = _options(system, rate, n_channels, block, overlap, context)
     local = None if far is None else _local_of(system, rate, cond, far, precision, n_channels)
-    size,far_off = size or n,extreme(rms)
+    shown_rms = rms if offset is None or _learned(system) else max(rms, offset.abs().max().item())
+    size,far_off = size or n,extreme(shown_rms)
     rms = math.ldexp(rms, -far_off)
     gain = _wanted(system)/rms if system.vocabulary is not None and rms > 0 else 1.0
     brief = local is None or local.window is None or round(n*system.sample_rate/rate) <= local.window     # one level holds for all of it
@@ -766,12 +767,17 @@ def _written_as(rel):
     "The name of the output for an input: its own, or with .wav behind it where its kind cannot be written; a film may lie beside its sound."
     return rel if rel.suffix.lower() in FORMATS else rel.with_name(f"{rel.name}.wav")
 
+def _identity(path):
+    "What two names of one file share: hard links its place on the disk, symbolic links the path behind them."
+    try: return (found := os.stat(path)).st_dev,found.st_ino
+    except OSError: return _real(path)
+
 def _refuse_collisions(jobs):
     "Raise `OutputCollisionError` if an output is written twice or is an input."
-    sources,writers = {_real(p) for p,_ in jobs},{}
+    sources,writers = {_identity(p) for p,_ in jobs},{}
     for p,o in jobs: writers.setdefault(_real(o), []).append(str(p))
     for o,who in writers.items():
-        if o in sources: raise OutputCollisionError(f"{o} is an input and would be overwritten: choose another output folder")
+        if _identity(o) in sources: raise OutputCollisionError(f"{o} is an input and would be overwritten: choose another output folder")
         if len(who) > 1: raise OutputCollisionError(f"{' and '.join(who[:3])} would all be written to {o}: run them apart, or give the folder above them so that the tree is mirrored")
 
 def _refuse_unwritable(folder):

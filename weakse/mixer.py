@@ -64,15 +64,15 @@ class Mixer:
         context=None,                # computed on either side of a block and thrown away, s; None: the reach of the network
         precision="auto",            # "auto", "float32" or "bfloat16"
     ):
-        self.wav,self.sample_rate,self._named = wav,sample_rate,dict(system=system, detector=detector)
-        self.x,self.system = check_audio(wav, check_rate(sample_rate)).detach().cpu(),_without_clean(load_system(system))
+        self.wav,self.sample_rate,self._named = wav,check_rate(sample_rate),dict(system=system, detector=detector)
+        self.x,self.system = check_audio(wav).detach().cpu(),_without_clean(load_system(system))
         ears = None if detector is None or (classes is not None and not self.x.any()) else detector
-        self.detector,events = _listen(lambda a,b: self.x[:, a:b], self.x.shape[-1], sample_rate, ears, progress)
+        self.detector,events = _listen(lambda a,b: self.x[:, a:b], self.x.shape[-1], self.sample_rate, ears, progress)
         self.classes = _classes(classes, events, vocabulary_of(self.system), ontology)
         self.chosen = classes is not None
         self.events = events if events is None else events[events['class'].isin(self.classes)].reset_index(drop=True)
         wish = Wish(dict.fromkeys(self.classes, 'gains'), {}, 1.0)
-        self._stems = _estimates(self.system, self.x, sample_rate, wish, progress, block=block, overlap=overlap, context=context, precision=precision)
+        self._stems = _estimates(self.system, self.x, self.sample_rate, wish, progress, block=block, overlap=overlap, context=context, precision=precision)
         self._light = {c: _single(s) for c,s in self._stems.items()}
         self.reset()
 
