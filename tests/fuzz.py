@@ -1,7 +1,7 @@
 """Hostile inputs drawn at random: `make fuzz SEED=0 N=2000`, or one again: `make fuzz SEED=0 CASE=123`.
 A case is a pure function of (seed, case). It runs in a folder of its own beside a canary tree, in a worker that is started again
 where a case ends it. Fine is a finite result of the right shape, or an error of ours in one line; all else is counted as a finding."""
-import argparse, hashlib, io, json, multiprocessing, os, random, resource, shutil, signal, struct, subprocess, sys, tempfile, time, traceback, warnings
+import argparse, hashlib, io, json, multiprocessing, os, random, resource, shutil, signal, socket, struct, subprocess, sys, tempfile, time, traceback, warnings
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'agg')
 from collections import Counter
@@ -432,14 +432,17 @@ def signals(rng, here, world):
 
 def commands(rng, here, world):
     "The command itself."
-    path = sound(rng, here/'s')
+    path,busy = sound(rng, here/'s'),socket.socket()
+    busy.bind(('127.0.0.1', 0))
+    busy.listen()
     if rng.random() < .5: path.write_bytes(flip(rng, path.read_bytes()))
     words = pick(rng, [['enhance', path, '-o', here/'out', '--system', 'highpass'], ['detect', path, '--detector', world/'small'], ['enhance', '-', '-o', here/'out', '--system', 'noisy'],
-                       ['app', '--port', pick(rng, ['-1','70000','1','x'])], ['train', '--dry-run', '--params', here/'p.yaml'], ['score', '--clean', here, '--enhanced', here], [pick(rng, STRANGE)]])
+                       ['app', '--port', pick(rng, ['-1','70000',str(busy.getsockname()[1]),'x'])], ['train', '--dry-run', '--params', here/'p.yaml'], ['score', '--clean', here, '--enhanced', here], [pick(rng, STRANGE)]])
     env = {**os.environ, 'PYTHONPATH':str(REPO), 'PYTHONIOENCODING':pick(rng, ['utf-8','cp1252','ascii'])}
     words = [str(w).replace('\0', '') for w in words]
     try: done = subprocess.run([sys.executable, '-c', 'from weakse.cli import main; main()', *words], cwd=here, env=env, stdin=path.open('rb'), capture_output=True, timeout=LIMIT-5)
     except subprocess.TimeoutExpired: raise Finding('hang', ' '.join(words)) from None
+    finally: busy.close()
     said = (done.stdout+done.stderr).decode(errors='replace')
     if done.returncode < 0: raise Finding('crash', f'{words}: signal {-done.returncode}')
     if 'Traceback' in said or done.returncode not in (0, 1, 2): raise Finding('traceback', f'{words}: {done.returncode} {said[-500:]}')
