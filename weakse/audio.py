@@ -498,13 +498,17 @@ def _measured(path:Path, f):
 
 def _riff_chunks(path:Path)->list: # (name, place of the body, size)
     "The chunks of a RIFF or RF64 file, up to the first that cannot be."
-    found,size = [],path.stat().st_size
+    found,size,long = [],path.stat().st_size,0
     with open(path, 'rb') as f:
         if f.read(12)[:4] not in (b'RIFF',b'RF64'): return []
         while len(head := f.read(8))==8:
             name,length = struct.unpack('<4sI', head)
+            if name==b'ds64':
+                long = int.from_bytes(f.read(16)[8:], 'little')      # the size of `data`, in 64 bits
+                f.seek(-16, 1)
+            if name==b'data' and length==2**32-1 and long: length = long
             found.append((name, f.tell(), length))
-            if f.tell()+length>size: break
+            if f.tell()+length>size or (name==b'data' and not length): break
             f.seek(length + length%2, 1)
     return found
 
