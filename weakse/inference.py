@@ -492,7 +492,7 @@ class _Part:
     offset:object=None # `(C, 1)`, or None
     bad:int=0      # NaN and infinite samples
     bad_at:int=0   # the first of them
-    keep:object=None # folder of a decoded copy, which goes with this
+    keep:object=None # a decoded copy, which goes with this
     tags:dict=None   # title, artist and what else the file says of itself
     chunks:bytes=b'' # of a broadcast wave, see `broadcast_chunks`
 
@@ -521,10 +521,10 @@ def _float_file(path, rate, n_channels):
     except sf.LibsndfileError as e: raise OSError(f"{path} cannot be written ({e}): is the disk full? free some space in {path.parent}") from e
 
 def _searchable(path):
-    "A file in which any place can be read at once, its `AudioInfo`, its tags, and the folder of the copy if one had to be made."
+    "A file in which any place can be read at once, its `AudioInfo`, its tags, and what is to be held meanwhile, such as the folder of a copy."
     with _open(path) as file:
         info,tags = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype),file.copy_metadata()
-        if not in_order_only(file) and path.suffix.lower() in FORMATS: return path,info,tags,None
+        if not in_order_only(file): return path,info,tags,file.name
         folder = tempfile.TemporaryDirectory()
         copy = Path(folder.name)/f"{path.name}.w64"
         with _float_file(copy, info.sample_rate, info.channels) as out:
