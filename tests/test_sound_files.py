@@ -7,7 +7,7 @@ from weakse.audio import (BITS, AudioError, AudioWarning, EmptyAudioError, Missi
 from weakse.doctor import sound_facts
 from weakse.doors import detect_files
 from weakse.extraction import _demo_system, _DemoDetector, detect_long, extract_file
-from weakse.inference import _survey, enhance_file, enhance_files
+from weakse.inference import OutputCollisionError, _survey, enhance_file, enhance_files
 
 RATE = 16000
 
@@ -238,3 +238,23 @@ def test_labels_that_are_linked_to_themselves_are_one_line(tmp_path):
     sf.write(tmp_path/'a.wav', tone(), RATE)
     (tmp_path/'labels').symlink_to('labels')
     with pytest.raises(OSError, match='labels'): detect_files([tmp_path/'a.wav'], None, labels=tmp_path/'labels')
+
+@pytest.mark.parametrize('inputs', [['./a.wav','a.wav'], ['a.wav','{here}/a.wav'], ['sub/../a.wav','a.wav'], ['a.wav','{here}'], ['{here}','.'], ['*.wav','./a.wav'], ['sub/../a.wav','{here}/a.wav','.']])
+def test_a_file_that_is_named_twice_is_one_input(tmp_path, monkeypatch, inputs):
+    here = tmp_path/'in'
+    (here/'sub').mkdir(parents=True)
+    sf.write(here/'a.wav', tone(), RATE)
+    monkeypatch.chdir(here)
+    inputs = [i.format(here=here) for i in inputs]
+    rows = enhance_files(inputs, tmp_path/'o', 'noisy', progress=False)
+    assert list(rows.status)==['ok'] and Path(rows.input[0]).samefile(here/'a.wav')
+    assert [p.name for p in (tmp_path/'o').rglob('*.wav')]==['a.wav']
+    assert len(detect_files(inputs, _DemoDetector())[1])==1
+
+def test_files_that_are_two_stay_two(tmp_path, monkeypatch):
+    (tmp_path/'in'/'sub').mkdir(parents=True)
+    for name in ('a.wav','sub/a.wav'): sf.write(tmp_path/'in'/name, tone(), RATE)
+    (tmp_path/'in'/'b.wav').symlink_to('a.wav')
+    rows = enhance_files([tmp_path/'in', tmp_path/'in'/'sub'/'a.wav'], tmp_path/'o', 'noisy', progress=False)
+    assert sorted(str(p.relative_to(tmp_path/'o')) for p in (tmp_path/'o').rglob('*.wav'))==['a.wav','b.wav','sub/a.wav'] and len(rows)==3
+    with pytest.raises(OutputCollisionError): enhance_files([tmp_path/'in'/'a.wav', tmp_path/'in'/'sub'/'a.wav'], tmp_path/'o2', 'noisy', progress=False)

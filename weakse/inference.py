@@ -20,7 +20,7 @@ from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, 
     noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
 from .broadcast import append_chunks, broadcast_chunks
 from .detectors import _audible, load_detector
-from .files import atomic_path, check_output, read_json, write_json
+from .files import atomic_path, check_output, place_of, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
@@ -754,10 +754,17 @@ def _matches(item, skip):
     if not found: raise ValueError(f"no sound file matches {str(item)!r}; looked for {', '.join(FORMATS)}: check the path, or quote the pattern")
     return [(p, p.relative_to(root)) for p in found]
 
+def _once_each(inputs, skip):
+    "What `_matches` finds for all inputs; a file that is named in several ways counts once, by the first."
+    found = {}
+    for item in inputs:
+        for path,rel in _matches(item, skip): found.setdefault(place_of(path), (path, rel))
+    return list(found.values())
+
 def _jobs(inputs, out):
     "Pairs (input, output file), none of which disturbs another."
     inputs = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
-    found = dict.fromkeys(m for item in inputs for m in _matches(item, _real(out)))
+    found = _once_each(inputs, _real(out))
     if not found: raise ValueError("no input given: name files, folders or patterns such as 'talks/*.wav'")
     single = len(found)==1 and out.suffix.lower() in FORMATS and not out.is_dir()
     jobs = [(p, out if single else out/_written_as(rel)) for p,rel in found]
