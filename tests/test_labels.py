@@ -120,3 +120,13 @@ def test_the_doctor_reads_the_same_tables(tmp_path):
     with pytest.warns(CorpusWarning, match='semicolons'): seen = examine(table(tmp_path, 'file;onset;label\né.wav;0;Rain\né.wav;1;Dog\n'), n_workers=1, progress=False)
     assert seen.clips.labels.tolist()==[['Rain','Dog']] and seen.clips.error.tolist()==['']
     assert not len(examine(table(tmp_path, 'file,label\n'), n_workers=1, progress=False))
+
+def test_one_file_in_two_spellings_is_in_two_rows(tmp_path):
+    "Two rows of one clip could be for training and for validation."
+    for name in ('a.wav','sub/b.wav'): sound(tmp_path/name)
+    for other in ('./a.wav', './/a.wav', 'sub/../a.wav', str(tmp_path/'a.wav')):
+        table(tmp_path, f'file,label\na.wav,Rain\nsub/b.wav,Dog\n{other},Rain\n')
+        with pytest.raises(CorpusError, match="'a.wav' is in 2 rows"): folder_corpus(tmp_path, *(tmp_path/n for n in ('c','t','p')), csv='labels.csv', progress=False)
+
+def test_events_of_one_file_in_two_spellings_are_joined(tmp_path):
+    assert read(tmp_path, 'file,label,onset\na.wav,Rain,0\n./a.wav,Dog,1\n')==[('a.wav', ['Rain','Dog'])]

@@ -1,11 +1,13 @@
 """Sound files as people have them: every coding is read, what is written is the nearest that the coding holds, and no header is believed."""
-import os, shutil, stat, subprocess, sys
+import errno, os, shutil, stat, subprocess, sys, tempfile
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from weakse.audio import (BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio, save_audio,
                           sound_files, write_samples)
-from weakse.extraction import _demo_system, detect_long, extract_file
-from weakse.inference import enhance_file, enhance_files
+from weakse.doctor import sound_facts
+from weakse.doors import detect_files
+from weakse.extraction import _demo_system, _DemoDetector, detect_long, extract_file
+from weakse.inference import OutputCollisionError, _survey, enhance_file, enhance_files
 
 RATE = 16000
 
@@ -85,11 +87,7 @@ def test_one_list_of_suffixes_and_nothing_is_passed_over(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(os.name == 'nt', reason="the stand-in is a script of the shell")
 def test_a_film_is_read_through_ffmpeg(tmp_path, monkeypatch):
-    sf.write(tmp_path/'sound.au', tone(), RATE, subtype='FLOAT', format='AU')
-    fake = tmp_path/'ffmpeg'
-    fake.write_text(f'#!/bin/sh\ncat "{tmp_path}/sound.au"\n')
-    fake.chmod(0o755)
-    monkeypatch.setenv('PATH', f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    stand_in(tmp_path, monkeypatch)
     (tmp_path/'in').mkdir()
     (tmp_path/'in'/'talk.mp4').write_bytes(b'film')
     np.testing.assert_array_equal(load_audio(tmp_path/'in'/'talk.mp4')[0], tone())
@@ -175,8 +173,88 @@ def test_the_true_ffmpeg_is_understood(tmp_path, suffix):
     row = enhance_file(tmp_path/f'b.{suffix}', tmp_path/'o.wav', 'noisy')
     assert row['status'] == 'ok' and row['message'] == '' and abs(row['seconds']-3) < .1
 
+def counted(monkeypatch):
+    "Each call of ffmpeg from here on."
+    calls,run = [],subprocess.run
+    monkeypatch.setattr('weakse.audio.subprocess.run', lambda *a, **how: calls.append(a) or run(*a, **how))
+    return calls
+
+@pytest.mark.skipif(shutil.which('ffmpeg') is None, reason="needs ffmpeg, which reads these kinds")
+def test_a_foreign_kind_is_decoded_once(tmp_path, monkeypatch):
+    sf.write(tmp_path/'a.wav', tone(130*RATE), RATE)
+    subprocess.run(['ffmpeg','-nostdin','-v','error','-i',tmp_path/'a.wav',tmp_path/'b.m4a'], check=True)
+    (tmp_path/'t').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path/'t'))
+    calls,talk = counted(monkeypatch),tmp_path/'b.m4a'
+    def once(f, name):
+        shutil.copy(talk, tmp_path/name)
+        calls.clear()
+        f(tmp_path/name)
+        assert len(calls)==1, name
+    once(lambda p: enhance_file(p, tmp_path/'o.wav', 'noisy', block=30), 'enhance.m4a')
+    once(lambda p: extract_file(p, tmp_path/'k.wav', tmp_path/'r.wav', keep='Speech', system=_demo_system(), detector=_DemoDetector()), 'extract.m4a')
+    once(lambda p: detect_files([p], _DemoDetector()), 'detect.m4a')
+    once(sound_facts, 'doctor.m4a')
+    once(lambda p: [load_audio(p, start=s, seconds=1) for s in range(9)], 'parts.m4a')
+    assert not os.listdir(tmp_path/'t')                      # what was decoded has no name
+    whole = load_audio(talk)[0]
+    assert torch.cat([load_audio(talk, start=s, seconds=10)[0] for s in range(0, 140, 10) if s*RATE < len(whole)]).equal(whole)
+
+def stand_in(tmp_path, monkeypatch, end=''):
+    "A program by the name of ffmpeg that gives a tone, whatever it is asked."
+    sf.write(tmp_path/'sound.au', tone(), RATE, subtype='FLOAT', format='AU')
+    (tmp_path/'ffmpeg').write_text(f'#!/bin/sh\ncat "{tmp_path}/sound.au"\n{end}\n')
+    (tmp_path/'ffmpeg').chmod(0o755)
+    monkeypatch.setenv('PATH', f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+@pytest.mark.skipif(os.name == 'nt', reason="the stand-in is a script of the shell")
+def test_what_was_decoded_follows_its_file_and_is_not_hoarded(tmp_path, monkeypatch):
+    stand_in(tmp_path, monkeypatch)
+    calls,films = counted(monkeypatch),[tmp_path/f'{i}.mp4' for i in range(40)]
+    for p in films: p.write_bytes(b'film')
+    open_files = len(os.listdir('/proc/self/fd')) if os.path.isdir('/proc/self/fd') else None
+    for p in films + films[-3:]: load_audio(p)
+    assert len(calls)==len(films)
+    if open_files is not None: assert len(os.listdir('/proc/self/fd')) <= open_files + 16
+    films[-1].write_bytes(b'another film')
+    load_audio(films[-1])
+    assert len(calls)==len(films)+1
+    part = _survey(films[-1])                                # whoever works with it holds it
+    for p in films[:20]: load_audio(p)
+    calls.clear()
+    part.read(0, 99)
+    assert not calls
+
+@pytest.mark.skipif(os.name == 'nt', reason="the stand-in is a script of the shell")
+def test_a_decoder_that_stops_early_is_said(tmp_path, monkeypatch):
+    (tmp_path/'a.mp4').write_bytes(b'film')
+    stand_in(tmp_path, monkeypatch, 'echo "moov atom damaged" >&2; exit 1')
+    with pytest.warns(AudioWarning, match='could not decode all of it .moov atom damaged'): load_audio(tmp_path/'a.mp4')
+    assert 'moov atom' in enhance_file(tmp_path/'a.mp4', tmp_path/'o.wav', 'noisy')['message']
+    stand_in(tmp_path, monkeypatch, f'echo "write: {os.strerror(errno.ENOSPC)}" >&2; exit 1')
+    with pytest.raises(OSError, match='the disk is full; free some space there'): load_audio(tmp_path/'a.mp4')
+
 def test_labels_that_are_linked_to_themselves_are_one_line(tmp_path):
-    from weakse.doors import detect_files
     sf.write(tmp_path/'a.wav', tone(), RATE)
     (tmp_path/'labels').symlink_to('labels')
     with pytest.raises(OSError, match='labels'): detect_files([tmp_path/'a.wav'], None, labels=tmp_path/'labels')
+
+@pytest.mark.parametrize('inputs', [['./a.wav','a.wav'], ['a.wav','{here}/a.wav'], ['sub/../a.wav','a.wav'], ['a.wav','{here}'], ['{here}','.'], ['*.wav','./a.wav'], ['sub/../a.wav','{here}/a.wav','.']])
+def test_a_file_that_is_named_twice_is_one_input(tmp_path, monkeypatch, inputs):
+    here = tmp_path/'in'
+    (here/'sub').mkdir(parents=True)
+    sf.write(here/'a.wav', tone(), RATE)
+    monkeypatch.chdir(here)
+    inputs = [i.format(here=here) for i in inputs]
+    rows = enhance_files(inputs, tmp_path/'o', 'noisy', progress=False)
+    assert list(rows.status)==['ok'] and Path(rows.input[0]).samefile(here/'a.wav')
+    assert [p.name for p in (tmp_path/'o').rglob('*.wav')]==['a.wav']
+    assert len(detect_files(inputs, _DemoDetector())[1])==1
+
+def test_files_that_are_two_stay_two(tmp_path, monkeypatch):
+    (tmp_path/'in'/'sub').mkdir(parents=True)
+    for name in ('a.wav','sub/a.wav'): sf.write(tmp_path/'in'/name, tone(), RATE)
+    (tmp_path/'in'/'b.wav').symlink_to('a.wav')
+    rows = enhance_files([tmp_path/'in', tmp_path/'in'/'sub'/'a.wav'], tmp_path/'o', 'noisy', progress=False)
+    assert sorted(str(p.relative_to(tmp_path/'o')) for p in (tmp_path/'o').rglob('*.wav'))==['a.wav','b.wav','sub/a.wav'] and len(rows)==3
+    with pytest.raises(OutputCollisionError): enhance_files([tmp_path/'in'/'a.wav', tmp_path/'in'/'sub'/'a.wav'], tmp_path/'o2', 'noisy', progress=False)

@@ -8,12 +8,12 @@ __all__ = ['AUDIO_TYPES', 'CORPORA', 'CorpusWarning', 'raise_all', 'read_table',
 
 # %% ../nbs/12_adapters.ipynb #00368528
 import importlib,os,unicodedata,warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
 from .corpus import Corpus, CorpusError
-from .files import atomic_path, check_files, own_folder, own_folders
+from .files import atomic_path, check_files, own_folder, own_folders, place_of
 from .labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows
 
 # %% ../nbs/12_adapters.ipynb #5e2a1668
@@ -83,6 +83,7 @@ def read_labels(
     labels = [[l.strip() for l in cell.split(between) if l.strip()] for cell in table[of_label]]
     folder,form = _folders.get(of_file, ('',''))
     files = [form.format(*f) for f in zip(table[folder], table[of_file])] if folder in table else table[of_file]
+    files = [PurePosixPath(f).as_posix() if f else f for f in files]     # `./a.wav` is `a.wav`
     split = table[split_column] if split_column else None
     made = pd.DataFrame(dict(file=files, labels=labels, split=split), index=table.index)
     return _joined(made, path) if any(c in table for c in _onsets) else made
@@ -120,6 +121,11 @@ def _own_names(files, root):
         if f in own or not near: continue
         told[f] = f"{f!r} does not exist, but {near!r} does: they differ in capitals or spaces; correct the table or rename the file"
     return np.array([own.get(f, f) for f in files], object),told
+
+def _one_name(files, root):
+    "The names, where several mean one file the first of them: the rows can be seen to be of one clip."
+    first = {}
+    return [first.setdefault(place_of(Path(root)/f), f) if f.strip() else f for f in files]
 
 # %% ../nbs/12_adapters.ipynb #2f39b20a
 def _named(table, words, vocabulary):
@@ -253,7 +259,7 @@ def checked_table(
     known = Vocabulary.read(vocabulary) if vocabulary else audioset_vocabulary()
     labels,unknown = _named(table, words, known)
     files,told = _own_names(table.file, root)
-    table = table.assign(file=files)
+    table = table.assign(file=_one_name(files, root))
     seconds,missing = _durations(table, Path(root), told, progress)
     classes,silent = _vocabulary(vocabulary, labels, known)
     raise_all(_table_problems(table) + unknown + missing + silent, source)

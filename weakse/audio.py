@@ -11,7 +11,7 @@ __all__ = ['BITS', 'FORMATS', 'SOUND_SUFFIXES', 'MP3_KBITS', 'AudioError', 'Empt
            'sound_files', 'AudioInfo', 'audio_info', 'check_span', 'in_order_only', 'load_audio', 'save_audio']
 
 # %% ../nbs/01_audio.ipynb #f11c4f03
-import contextlib,io,math,os,shutil,struct,subprocess,tempfile,threading,warnings
+import contextlib,errno,io,math,os,shutil,struct,subprocess,tempfile,threading,warnings,weakref
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -454,24 +454,21 @@ def _why_undecodable(path:Path, e)->str:
     if head.startswith(_page_starts): return "it is a web page, not audio (a failed download?): download it again"
     return f"it cannot be decoded ({str(e).rsplit(': ',1)[-1].strip()}): convert it to WAV or FLAC, or download it again"
 
-def _through_ffmpeg(path:Path):
-    "An open sound file: what ffmpeg makes of `path`. Raises `AudioError` where there is no ffmpeg or it fails."
-    import soundfile as sf
-    if shutil.which('ffmpeg') is None: raise AudioError(f"{path}: {path.suffix} is read through ffmpeg, which is not installed; install ffmpeg, or convert the file to WAV")
-    out = tempfile.TemporaryFile(suffix='.w64')                      # it has no name: nothing stays behind
-    command = ['ffmpeg','-nostdin','-v','error','-i',f'file:{path.absolute()}','-vn','-c:a','pcm_f32be','-f','au','pipe:1']
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
-    out.seek(0)
-    try: return sf.SoundFile(out)
-    except sf.LibsndfileError:
-        why = (done.stderr.decode(errors='replace').strip().splitlines() or ['no sound in it'])[-1]
-        raise AudioError(f"{path}: ffmpeg cannot decode it ({why}): convert it to WAV, or download it again") from None
+# %% ../nbs/01_audio.ipynb #2d203b49
+_decoding = threading.RLock()
+
+def _bytes_at(file, place:int, n:int)->bytes:
+    "Bytes of an open file, wherever other readers of it are."
+    if hasattr(os, 'pread'): return os.pread(file.fileno(), n, place)
+    with _decoding:
+        file.seek(place)
+        return file.read(n)
 
 class _Prefixed:
-    "A file whose beginning is replaced: `head`, then the bytes of `path` from `skip` on."
-    def __init__(self, head, path, skip):
-        self.head,self.file,self.skip,self.at = head,open(path, 'rb'),skip,0
-        self.size = len(head) + os.path.getsize(path) - skip
+    "A reader with a place of its own: `head`, then the bytes of the open `file` from `skip` on."
+    def __init__(self, head, file, skip):
+        self.head,self.file,self.skip,self.at = head,file,skip,0
+        self.size = len(head) + os.fstat(file.fileno()).st_size - skip
     def seek(self, offset, whence=0):
         self.at = offset + (0, self.at, self.size)[whence]
         return self.at
@@ -479,18 +476,55 @@ class _Prefixed:
     def read(self, n=-1):
         n = max(0, self.size-self.at if n<0 else min(n, self.size-self.at))
         out = self.head[self.at:self.at+n]
-        self.file.seek(self.skip + max(0, self.at-len(self.head)))
-        out += self.file.read(n-len(out))
+        out += _bytes_at(self.file, self.skip + max(0, self.at-len(self.head)), n-len(out))
         self.at += len(out)
         return out
 
+class _Decoded:
+    "What ffmpeg makes of a file: bytes without a name, which go with the last that holds this. Raises `AudioError`, `OSError` on a full disk."
+    def __init__(self, path):
+        if shutil.which('ffmpeg') is None: raise AudioError(f"{path}: {path.suffix} is read through ffmpeg, which is not installed; install ffmpeg, or convert the file to WAV")
+        file = tempfile.TemporaryFile(suffix='.au')
+        self.fileno,self.seek,self.read = file.fileno,file.seek,file.read
+        weakref.finalize(self, file.close)
+        command = ['ffmpeg','-nostdin','-v','error','-i',f'file:{path.absolute()}','-vn','-c:a','pcm_f32be','-f','au','pipe:1']
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE)
+        said = done.stderr.decode(errors='replace').strip()
+        if os.strerror(errno.ENOSPC) in said: raise OSError(errno.ENOSPC, f"{path} cannot be decoded into {tempfile.gettempdir()}: the disk is full; free some space there, or name another folder in TMPDIR")
+        self.why = (said.splitlines() or ['no sound in it'])[-1] if done.returncode else ''
+        self.size = os.fstat(self.fileno()).st_size
+
+_held,_latest = weakref.WeakValueDictionary(),[]                     # all that somebody holds, and the few that are held here
+_most_kept,_most_bytes = 16,2**28                                    # of the latest; one alone may be longer
+
+def _decoded(path:Path)->_Decoded:
+    "A file decoded by ffmpeg: once for as long as it does not change and somebody holds it, or it is among the latest."
+    there = path.stat()
+    key = os.path.abspath(path),there.st_size,there.st_mtime_ns
+    with _decoding:
+        made = _held.get(key) or _held.setdefault(key, _Decoded(path))
+        if made.why: return made
+        _latest[:] = [d for d in _latest if d is not made] + [made]
+        while len(_latest) > _most_kept or (len(_latest) > 1 and sum(d.size for d in _latest) > _most_bytes): _latest.pop(0)
+    return made
+
+def _through_ffmpeg(path:Path):
+    "An open sound file: what ffmpeg makes of `path`. Raises `AudioError` where there is no ffmpeg or it fails; warns where it stops early."
+    import soundfile as sf
+    made = _decoded(path)
+    try: file = sf.SoundFile(_Prefixed(b'', made, 0))
+    except sf.LibsndfileError: raise AudioError(f"{path}: ffmpeg cannot decode it ({made.why or 'no sound in it'}): convert it to WAV, or download it again") from None
+    if made.why: warn_audio(f"{path}: ffmpeg could not decode all of it ({made.why}); copy or download it again", 2)
+    return file
+
+# %% ../nbs/01_audio.ipynb #d26bcfe1
 def _measured(path:Path, f):
     "`f`, opened again with a true header where the header does not say how much there is."
     import soundfile as sf
     if f.subtype.startswith('DWVW'): f.seekable = lambda: False      # it claims otherwise, and then fails
     better = _unsized_wav(path) if f.format in ('WAV','WAVEX') and f.frames==0 else _unsized_mp3(path) if f.format=='MP3' else None
     if better is None: return f
-    true = sf.SoundFile(_Prefixed(better[0], path, better[1]))
+    true = sf.SoundFile(_Prefixed(better[0], open(path, 'rb'), better[1]))
     if abs(true.frames-f.frames) <= 4*1152 and f.frames: return f                 # a constant bit rate: the guess is right, to the frames of an encoder's delay
     f.close()
     warn_audio(f"{path}: its header does not say how long it is; it was read to its end", 3)
@@ -498,13 +532,17 @@ def _measured(path:Path, f):
 
 def _riff_chunks(path:Path)->list: # (name, place of the body, size)
     "The chunks of a RIFF or RF64 file, up to the first that cannot be."
-    found,size = [],path.stat().st_size
+    found,size,long = [],path.stat().st_size,0
     with open(path, 'rb') as f:
         if f.read(12)[:4] not in (b'RIFF',b'RF64'): return []
         while len(head := f.read(8))==8:
             name,length = struct.unpack('<4sI', head)
+            if name==b'ds64':
+                long = int.from_bytes(f.read(16)[8:], 'little')      # the size of `data`, in 64 bits
+                f.seek(-16, 1)
+            if name==b'data' and length==2**32-1 and long: length = long
             found.append((name, f.tell(), length))
-            if f.tell()+length>size: break
+            if f.tell()+length>size or (name==b'data' and not length): break
             f.seek(length + length%2, 1)
     return found
 

@@ -244,8 +244,8 @@ def _seconds(path):
 
 def _label_files(inputs, labels, overwrite):
     "`{recording: file for its labels, or None}`. Raises `OutputCollisionError` and `OSError`."
-    from weakse.inference import OutputCollisionError, _matches, _real, _refuse_collisions, _refuse_unwritable
-    found = list(dict.fromkeys(m for i in inputs for m in _matches(i, _real(labels or os.devnull))))
+    from weakse.inference import OutputCollisionError, _once_each, _real, _refuse_collisions, _refuse_unwritable
+    found = _once_each(inputs, _real(labels or os.devnull))
     if labels is None: return {path: None for path,_ in found}
     single = len(found)==1 and labels.suffix.lower()=='.txt'
     jobs = [(path, labels if single else labels/rel.with_suffix('.txt')) for path,rel in found]

@@ -21,7 +21,7 @@ from .files import atomic_path, scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
     run_key, _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms,
     _single, _Sums,
-    _survey, _tags, _without_clean, _write_stretches)
+    _survey, _without_clean, _write_stretches)
 from .labels import UnknownClassError, Vocabulary, nearest_names
 from .params import check_limits
 from .systems import System, load_system
@@ -355,7 +355,7 @@ def _extract_to(outs, source, form, subtype, stretches, dither=False, **like):
         gain = _common_gain(_lay_down(stretches, mix, info, source.read), subtype, dither)
         for i,out in enumerate(outs):
             half = _half(i, source, mix, gain, subtype, dither)
-            _write_stretches(out, half, info.sample_rate, info.channels, form, subtype, source.n, _tags(source.path), **like)
+            _write_stretches(out, half, source, form, subtype, **like)
     return _db(gain)
 
 # %% ../nbs/47_extraction.ipynb #2aba73e8
@@ -396,7 +396,7 @@ def extract_file(
     progress=False,              # show a progress bar
     **options,                   # of `extract`: block, overlap, context, precision
 )->dict:                         # input, kept, removed, seconds, status ("ok" or "silent"), gain_db, message
-    "`extract` for a file of any length in constant memory, keeping rate, channels, coding and title; a stopped run goes on. Raises as `extract` and `load_audio` do."
+    "`extract` for a file of any length in constant memory, keeping rate, channels, coding, title and cue points; a stopped run goes on. Raises as `extract` and `load_audio` do."
     path,outs,system = Path(path),[Path(out_kept), Path(out_removed)],_without_clean(load_system(system))
     _refuse_collisions([(path, out) for out in outs])
     how = dict(block=None, overlap=None, context=None, precision='auto') | options

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['marker', 'made_by', 'write_error', 'ForeignPathError', 'is_own', 'check_output', 'check_files', 'own_folder',
-           'own_folders', 'remove_own', 'scratch_path', 'atomic_path', 'write_json', 'read_json', 'shared_dir']
+           'own_folders', 'remove_own', 'scratch_path', 'atomic_path', 'write_json', 'read_json', 'place_of',
+           'shared_dir']
 
 # %% ../nbs/00a_files.ipynb #7fd70892
 import contextlib,errno,functools,hashlib,json,math,os,platform,shutil,uuid
@@ -239,6 +240,14 @@ def read_json(
     except json.JSONDecodeError as e: raise ValueError(f"{path} is not JSON (line {e.lineno}: {e.msg}); delete it and run its stage again") from None
     except UnicodeDecodeError as e: raise ValueError(f"{path} is not UTF-8 (byte {e.start}); delete it and run its stage again") from None
     except RecursionError: raise ValueError(f"{path} is nested too deeply; delete it and run its stage again") from None
+
+# %% ../nbs/00a_files.ipynb #56f545bf
+def place_of(
+    path, # a file, which need not be there
+)->Path:  # the folder without links, then the name
+    "One for all spellings of a path: `a.wav`, `./a.wav`, `sub/../a.wav`, from the root or through a link to its folder. A link to a file is a file of its own."
+    path = Path(path)
+    return Path(os.path.realpath(path.parent))/path.name
 
 # %% ../nbs/00a_files.ipynb #4bfc4ea3
 def shared_dir()->Path|None: # folder with real recordings, or None

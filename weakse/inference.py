@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read,
     audio_info, check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
     noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
+from .broadcast import append_chunks, broadcast_chunks
 from .detectors import _audible, load_detector
-from .files import atomic_path, check_output, read_json, write_json
+from .files import atomic_path, check_output, place_of, read_json, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
@@ -492,7 +493,9 @@ class _Part:
     offset:object=None # `(C, 1)`, or None
     bad:int=0      # NaN and infinite samples
     bad_at:int=0   # the first of them
-    keep:object=None # folder of a decoded copy, which goes with this
+    keep:object=None # a decoded copy, which goes with this
+    tags:dict=None   # title, artist and what else the file says of itself
+    chunks:bytes=b'' # of a broadcast wave, see `broadcast_chunks`
 
     def load(self, a, b):
         "Samples a to b of the part, `(C, b-a)` or what there is of them."
@@ -519,23 +522,23 @@ def _float_file(path, rate, n_channels):
     except sf.LibsndfileError as e: raise OSError(f"{path} cannot be written ({e}): is the disk full? free some space in {path.parent}") from e
 
 def _searchable(path):
-    "A file in which any place can be read at once, its `AudioInfo`, and the folder of the copy if one had to be made."
+    "A file in which any place can be read at once, its `AudioInfo`, its tags, and what is to be held meanwhile, such as the folder of a copy."
     with _open(path) as file:
-        info = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
-        if not in_order_only(file) and path.suffix.lower() in FORMATS: return path,info,None
+        info,tags = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype),file.copy_metadata()
+        if not in_order_only(file): return path,info,tags,file.name
         folder = tempfile.TemporaryDirectory()
         copy = Path(folder.name)/f"{path.name}.w64"
         with _float_file(copy, info.sample_rate, info.channels) as out:
             while len(x := file.read(2**16, dtype='float32', always_2d=True)): out.write(x)
             info = dataclasses.replace(info, frames=out.frames)
     if not info.frames: raise EmptyAudioError(f"{path} has a header but no samples; record, copy or download it again")
-    return copy,info,folder
+    return copy,info,tags,folder
 
 def _survey(path, start=0., seconds=None, repair=False, step=5):
     "The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what cannot be used."
-    opened,info,keep = _searchable(Path(path))
+    opened,info,tags,keep = _searchable(Path(path))
     check_span(start, seconds, path)
-    part,sums = _Part(opened, info, round(start*info.sample_rate), repair, keep=keep),_Sums()
+    part,sums = _Part(opened, info, round(start*info.sample_rate), repair, keep=keep, tags=tags),_Sums()
     step = max(1, min(step*info.sample_rate, 2**22//info.channels))  # what is in memory counts channels too
     end = max(1, info.frames-part.first) if seconds is None else max(1, round(min(seconds*info.sample_rate, 2**53)))
     for a in range(0, end, step):
@@ -545,6 +548,7 @@ def _survey(path, start=0., seconds=None, repair=False, step=5):
         if wav.shape[-1] < step: break
     part.n,part.rms = sums.n,_rms(sums.energy, sums.n*info.channels)
     part.level,part.offset = sums.level(info.sample_rate)
+    part.chunks = broadcast_chunks(path, part.first, part.n)
     return part
 
 def _stretch(part, a, b):
@@ -592,24 +596,22 @@ def _coding(info, path, subtype=None):
     return form, _spoilt.get(info.subtype, info.subtype) if same else sf.default_subtype(form)
 
 # %% ../nbs/43_inference.ipynb #c410bc4c
-def _tags(path):
-    "Title, artist and what else a sound file says of itself."
-    with _open(path) as file: return file.copy_metadata()
-
-def _write_stretches(path, stretches, rate, n_channels, form, subtype, n, tags=None, dither=False, **like):
-    "Write stretches `(C, t)` to a sound file, whole or not at all; the number of samples that had to be clipped. `like`: keyword arguments of the encoder."
+def _write_stretches(path, stretches, part, form, subtype, dither=False, **like):
+    "Write stretches `(C, t)` of a `_Part` to a sound file, whole or not at all; the number of samples that had to be clipped. `like`: keyword arguments of the encoder."
     clipped,is_float,noise = 0,subtype in ('FLOAT','DOUBLE'),dithering(dither)
-    if form=='WAV' and n*n_channels*8 > 2**32: form = 'RF64'                # a plain WAV counts its bytes in 32 bits
+    rate,n_channels = part.info.sample_rate,part.info.channels
+    if form=='WAV' and part.n*n_channels*8 > 2**32-2**26: form = 'RF64'     # a plain WAV counts its bytes in 32 bits
     with atomic_path(path) as tmp:
         try:
             with sf.SoundFile(os.fsencode(tmp), 'w', rate, n_channels, subtype, format=form, **like) as file:
-                for k,v in (tags or {}).items():
+                for k,v in part.tags.items():
                     with contextlib.suppress(sf.LibsndfileError): setattr(file, k, v)     # not every format has a place for it
                 for wav in stretches:
                     if not torch.isfinite(wav).all(): raise NonFiniteAudioError(f"the system made NaN or infinite samples for {path.name}: nothing was written; please report it")
                     if not is_float: clipped += int((wav.abs() > 1).sum())
                     write_samples(file, wav, noise)
         except sf.LibsndfileError as e: raise OSError(f"{path} cannot be written as {form} {subtype} at {rate} Hz with {n_channels} channels ({e}): is the disk full?") from e
+        if form in ('WAV','RF64'): append_chunks(tmp, part.chunks)
     return clipped
 
 # %% ../nbs/43_inference.ipynb #47aa112b
@@ -714,7 +716,7 @@ def enhance_file(
     bitrate=None,     # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
     progress=False,   # show a progress bar
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
-    "Enhance a file of any length in constant memory, keeping rate, channels, coding and title; a stopped run goes on. Raises as `enhance` and `load_audio` do."
+    "Enhance a file of any length in constant memory, keeping rate, channels, coding, title and cue points; a stopped run goes on. Raises as `enhance` and `load_audio` do."
     path,out,system = Path(path),Path(out),_without_clean(load_system(system))
     how = dict(target=target, condition=condition, strength=strength, block=block, overlap=overlap, precision=precision, context=context)
     with noted() as notes:
@@ -722,7 +724,7 @@ def enhance_file(
         rate,channels,coding = part.info.sample_rate,part.info.channels,_coding(part.info, out, subtype)
         plan,key = _plan(system, rate, part.level, channels, part.n, offset=part.offset, **how),run_key(path, system, part=(part.first, part.n, repair), **how)
         stretches = checkpointed_stretches(out, key, channels, plan, part.read, rate if progress else None)
-        clipped = _write_stretches(out, stretches, rate, channels, *coding, part.n, _tags(part.path), dither, **_density(path, part.info, coding[1], bitrate))
+        clipped = _write_stretches(out, stretches, part, *coding, dither, **_density(path, part.info, coding[1], bitrate))
     if clipped: notes.append(f"{clipped} samples over full scale were clipped")
     return dict(input=str(path), output=str(out), seconds=round(part.n/rate, 3), status='ok' if part.rms else 'silent', message='; '.join(notes+part.notes()))
 
@@ -753,10 +755,17 @@ def _matches(item, skip):
     if not found: raise ValueError(f"no sound file matches {str(item)!r}; looked for {', '.join(FORMATS)}: check the path, or quote the pattern")
     return [(p, p.relative_to(root)) for p in found]
 
+def _once_each(inputs, skip):
+    "What `_matches` finds for all inputs; a file that is named in several ways counts once, by the first."
+    found = {}
+    for item in inputs:
+        for path,rel in _matches(item, skip): found.setdefault(place_of(path), (path, rel))
+    return list(found.values())
+
 def _jobs(inputs, out):
     "Pairs (input, output file), none of which disturbs another."
     inputs = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
-    found = dict.fromkeys(m for item in inputs for m in _matches(item, _real(out)))
+    found = _once_each(inputs, _real(out))
     if not found: raise ValueError("no input given: name files, folders or patterns such as 'talks/*.wav'")
     single = len(found)==1 and out.suffix.lower() in FORMATS and not out.is_dir()
     jobs = [(p, out if single else out/_written_as(rel)) for p,rel in found]
