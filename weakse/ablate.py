@@ -53,6 +53,8 @@ def _merged(a, b):
     "Nested dicts: `b` over `a`."
     return {k: _merged(a.get(k) or {}, v) if isinstance(v := b.get(k, a.get(k)), dict) else v for k in {**a, **b}}
 
+_set_here = 'seed','progress','truth','checkpoint_every','checkpoints'   # by the ablation itself, for every cell
+
 def base_settings(
     mine:dict|None,   # the run's block `mine`
     train:dict|None,  # the run's block `train`
@@ -70,8 +72,7 @@ def base_settings(
     if seconds: size['mixtures'] = {'seconds':seconds}
     if (train or {}).get('ema'): size['ema'] = round(max(0., 1 - 10/steps), 4)         # an average over a tenth of the run
     out = _merged(_merged({'mine': mine or {}, 'train': train or {}}, paper), {'train': size})
-    for block in out.values(): block.pop('seed', None); block.pop('checkpoint_every', None)
-    return out
+    return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in out.items()}
 
 # %% ../nbs/53_ablate.ipynb #82360920
 _code = ('anchors','conditions','inference','losses','metrics','mining','mixtures','models.unet','tasks','train')

@@ -519,7 +519,8 @@ def selective(
     "Run Experiments I and II: take sounds out of scenes one after another, and score what is taken and what is left."
     f = stage('selective', params)
     named = {'title':f"Selective system ({title or load_params(params).get('title', singles['title'])})"}
-    report = f(scenes, kinds, joint, out, json, ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector, **{**named, **f.keywords})
+    options = dict(ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector)
+    report = f(scenes, kinds, joint, out, json, **{**named, **f.keywords, **{k:v for k,v in options.items() if v is not None}})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
 
 @verb(writes=dict(out=as_folder))

@@ -305,7 +305,7 @@ _of_task = 'a','b','stop_gradient','precision','schedule','steps','warmup','clip
 def _make_scenes(store, kinds, s):
     "The scenes of a run; a network that is told nothing can only learn one target: speech."
     targets = {} if s['variant']!='unconditioned' else {'targets': ('speech',)}
-    return Scenes(store, kinds, **{**targets, **(s['scenes'] or {})}, **{k: s[k] for k in ('batch_size','seed','absent_share','residual_share')})
+    return Scenes(store, kinds, **{**targets, **(s['scenes'] or {}), **{k: s[k] for k in ('batch_size','seed','absent_share','residual_share')}})
 
 def _make_task(store, s):
     "Network, loss and optimiser of a run; the random start is a function of the seed alone."

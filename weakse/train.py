@@ -154,7 +154,7 @@ def _make_mixtures(store, folder, condition, purest, options):
     pairs, sets = (np.load(Path(folder)/f'{n}.npy') for n in ('pairs','sets'))
     if len(sets) != len(store): raise ValueError(f"{folder} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` again")
     bank = condition_bank(store.tags, store.classes)
-    return Mixtures(store, pairs, bank, sets, condition=condition, **options), condition_bank(store.tags, store.classes, store.vocabulary.names, purest)
+    return Mixtures(store, pairs, bank, sets, **{**options, 'condition': condition}), condition_bank(store.tags, store.classes, store.vocabulary.names, purest)
 
 def _make_model(n_cond, seed, **options):
     "A U-Net whose random start is a function of `seed` alone."
