@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from .audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
 from .corpus import Corpus, CorpusError
 from .files import atomic_path, check_files, own_folder, own_folders
-from .labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows
+from .labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows, write_table
 
 # %% ../nbs/12_adapters.ipynb #5e2a1668
 AUDIO_TYPES = SOUND_SUFFIXES
@@ -185,7 +185,7 @@ def copy_pairs(
 def _write_pairs(pairs, table):
     "pairs.csv, also where there are none."
     for p in ('clean','noisy'): (Path(pairs)/p).mkdir(parents=True, exist_ok=True)
-    with atomic_path(Path(pairs)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    write_table(Path(pairs)/'pairs.csv', table)
 
 # %% ../nbs/12_adapters.ipynb #84353d6f
 def _vocabulary(name, labels, known):

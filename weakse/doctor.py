@@ -25,7 +25,7 @@ from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
 from .files import atomic_path, own_folder
-from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map
+from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
 from .scale import pmap
 
 # %% ../nbs/27_doctor.ipynb #aea0a858
@@ -487,6 +487,6 @@ def write_report(
     own_folder(out)
     for name, table in tables.items():
         if name!="anchors" or len(table):
-            with atomic_path(out/f"{name}.csv") as tmp: table.to_csv(tmp, index=False, float_format="%.6g", lineterminator="\n")
-    with atomic_path(out/"index.html") as tmp: tmp.write_text(report_html(report), encoding="utf-8")
+            write_table(out/f"{name}.csv", table, float_format="%.6g")
+    with atomic_path(out/"index.html") as tmp: tmp.write_text(report_html(report), encoding="utf-8", errors="backslashreplace")
     return out/"index.html"

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 from .audio import load_audio, save_audio
-from .files import atomic_path, check_files, own_folder, own_folders
+from .files import check_files, own_folder, own_folders
+from .labels import write_table
 from .mixtures import prefetch, shuffled_positions
 from .models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from .models.unet import count_parameters
@@ -76,7 +77,7 @@ def copy_train_pairs(
         rows.append(dict(file=f'{Path(name).stem}.wav', snr_db=round(10*float((clean.square().mean()/(noisy - clean).square().mean().clamp_min(1e-12)).log10()), 2)))
     _refuse(folder, problems, rows)
     table = pd.DataFrame(rows)
-    with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    write_table(Path(out)/'pairs.csv', table)
     return table
 
 # %% ../nbs/44_paired.ipynb #b9887fa6
