@@ -17,6 +17,7 @@ from .mixtures import prefetch, shuffled_positions
 from .models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from .models.unet import count_parameters
 from .models.wave_unet import WaveUNet
+from .saved import check_room
 from .systems import SYSTEM_FILES, save_system
 from .tasks import AdversarialTask, PairedTask
 from .train import Checkpoint, fit, light_curve, steps_kept
@@ -234,6 +235,7 @@ def train_segan(
     s = {k: v for k,v in locals().items() if k not in ('pairs','out','checkpoint_every','checkpoints','progress')}
     _check_start(start)
     def make_task(windows, steps):
+        check_room(lambda: SEGAN(width, emphasis, seed))
         model = SEGAN(width, emphasis, seed)
         if start=='pass_through': model.generator.pass_through()
         reference = torch.stack([pre_emphasis(w, emphasis) for w in _reference(windows, n_reference or batch_size)], 1)
@@ -281,6 +283,7 @@ def train_wave_unet(
     if schedule=='plateau' and not valid_share: raise ValueError("schedule 'plateau' stops by held-out pairs, but `valid_share` is 0; give a share such as 0.05, or another schedule")
     _check_start(start)
     def make_task(windows, steps):
+        check_room(lambda: WaveUNet(width, depth, difference))
         model = WaveUNet(width, depth, difference)
         if start=='pass_through': model.pass_through()
         return PairedTask(model, lr, fine_lr=fine_lr, patience=patience, schedule=schedule, steps=steps, warmup=warmup, clip=clip, ema=ema, precision=precision)

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from .files import atomic_path, check_files, is_own, marker, own_folder, read_json
 from .losses import make_loss
 from .params import check_limits
+from .saved import check_room
 from .tasks import WeakTask
 
 # %% ../nbs/42_train.ipynb #fd630f08
@@ -159,6 +160,7 @@ def _make_mixtures(store, folder, condition, purest, options):
 def _make_model(n_cond, seed, **options):
     "A U-Net whose random start is a function of `seed` alone."
     from weakse.models.unet import ConditionalUNet
+    check_room(lambda: ConditionalUNet(n_cond, **options))
     with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(seed)
         return ConditionalUNet(n_cond, **options)
