@@ -54,13 +54,14 @@ def difference(
     scores_b, # another, of the same files
     seed=0,   # of the bootstrap
 )->dict:      # metric -> dict of mean, low, high (a minus b) and n, the number of files both have
-    "Paired difference of two systems with bootstrap 95 % intervals. Raises `ValueError` when they share no file."
+    "Paired difference of two systems with bootstrap 95 % intervals; a metric that no file has in both is left out. Raises `ValueError` when they share no file."
     out = {}
     for k in metric_names:
         a,b = _by_file(scores_a, k),_by_file(scores_b, k)
         d = [a[f]-b[f] for f in sorted(a.keys()&b.keys())]
         if d: out[k] = dict(zip(('mean','low','high'), (float(np.mean(d)),*bootstrap_interval(d, seed))), n=len(d))
-    if not out: raise ValueError("the two score files share no scored file; score both systems on the same folder")
+    named = [{r['file'] for r in s['files']} for s in (scores_a, scores_b)]
+    if all(named) and not named[0] & named[1]: raise ValueError("the two score files share no scored file; score both systems on the same folder")
     return out
 
 # %% ../nbs/51_tables.ipynb #95a7330f
