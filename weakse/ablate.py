@@ -16,7 +16,7 @@ from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import NoAnchorsError, detect_anchors, read_anchors
 from .audio import plain_text
-from .files import atomic_path, check_output, own_folder, read_json, remove_own, write_json
+from .files import atomic_path, check_output, own_folder, read_json, remove_own, write_json, write_text
 from .inference import enhance_pairs
 from .metrics import score_folders
 from .mining import NoPairsError, mine
@@ -312,7 +312,7 @@ def ablate(
 def _written(result, out_json):
     "The result as it is stored, and as markdown beside it."
     result = read_json(write_json(out_json, result))
-    with atomic_path(Path(out_json).with_suffix('.md')) as tmp: tmp.write_text(to_markdown(result), encoding='utf-8')
+    write_text(Path(out_json).with_suffix('.md'), to_markdown(result))
     return result
 
 # %% ../nbs/53_ablate.ipynb #2126098f

@@ -619,7 +619,8 @@ def run_folder(
     if not (root/'dvc.yaml').is_file(): raise ParamsError(f"no `dvc.yaml` in `{root}`: run this in a checkout of weakse")
     data = load_params(params).get('data', singles['data'])
     if not (root/data).is_dir(): raise ParamsError(f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw input")
-    if params.resolve()==(root/'params.yaml').resolve(): return root
+    from weakse.files import real_path
+    if real_path(params)==real_path(root/'params.yaml'): return root
     run = root/'runs'/params.stem
     values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')
     _keep(run/'params.yaml', f"# made from {params.name} by `weakse repro`: edit that\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))

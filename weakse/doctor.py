@@ -24,7 +24,7 @@ from .audio import AudioError, audio_info, dc_offset, down_mix, load_audio, note
 from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .files import atomic_path, own_folder
+from .files import own_folder, write_text
 from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
 from .scale import pmap
 
@@ -488,5 +488,4 @@ def write_report(
     for name, table in tables.items():
         if name!="anchors" or len(table):
             write_table(out/f"{name}.csv", table, float_format="%.6g")
-    with atomic_path(out/"index.html") as tmp: tmp.write_text(report_html(report), encoding="utf-8", errors="backslashreplace")
-    return out/"index.html"
+    return write_text(out/"index.html", report_html(report))

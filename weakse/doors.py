@@ -19,7 +19,7 @@ def _coded_as(path):
     "The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says so."
     import soundfile as sf
     from weakse.audio import FORMATS
-    try: form = sf.info(path).format
+    try: form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError: return '.wav'
     return next((suffix for suffix,f in FORMATS.items() if f==form), '.wav')
 

@@ -539,7 +539,7 @@ def _no_sound(audio_folder, out_folder, title):
     with atomic_path(out_folder, [audio_folder]) as tmp:
         (tmp/"audio").mkdir(parents=True)
         said = html.escape(f"Nothing to listen to: {why}.")
-        (tmp/"index.html").write_text(f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1><p>{said}</p></html>\n', encoding="utf-8")
+        (tmp/"index.html").write_text(f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1><p>{said}</p></html>\n', encoding="utf-8", errors="backslashreplace")
     return dict(n_scenes=0, n_sounds=0, megabytes=0., page=str(Path(out_folder)/"index.html"))
 
 def _write_one(folder, audio_folder, scenes_folder, item):
@@ -586,6 +586,6 @@ def listening_page(
         (tmp/"audio").mkdir(parents=True)
         volumes,rate = _write_groups(tmp/"audio", audio_folder, scenes_folder, rows, t["snrs"], n_workers, progress)
         s = Samples(rows, t["snrs"], {r["name"]: sample_numbers(values, r["name"]) for r in rows}, mean_numbers(t), volumes, t["n_scenes"])
-        (tmp/"index.html").write_text(page_html(s, title, rate, t["extra_snrs"][0]), encoding="utf-8")
+        (tmp/"index.html").write_text(page_html(s, title, rate, t["extra_snrs"][0]), encoding="utf-8", errors="backslashreplace")
         megabytes = _check_size(tmp, max_mb)
     return dict(n_scenes=len(rows), n_sounds=len(volumes), megabytes=megabytes, page=str(Path(out_folder)/"index.html"))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .anchors import NoAnchorsError, detect_anchors
 from .audio import save_audio
-from .files import atomic_path, check_output, read_json, write_json
+from .files import atomic_path, check_output, read_json, write_json, write_text
 from .inference import condition_of, extract_sequence
 from .joint import heard_as, pure_anchors
 from .kinds import read_kinds
@@ -373,7 +373,7 @@ def write_selective(
     differences = [r for a,b in COMPARED if a[0] in there and b[0] in there for r in difference_rows(values, a, b, seed)]
     t = dict(title=title, n_scenes=values.scene.nunique(), snrs=list(snrs), extra_snrs=list(extra_snrs), rows=rows, differences=differences, goals=goals(rows, differences))
     t = read_json(write_json(out_json, t))   # markdown is made from what is stored, so both agree to the last digit
-    with atomic_path(Path(out_json).with_suffix(".md")) as tmp: tmp.write_text(selective_markdown(t), encoding="utf-8")
+    write_text(Path(out_json).with_suffix(".md"), selective_markdown(t))
     return t
 
 def _systems(folders):

@@ -11,7 +11,7 @@ __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibra
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
-from .files import atomic_path,check_output,read_json,write_json
+from .files import check_output,read_json,write_json,write_text
 from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']
@@ -305,7 +305,7 @@ def write_table1(
     table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, paired=paired, weak=weak,
                         note=note, manifest=manifest)
     table = read_json(write_json(out_json, table))   # markdown is made from what is stored, so both agree to the last digit
-    with atomic_path(out_md) as tmp: tmp.write_text(to_markdown(table), encoding='utf-8')
+    write_text(out_md, to_markdown(table))
     return table
 
 # %% ../nbs/51_tables.ipynb #4b3947e2
@@ -321,6 +321,5 @@ def write_readme(
     n = len(_between.findall(text))
     if n!=1: raise ValueError(f"{path} has {n} places for the table, 1 is expected; add the lines `<!-- table1 -->` and `<!-- /table1 -->` once, in this order")
     new = _between.sub(lambda m: f"{m[1]}\n{table_md.strip()}\n{m[3]}", text)
-    if new!=text:
-        with atomic_path(path) as tmp: tmp.write_text(new, encoding='utf-8')
+    if new!=text: write_text(path, new)
     return new!=text
