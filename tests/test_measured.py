@@ -1,11 +1,22 @@
 """A stage of the run that has nothing to measure says so and goes on; what is measured on a system is told as in its training."""
 import numpy as np, pandas as pd, pytest, torch
-from weakse import selective
+from weakse import cli, figures, selective
+from weakse.ablate import _cells, ablate
 from weakse.anchors import NoAnchorsError, _write_store
+from weakse.audio import save_audio
+from weakse.corpus import Corpus
+from weakse.files import write_json
+from weakse.inference import enhance_pairs
 from weakse.joint import JointError, heard_as, pure_anchors, usable_anchors
-from weakse.labels import Vocabulary
+from weakse.kinds import measure_kinds, read_kinds
+from weakse.labels import Vocabulary, write_table
+from weakse.listen import listening_page
+from weakse.metrics import score_folders
+from weakse.mining import NoPairsError
+from weakse.scenes import read_scenes, real_scenes, scene_classes
 from weakse.selective import RECOGNISED, _told, recognition, selective_markdown, write_selective
 from weakse.systems import System
+from weakse.tables import print_scores, print_table1, write_table1
 
 NAMES = Vocabulary(['Speech','Knock','Rain']).with_thresholds([.5]*3)
 KINDS = pd.DataFrame([('Speech','speech',True), ('Knock','transient',True), ('Rain','stationary',True)], columns=['class','kind','seen'])
@@ -55,3 +66,102 @@ def test_no_held_out_anchor_at_all_does_not_end_the_run(monkeypatch):
     monkeypatch.setattr(selective, 'detect_anchors', none)
     rows = _told(dict(joint=heard()), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
     assert len(rows)==len(RECOGNISED) and all('none of 0 anchors' in r['why'] for r in rows)
+
+# -- every stage with nothing before it ------------------------------------------------------------------------------------------------------------
+
+def said_once(capsys, *words):
+    "One line on standard error, with these words."
+    err = capsys.readouterr().err.strip()
+    assert err.count('\n')==0 and all(w in err for w in words), err
+
+@pytest.fixture
+def bare(tmp_path):
+    "A corpus without clips, pairs without files, a class table without classes."
+    Corpus(tmp_path/'corpus', pd.DataFrame(dict(file=[], labels=[], split=[], seconds=[])).astype(dict(file=object, labels=object, split=object)), NAMES, 16000).save()
+    for p in ('clean','noisy'): (tmp_path/'pairs'/p).mkdir(parents=True)
+    write_table(tmp_path/'pairs'/'pairs.csv', pd.DataFrame(columns=['file','snr_db','speaker','noise']))
+    write_table(tmp_path/'kinds.csv', pd.DataFrame(columns=['class','n','gini','kind','seen']))
+    return tmp_path
+
+class Ear:
+    vocabulary,sample_rate,hop = NAMES,16000,.01
+
+def test_figures_without_clips_and_pairs(bare, capsys, monkeypatch):
+    monkeypatch.setattr(figures, 'load_detector', lambda _: Ear)
+    captions = figures.draw_figures(bare/'corpus', 'any', bare/'pairs', bare/'enhanced', bare/'out', progress=False)
+    assert {p.name for p in (bare/'out').glob('*.*')} >= {'figure1.png','figure2.png','captions.json'}
+    assert "no clip of 'corpus' has the weak label 'Speech'" in captions['figure1'] and 'no test pairs' in captions['figure2']
+    assert len(capsys.readouterr().err.strip().splitlines())==2
+    with pytest.raises(ValueError, match='Speach'): figures.draw_figures(bare/'corpus', 'any', bare/'pairs', bare/'enhanced', bare/'out', target='Speach')
+
+def test_a_kind_without_a_class_is_said(crowded, capsys, tmp_path):
+    table = measure_kinds(crowded.folder, tmp_path/'kinds.csv', min_anchors=99)
+    err = capsys.readouterr().err.strip().splitlines()
+    assert len(err)==2 and all('lower `kinds.min_anchors` (99)' in l for l in err)
+    assert read_kinds(tmp_path/'kinds.csv').kind.tolist()==table.kind.tolist()==['speech','unused','unused']
+
+def test_scenes_of_no_class_and_of_few(bare, capsys):
+    made = real_scenes(None, bare/'corpus', bare/'kinds.csv', bare/'scenes', progress=False, n_workers=1)
+    said_once(capsys, 'none can be made', 'more clips the split `valid`')
+    assert len(made)==len(read_scenes(bare/'scenes'))==0
+    table = pd.DataFrame(dict(kind=['transient','stationary','stationary'], seen=[True,True,False])).assign(**{'class':['Knock','Rain','Wind']})
+    few = scene_classes(table, 8)
+    said_once(capsys, '4 of 8 can be made', '1 seen and 0 unseen transient classes')
+    assert len(few)==4 and few.transient_seen.all() and set(few.transient)=={'Knock'} and list(few.index)==[0,1,2,3]
+    with pytest.raises(ValueError, match='at least 4 scenes'): real_scenes(None, bare/'corpus', bare/'kinds.csv', bare/'scenes', n_scenes=1)
+
+def test_selective_and_its_page_without_scenes(bare, capsys, monkeypatch):
+    real_scenes(None, bare/'corpus', bare/'kinds.csv', bare/'scenes', progress=False, n_workers=1)
+    monkeypatch.setattr(selective, '_systems', lambda folders: dict(joint=heard()))
+    capsys.readouterr()
+    t = selective.run_experiments(bare/'scenes', bare/'kinds.csv', 'joint', bare/'out', bare/'t.json', snrs=(5.,), progress=False, n_workers=1)
+    said_once(capsys, 'has no scene')
+    assert (t['n_scenes'],t['rows'],t['differences'])==(0,[],[]) and not any(g['reached'] for g in t['goals']) and (bare/'t.md').is_file()
+    r = listening_page(bare/'t.json', bare/'out', bare/'scenes', bare/'page', progress=False)
+    said_once(capsys, 'the page is empty', '`selective.n_samples`')
+    assert r['n_sounds']==r['n_scenes']==0 and 'Nothing to listen to' in (bare/'page'/'index.html').read_text()
+
+def test_scores_of_no_pairs_go_into_the_table(bare, capsys):
+    assert enhance_pairs(bare/'pairs', 'noisy', bare/'enhanced', progress=False)['files']==0
+    said_once(capsys, 'nothing to enhance')
+    scores = score_folders(bare/'pairs'/'clean', bare/'enhanced', progress=False)
+    said_once(capsys, 'nothing is scored')
+    assert (scores['n_files'],scores['scored'],scores['files'])==(0,0,[])
+    for name in ('noisy','wiener'): write_json(bare/f'{name}.json', scores)
+    table = write_table1([bare/'noisy.json', bare/'wiener.json'], bare/'t.json', bare/'t.md')
+    print_table1(table)
+    print_scores(scores)
+    assert all(r['pesq']['mean'] is None for r in table['rows']) and 'none' in (bare/'t.md').read_text()
+    with pytest.raises(ValueError, match='check the path'): score_folders(bare/'pairs'/'clean', alone(bare/'one'), progress=False)
+    with pytest.raises(ValueError, match='expected'): score_folders(bare/'pairs'/'clean', bare/'enhanced', expected=dict(n_files=[824,0]), progress=False)
+    with pytest.raises(ValueError, match='noisy'): enhance_pairs(bare, 'noisy', bare/'e2')
+
+def alone(folder):
+    save_audio(folder/'a.wav', .1*torch.randn(1, 16000), 16000)
+    return folder
+
+def test_ablation_without_pairs_and_with_variants_that_cannot_be_mined(bare, crowded, capsys):
+    report = ablate(bare/'corpus', 'detector', crowded.folder, None, bare/'pairs', bare/'a.json', work=bare/'work', progress=False)
+    said_once(capsys, 'no test pairs')
+    assert (report['answers'],report['cells'])==([],[]) and (bare/'a.md').is_file() and (bare/'work').is_dir()
+    def make(name, seed):
+        if name=='random' and seed==1: raise NoPairsError('no disjoint pair')
+        return name,seed
+    assert _cells(['base','random'], [0, 1, 2], make, False)==dict(base=[('base',0),('base',1),('base',2)])
+    said_once(capsys, 'random is left out, with seed 1', 'no disjoint pair')
+    with pytest.raises(ValueError, match='unknown variants'): ablate(bare/'corpus', 'detector', crowded.folder, None, bare/'pairs', bare/'a.json', work=bare/'work', variants=['nothing'])
+
+def test_report_without_tables(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.report() is None
+    said_once(capsys, 'make repro')
+    with pytest.raises(ValueError, match='compare'): cli.report(compare=tmp_path/'other.json')
+
+def test_held_out_anchors_are_as_long_as_those_of_the_training(monkeypatch):
+    asked = {}
+    def none(*_, **kw): asked.update(kw); raise NoAnchorsError('none')
+    monkeypatch.setattr(selective, 'detect_anchors', none)
+    _told(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
+    assert asked['seconds']==.7
+    _told(dict(joint=heard()), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
+    assert asked['seconds']==2.

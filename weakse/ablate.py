@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
-from .anchors import detect_anchors, read_anchors
+from .anchors import NoAnchorsError, detect_anchors, read_anchors
 from .audio import plain_text
-from .files import atomic_path, check_output, own_folder, read_json, remove_own, write_json
+from .files import atomic_path, check_output, own_folder, read_json, remove_own, write_json, write_text
 from .inference import enhance_pairs
 from .metrics import score_folders
-from .mining import mine
+from .mining import NoPairsError, mine
 from .tables import shown
+from .terminal import say
 from .train import train_unet
 
 # %% ../nbs/53_ablate.ipynb #4733f2c9
@@ -53,6 +54,8 @@ def _merged(a, b):
     "Nested dicts: `b` over `a`."
     return {k: _merged(a.get(k) or {}, v) if isinstance(v := b.get(k, a.get(k)), dict) else v for k in {**a, **b}}
 
+_set_here = 'seed','progress','truth','checkpoint_every','checkpoints'   # by the ablation itself, for every cell
+
 def base_settings(
     mine:dict|None,   # the run's block `mine`
     train:dict|None,  # the run's block `train`
@@ -70,8 +73,7 @@ def base_settings(
     if seconds: size['mixtures'] = {'seconds':seconds}
     if (train or {}).get('ema'): size['ema'] = round(max(0., 1 - 10/steps), 4)         # an average over a tenth of the run
     out = _merged(_merged({'mine': mine or {}, 'train': train or {}}, paper), {'train': size})
-    for block in out.values(): block.pop('seed', None); block.pop('checkpoint_every', None)
-    return out
+    return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in out.items()}
 
 # %% ../nbs/53_ablate.ipynb #82360920
 _code = ('anchors','conditions','inference','losses','metrics','mining','mixtures','models.unet','tasks','train')
@@ -84,10 +86,9 @@ def _fingerprint(store, pairs, names):
     return h.hexdigest()[:16]
 
 def _test_files(pairs, n):
-    "Names of `n` test pairs, spread evenly over all."
+    "Names of `n` test pairs, spread evenly over all; none where there are none."
     names = sorted(p.name for p in (Path(pairs)/'clean').iterdir() if not p.name.startswith('.'))
-    if not names: raise ValueError(f"no test pairs in {pairs}/clean, at least 1 expected; an ablation scores enhanced speech: give a corpus with pairs")
-    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(n, len(names))).round().astype(int))]
+    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(n, len(names))).round().astype(int))] if names else []
 
 def _copy_pairs(pairs, names, out):
     "A folder with these test pairs alone."
@@ -255,6 +256,19 @@ def _check(names, seeds):
     if not seeds or len(set(seeds))<len(seeds): raise ValueError(f"`seeds` is {seeds!r}; give different whole numbers, three or more for an interval")
     return ['base', *(v for v in changes if v!='base' and (names is None or v in names))]
 
+def _cells(names, seeds, make, progress):
+    "The results of every variant, one a seed; a variant whose anchors make no pair is said and left out."
+    cells = {n: [] for n in names}
+    bar = tqdm([(s, n) for s in seeds for n in names], desc='ablation', unit='training', disable=not progress)
+    for s,n in bar:                                                 # seeds outside: an interrupted stage has all variants of the first
+        if n not in cells: continue
+        bar.set_postfix(variant=n, seed=s)
+        try: cells[n].append(make(n, s))
+        except (NoPairsError, NoAnchorsError) as e:
+            say(f"ablate: {n} is left out, with seed {s} there is nothing to train on: {e}", err=True)
+            del cells[n]
+    return cells
+
 def ablate(
     corpus:str|Path,               # folder of the corpus, for anchors at random places
     detector:str|Path,             # folder of its detector, with the thresholds
@@ -283,16 +297,22 @@ def ablate(
     for file in (Path(out_json), Path(out_json).with_suffix('.md')): check_output(file, inputs, folder=False)
     own_folder(work)
     files = _test_files(pairs, n_pairs)
+    if not files:
+        say(f"ablate: nothing is compared, {pairs}/clean has no test pairs: give a corpus with some", err=True)
+        return _written(gather({}, {}, title, dict(files=0)), out_json)
     paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=_copy_pairs(pairs, files, work/'pairs'))
-    base, fingerprint, cells = base_settings(mine, train, steps, width, batch_size, lr, seconds), _fingerprint(anchors, pairs, files), {n: [] for n in names}
+    base, fingerprint = base_settings(mine, train, steps, width, batch_size, lr, seconds), _fingerprint(anchors, pairs, files)
     noisy = _light(score_folders(paths['pairs']/'clean', paths['pairs']/'noisy', n_workers=1, progress=False))
-    bar = tqdm([(s, n) for s in seeds for n in names], desc='ablation', unit='training', disable=not progress)
-    for s,n in bar:                                                 # seeds outside: an interrupted stage has all variants of the first
-        bar.set_postfix(variant=n, seed=s)
-        cells[n].append(_cell(paths, n, _merged(base, changes[n]), s + seed, work, fingerprint, progress))
-    about = dict(steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=cells['base'][0]['trained']['parameters'])
-    result = read_json(write_json(out_json, gather(cells, noisy, title, about)))
-    with atomic_path(Path(out_json).with_suffix('.md')) as tmp: tmp.write_text(to_markdown(result), encoding='utf-8')
+    def make(n, s): return _cell(paths, n, _merged(base, changes[n]), s + seed, work, fingerprint, progress)
+    cells = _cells(names, seeds, make, progress)
+    parameters = next((c[0]['trained']['parameters'] for c in cells.values()), None)
+    about = dict(steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=parameters)
+    return _written(gather(cells, noisy, title, about), out_json)
+
+def _written(result, out_json):
+    "The result as it is stored, and as markdown beside it."
+    result = read_json(write_json(out_json, result))
+    write_text(Path(out_json).with_suffix('.md'), to_markdown(result))
     return result
 
 # %% ../nbs/53_ablate.ipynb #2126098f

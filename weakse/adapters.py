@@ -13,8 +13,8 @@ import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
 from .corpus import Corpus, CorpusError
-from .files import atomic_path, check_files, own_folder, own_folders, place_of
-from .labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows
+from .files import check_files, own_folder, own_folders, place_of, real_path, write_text
+from .labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows, write_table
 
 # %% ../nbs/12_adapters.ipynb #5e2a1668
 AUDIO_TYPES = SOUND_SUFFIXES
@@ -191,7 +191,7 @@ def copy_pairs(
 def _write_pairs(pairs, table):
     "pairs.csv, also where there are none."
     for p in ('clean','noisy'): (Path(pairs)/p).mkdir(parents=True, exist_ok=True)
-    with atomic_path(Path(pairs)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    write_table(Path(pairs)/'pairs.csv', table)
 
 # %% ../nbs/12_adapters.ipynb #84353d6f
 def _vocabulary(name, labels, known):
@@ -204,13 +204,13 @@ def _vocabulary(name, labels, known):
 
 def _relative(data, out):
     "`data` as seen from `out`, so that no absolute path is written (another drive has none)."
-    try: return Path(os.path.relpath(Path(data).resolve(), Path(out).resolve())).as_posix()
-    except ValueError: return str(Path(data).resolve())
+    try: return Path(os.path.relpath(real_path(data), real_path(out))).as_posix()
+    except ValueError: return str(real_path(data))
 
 def _truthless(truth):
     "An empty events.csv: real recordings have no true onsets."
     own_folder(check_files(truth, ['events.csv']))
-    with atomic_path(Path(truth)/'events.csv') as tmp: tmp.write_text('file,class,onset,offset,level_db\n')
+    write_text(Path(truth)/'events.csv', 'file,class,onset,offset,level_db\n')
 
 def draw_splits(
     n:int,             # clips

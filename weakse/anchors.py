@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VERDICTS', 'AUDIT_COLUMNS', 'find_anchor', 'find_anchors', 'SavedAnchors', 'AnchorStore', 'read_anchors',
-           'NoAnchorsError', 'AuditError', 'read_audit', 'detect_anchors', 'anchor_accuracy', 'curve_step',
-           'show_anchor']
+           'NoAnchorsError', 'AuditError', 'read_audit', 'detect_anchors', 'read_events', 'anchor_accuracy',
+           'curve_step', 'show_anchor']
 
 # %% ../nbs/21_anchors.ipynb #9ef025ae
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from torch import Tensor
 from .audio import plain_text, resample, rms_db, show
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, clip_batches, load_detector
-from .labels import UnknownClassError, Vocabulary
+from .labels import TableError, UnknownClassError, Vocabulary, load_table, read_rows, write_table
 from .saved import UnusableFileError, newest_format, read_array, read_config, read_names
 from .files import atomic_path, check_output, write_json
 
@@ -80,11 +80,7 @@ class SavedAnchors:
 
 def _read_table(path):
     "The table of a store. Raises `UnusableFileError`."
-    try: table = pd.read_csv(path, keep_default_na=False)
-    except (ValueError, OSError) as e: raise UnusableFileError(f"{path} cannot be read ({' '.join(str(e).split())[:200]}): {_again}") from None
-    missing = {"file", "class", "start"} - set(table.columns)
-    if missing: raise UnusableFileError(f"{path} lacks {', '.join(sorted(missing))}: {_again}")
-    return table
+    return load_table(path, {"file": str, "class": str, "start": float}, _again, UnusableFileError)
 
 def _columns_of(names, vocabulary, folder):
     "Class numbers of names. Raises `UnusableFileError` for one that the store's vocabulary does not have."
@@ -110,7 +106,7 @@ class AnchorStore:
         if not np.isfinite(self.tags).all(): raise UnusableFileError(f"{self.folder/'tags.npy'} has NaN or infinite numbers: {_again}")
         self.classes = _columns_of(self.table["class"], self.vocabulary, self.folder)
         refused = self.folder/"rejected.csv"
-        self.rejected = pd.read_csv(refused, keep_default_na=False) if refused.exists() else self.table.iloc[:0]
+        self.rejected = _read_table(refused) if refused.exists() else self.table.iloc[:0]
 
     def __len__(self)->int: return len(self.table)   # anchors
 
@@ -134,8 +130,8 @@ def _write_store(out, table, wavs, tags, vocabulary, info, rejected=(), inputs=(
     audio = (wavs*32768).round().clamp(-32768, 32767).to(torch.int16).numpy()
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir(parents=True)
-        table.to_csv(tmp/"anchors.csv", index=False)
-        if len(rejected): rejected.to_csv(tmp/"rejected.csv", index=False)
+        write_table(tmp/"anchors.csv", table)
+        if len(rejected): write_table(tmp/"rejected.csv", rejected)
         np.save(tmp/"audio.npy", audio)
         np.save(tmp/"tags.npy", tags.astype(np.float16))
         vocabulary.save(tmp/"vocabulary.csv")
@@ -234,15 +230,15 @@ def read_audit(
 )->pd.DataFrame:   # the three columns as text; no rows where the file is missing or empty
     "What somebody who listened to the anchors said of them. Raises `AuditError` with the problems of all rows."
     path = Path(path)
-    try:
-        if not path.is_file() or not path.read_text(encoding="utf-8-sig").strip(): return pd.DataFrame(columns=AUDIT_COLUMNS, dtype=str)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except ValueError as e: raise AuditError(f"{path} cannot be read ({' '.join(str(e).split())[:200]}): save it as csv in UTF-8") from None
+    if not path.is_file() or not path.read_bytes().strip(b"\xef\xbb\xbf \r\n\t"): return pd.DataFrame(columns=AUDIT_COLUMNS, dtype=str)
+    try: header, rows, cells, _ = read_rows(path, [(c,) for c in AUDIT_COLUMNS])
+    except TableError as e: raise AuditError(str(e)) from None
+    table = pd.DataFrame(cells, index=rows, columns=header, dtype=str)
     _raise_problems([f"no column {c!r}; there are: {', '.join(table.columns)}" for c in AUDIT_COLUMNS if c not in table], path)
-    wrong = [f"row {i + 2}: verdict {v!r}; write 'accept' or 'reject'" for i, v in enumerate(table.verdict) if v not in VERDICTS]
+    wrong = [f"row {row}: verdict {v!r}; write 'accept' or 'reject'" for row, v in table.verdict.items() if v not in VERDICTS]
     twice = table[table.duplicated(["file", "class"])].drop_duplicates(["file", "class"])
-    _raise_problems(wrong + [f"row {i + 2}: {r.file!r} has a verdict for {r[1]!r} already; keep one of the rows" for i, r in zip(twice.index, twice.itertuples(index=False))], path)
-    return table[AUDIT_COLUMNS]
+    _raise_problems(wrong + [f"row {row}: {r.file!r} has a verdict for {r[1]!r} already; keep one of the rows" for row, r in zip(twice.index, twice.itertuples(index=False))], path)
+    return table[AUDIT_COLUMNS].reset_index(drop=True)
 
 # %% ../nbs/21_anchors.ipynb #f2f4b525
 def _verdict_problem(file, name, vocabulary, labels):
@@ -304,12 +300,18 @@ def detect_anchors(
     return _write_store(out, table.iloc[kept].reset_index(drop=True), wavs, tags, detector.vocabulary, info, table[rejected], inputs)
 
 # %% ../nbs/21_anchors.ipynb #6de24657
+def read_events(
+    path:str|Path, # events.csv of a corpus
+)->pd.DataFrame:   # file, class, onset (s), offset (s), and what else it has
+    "The true events of a corpus. Raises `TableError` in one line."
+    return load_table(path, {"file": str, "class": str, "onset": float, "offset": float}, "build the corpus again, or give the csv of its true events")
+
 def anchor_accuracy(
     store:AnchorStore, # anchors
     truth,             # csv, or table, of true events: file, class, onset (s), offset (s)
 )->pd.DataFrame:       # class, n, right (share), area (mean); the last row is `all`
     "Share of the anchors that overlap an event of their class by half or more. Raises ValueError when the truth lacks a column."
-    truth = pd.read_csv(truth) if isinstance(truth, (str, Path)) else truth
+    truth = read_events(truth) if isinstance(truth, (str, Path)) else truth
     missing = {"file", "class", "onset", "offset"} - set(truth.columns)
     if missing: raise ValueError(f"the table of true events lacks {sorted(missing)}; it has {list(truth.columns)}")
     anchors = store.table.assign(anchor=np.arange(len(store)))

@@ -13,11 +13,12 @@ import torch
 from .audio import load_audio, mix_at_snr
 from .audit import AuditView
 from .extraction import vocabulary_of
-from .files import write_json
+from .files import real_path, write_json, write_text
 from .inference import enhance
 from .labels import audioset_vocabulary
 from .mixer_view import MixerView
 from .systems import UnusableSystemError, default_system
+from .terminal import say
 from .widgets import ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html
 
 # %% ../nbs/60c_app.ipynb #a760402d
@@ -116,7 +117,7 @@ def write_page(
     theme:str="auto", # "light", "dark" or "auto"
 )->Path:              # the notebook
     "The notebook that Voila serves: one cell, which shows `page`."
-    source = f"import os\nos.chdir({str(Path(folder).resolve())!r})\nfrom weakse.app import page\npage({theme!r})"
+    source = f"import os\nos.chdir({str(real_path(folder))!r})\nfrom weakse.app import page\npage({theme!r})"
     cell = dict(cell_type='code', id='page', metadata={}, source=source, outputs=[], execution_count=None)
     return write_json(path, dict(cells=[cell], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')), nbformat=4, nbformat_minor=5))
 
@@ -149,8 +150,7 @@ _settings = dict(allow_remote_access=False, local_hostnames=['localhost'], webso
 
 def _opening(path, url):
     "A page for this person's eyes alone that leads to `url`: as an argument of the browser, everybody on this computer could read its token."
-    Path(path).write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">', encoding='utf-8')
-    return Path(path).as_uri()
+    return write_text(path, f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">').as_uri()
 
 def serve(
     port:int=0,             # to listen at; 0: any that is free
@@ -171,5 +171,5 @@ def serve(
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()   # a browser in a terminal would hold up the server
     with tempfile.TemporaryDirectory() as here:
         notebook = write_page(Path(here)/'weakse.ipynb', folder, theme)
-        print(f"weakse: {url} (Ctrl-C ends it)", flush=True)
+        say(f"weakse: {url} (Ctrl-C ends it)")
         Server.launch_instance(argv=[str(notebook), *voila_options(port, token, open_browser, theme)], tornado_settings=_settings)

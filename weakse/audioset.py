@@ -21,7 +21,7 @@ from .audio import FORMATS, AudioError, EmptyAudioError, load_audio, noted, plai
 from .corpus import Corpus, CorpusError, read_corpus
 from .fetch import FetchError, _download, sha256_of
 from .files import atomic_path, check_files, own_folder, read_json, write_json
-from .labels import Ontology, Vocabulary, audioset_vocabulary
+from .labels import Ontology, Vocabulary, audioset_vocabulary, load_table, write_table
 from .scale import pmap
 
 # %% ../nbs/12a_audioset.ipynb #2a3726ab
@@ -169,9 +169,8 @@ def read_manifest(
     path,         # csv written by `make_manifest`
 )->pd.DataFrame:  # columns `MANIFEST`
     "Read a manifest. Raises `CorpusError` when the file is none."
-    t = pd.read_csv(path, dtype={c:str for c in ('id','file','status','reason','sha256')}, na_values={c:[''] for c in ('seconds','level_db')}, keep_default_na=False)
-    raise_all([f"no column {c!r}; delete the file, it is made again" for c in MANIFEST if c not in t], path)
-    return t
+    types = dict.fromkeys(MANIFEST, str) | dict.fromkeys(('start','end','seconds','level_db'), float) | dict.fromkeys(('size','mtime'), int)
+    return load_table(path, types, "delete the file, it is made again", CorpusError)
 
 def _remembered(path):
     "(file, size, time) -> facts, of a manifest from an earlier call."
@@ -186,7 +185,7 @@ def _write_manifest(t, known, failures, tolerance, silence_db, path):
     t = pd.concat([t, facts], axis=1)
     t['status'] = _status(t, tolerance, silence_db)
     t['reason'] = [_reason(r, failures) for r in t.itertuples()]
-    with atomic_path(path) as tmp: t[MANIFEST].to_csv(tmp, index=False, lineterminator='\n')
+    write_table(path, t[MANIFEST])
     return t[MANIFEST]
 
 # %% ../nbs/12a_audioset.ipynb #41b3e2ea
@@ -356,7 +355,7 @@ def audioset_corpus(
     if table.split.isna().all(): table['split'] = draw_splits(len(table), valid_share, seed)
     about = _about(found, counts, known, table.labels, data, (segments, valid_segments, class_labels, ontology))
     own_folder(check_files(out, ['manifest.csv'], overwrite=(out/'corpus.json').is_file()))
-    with atomic_path(out/'manifest.csv') as tmp: found.drop(columns=['mtime']).to_csv(tmp, index=False, lineterminator='\n')
+    write_table(out/'manifest.csv', found.drop(columns=['mtime']))
     return write_corpus(table, known, data/clips, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern, about=about)
 
 # %% ../nbs/12a_audioset.ipynb #671bd9a3

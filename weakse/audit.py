@@ -14,7 +14,7 @@ from .anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_au
 from .audio import resample
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .files import atomic_path
+from .labels import write_table
 from .widgets import View, column, head_html, html_box, look, note_html, row, sound_uri
 
 # %% ../nbs/60b_audit.ipynb #18e594af
@@ -85,7 +85,7 @@ def set_verdict(
     others = table[(table.file!=file) | (table['class']!=name)]
     new = pd.DataFrame([(file, name, verdict)] if verdict else [], columns=AUDIT_COLUMNS, dtype=str)
     table = pd.concat([others, new]).sort_values(['file','class'], ignore_index=True)
-    with atomic_path(path) as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    write_table(path, table)
     return table
 
 def verdict_of(

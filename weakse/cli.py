@@ -29,13 +29,24 @@ def _as_options(text):
     text = re.sub(r"`(\w+)=None`", r"`--\1 none`", re.sub(r"`(\w+)=True`", r"`--\1`", text))
     return text.replace("`keep`, `drop` or `gains`, such as keep=['Speech']", "--keep, --drop or --gain, such as --keep Speech").replace("in `gains`", "in --gain").replace("`gains`", "--gain")
 
+_no_memory = re.compile(r"can't allocate memory|out of memory|Storage size calculation overflowed")   # as torch says it
+
+def _explained(e):
+    "What a person is told of an error; None for one that only a traceback explains."
+    from weakse.scale import WorkerKilledError
+    if isinstance(e, WorkerKilledError) or not isinstance(e, (MemoryError, RuntimeError)): return _message(e)
+    if isinstance(e, RuntimeError) and not _no_memory.search(str(e)): return None
+    why = ' '.join(str(e).split())[:300]
+    return why if 'lower `' in why else f"not enough memory{f' ({why})' if why else ''}: lower `width`, `batch_size` or `n_workers`, or take a machine with more"
+
 class _Door(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
     def invoke(self, ctx):
         try: return super().invoke(ctx)
-        except (ValueError, OSError, ImportError, FloatingPointError) as e:
-            if ctx.params.get('debug'): raise
-            _say(f"error: {_message(e)}", 'red', err=True)
+        except (ValueError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as e:
+            said = _explained(e)
+            if ctx.params.get('debug') or said is None: raise
+            _say(f"error: {said}", 'red', err=True)
             raise typer.Exit(1) from None
 
     def list_commands(self, ctx):
@@ -384,11 +395,13 @@ def report(
     *,
     readme:bool=False,  # write the table into README.md and nbs/index.ipynb too
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
-)->str:                 # closing line
+)->str:                 # closing line; None where there is no table
     "Print Table 1."
     from weakse.tables import print_table1, write_readme
     md = Path('results/table1.md')
-    if not md.is_file(): raise ParamsError(f"no `{md}` here: `make repro` makes it")
+    absent = [str(p) for p in (md, md.with_suffix('.json')) if not p.is_file()]
+    if absent and compare: raise ParamsError(f"no `{absent[0]}` here to compare with `{compare}`: `make repro` makes it")
+    if absent: return _say(f"report: there is no `{'` and no `'.join(absent)}` here, so there is no table to print: `make repro` makes it", err=True)
     print_table1(md.with_suffix('.json'), console(width=None if sys.stdout.isatty() else 130))
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))
@@ -519,7 +532,8 @@ def selective(
     "Run Experiments I and II: take sounds out of scenes one after another, and score what is taken and what is left."
     f = stage('selective', params)
     named = {'title':f"Selective system ({title or load_params(params).get('title', singles['title'])})"}
-    report = f(scenes, kinds, joint, out, json, ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector, **{**named, **f.keywords})
+    options = dict(ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector)
+    report = f(scenes, kinds, joint, out, json, **{**named, **f.keywords, **{k:v for k,v in options.items() if v is not None}})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
 
 @verb(writes=dict(out=as_folder))
@@ -605,7 +619,8 @@ def run_folder(
     if not (root/'dvc.yaml').is_file(): raise ParamsError(f"no `dvc.yaml` in `{root}`: run this in a checkout of weakse")
     data = load_params(params).get('data', singles['data'])
     if not (root/data).is_dir(): raise ParamsError(f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw input")
-    if params.resolve()==(root/'params.yaml').resolve(): return root
+    from weakse.files import real_path
+    if real_path(params)==real_path(root/'params.yaml'): return root
     run = root/'runs'/params.stem
     values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')
     _keep(run/'params.yaml', f"# made from {params.name} by `weakse repro`: edit that\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd, torch
 from torch import Tensor
 from .audio import load_audio
-from .files import atomic_path, check_files, own_folder, read_json, write_json
-from .labels import Vocabulary
+from .files import check_files, own_folder, read_json, write_json
+from .labels import Vocabulary, load_table, write_table
 
 # %% ../nbs/10_corpus.ipynb #feeb1176
 class CorpusError(ValueError):
@@ -85,7 +85,7 @@ def save(self:Corpus)->Path: # the folder
     self.vocabulary.save(folder/'vocabulary.csv')
     write_json(folder/'corpus.json', {**(self.about or {}), 'sample_rate':self.sample_rate, 'title':self.title, 'root':str(self.root), 'n_clips':len(self)})
     table = self.table[COLUMNS].assign(labels=[SEPARATOR.join(l) for l in self.table.labels])
-    with atomic_path(folder/'clips.csv') as tmp: table.to_csv(tmp, index=False, float_format='%.6g', lineterminator='\n')
+    write_table(folder/'clips.csv', table, float_format='%.6g')
     return folder
 
 def read_corpus(
@@ -96,8 +96,8 @@ def read_corpus(
     absent = [n for n in ('clips.csv','vocabulary.csv','corpus.json') if not (folder/n).is_file()]
     if absent: raise CorpusError(f"{folder} is not a corpus: {', '.join(absent)} missing; make one with `weakse corpus` or `folder_corpus`")
     about = read_json(folder/'corpus.json')
-    table = pd.read_csv(folder/'clips.csv', dtype={'file':str,'labels':str,'split':str}, keep_default_na=False)
-    table['labels'] = [l.split(SEPARATOR) if l else [] for l in table.labels]
+    table = load_table(folder/'clips.csv', dict(file=str, labels=str, split=str, seconds=float), "build the corpus again", CorpusError)
+    table['labels'] = pd.Series([l.split(SEPARATOR) if l else [] for l in table.labels], index=table.index, dtype=object)   # also where there are none
     vocabulary = Vocabulary.read(folder/'vocabulary.csv')
     unknown = sorted({l for labels in table.labels for l in labels if l not in vocabulary})
     if unknown: raise CorpusError(f"{folder/'clips.csv'} has {', '.join(map(repr, unknown))}, not in vocabulary.csv; build the corpus again")

@@ -24,8 +24,8 @@ from .audio import AudioError, audio_info, dc_offset, down_mix, load_audio, note
 from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .files import atomic_path, own_folder
-from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map
+from .files import own_folder, write_text
+from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
 from .scale import pmap
 
 # %% ../nbs/27_doctor.ipynb #aea0a858
@@ -487,6 +487,5 @@ def write_report(
     own_folder(out)
     for name, table in tables.items():
         if name!="anchors" or len(table):
-            with atomic_path(out/f"{name}.csv") as tmp: table.to_csv(tmp, index=False, float_format="%.6g", lineterminator="\n")
-    with atomic_path(out/"index.html") as tmp: tmp.write_text(report_html(report), encoding="utf-8")
-    return out/"index.html"
+            write_table(out/f"{name}.csv", table, float_format="%.6g")
+    return write_text(out/"index.html", report_html(report))

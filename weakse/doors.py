@@ -19,7 +19,7 @@ def _coded_as(path):
     "The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says so."
     import soundfile as sf
     from weakse.audio import FORMATS
-    try: form = sf.info(path).format
+    try: form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError: return '.wav'
     return next((suffix for suffix,f in FORMATS.items() if f==form), '.wav')
 
@@ -158,7 +158,8 @@ def enhance(
         return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
     _place(json, ['.json'], overwrite)
     with piped(inputs) as (files,stdin):
-        report = _named(enhance_files(files, _folder(out), model, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty(), **options, **part), stdin)
+        run = dict(progress=sys.stderr.isatty()) | options | part | dict(overwrite=overwrite, resume=resume)   # a block may say what the verb says too
+        report = _named(enhance_files(files, _folder(out), model, **run), stdin)
     return closing('enhance', report, out, json, system=model.name, **given, **part)
 
 def _folder(out):

@@ -17,12 +17,12 @@ from tqdm.auto import tqdm
 from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
     stft, istft, tpdf, warn_audio, write_samples)
 from .detectors import detect, load_detector
-from .files import atomic_path, scratch_path
+from .files import scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
     run_key, _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms,
     _single, _Sums,
     _survey, _without_clean, _write_stretches)
-from .labels import UnknownClassError, Vocabulary, nearest_names
+from .labels import UnknownClassError, Vocabulary, nearest_names, write_table
 from .params import check_limits
 from .systems import System, load_system
 
@@ -124,7 +124,7 @@ def write_events(
     if path.suffix.lower() not in ('.csv','.txt'): raise ValueError(f"{path}: suffix {path.suffix!r}; expected .csv (a table) or .txt (labels of Audacity)")
     labels = path.suffix.lower()=='.txt'
     table = events[['onset','offset','class']] if labels else events
-    with atomic_path(path) as tmp: table.to_csv(tmp, index=False, header=not labels, sep='\t' if labels else ',', float_format='%.6g', lineterminator='\n', encoding='utf-8', errors='backslashreplace')
+    write_table(path, table, header=not labels, sep='\t' if labels else ',', float_format='%.6g')
     return path
 
 # %% ../nbs/47_extraction.ipynb #3680c62e

@@ -27,7 +27,7 @@ from .models.wave_unet import WaveUNet, receptive_field
 from .scale import torch_threads
 from .systems import Network, System, load_system
 from .tasks import pick_precision
-from .terminal import plain
+from .terminal import plain, say
 
 # %% ../nbs/43_inference.ipynb #8ea5ea48
 @dataclass(frozen=True)
@@ -824,7 +824,8 @@ def enhance_files(
 def _pair_names(folder, needs_clean):
     "File names of a split, all of them checked before the first is enhanced."
     names = [p.name for p in sound_files(folder/'noisy', '*')]
-    if not names: raise ValueError(f"{folder/'noisy'} holds no sound files: give the folder of pairs, with `noisy/` and `clean/` in it")
+    if not (folder/'noisy').is_dir(): raise ValueError(f"{folder} has no folder noisy/: give the folder of pairs, with `noisy/` and `clean/` in it")
+    if not names: say(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance", err=True)
     missing = [n for n in names if needs_clean and not (folder/'clean'/n).is_file()]
     if missing: raise ValueError(f"{len(missing)} of {len(names)} recordings have no clean version in {folder/'clean'}, the first is {missing[0]}: the oracle needs all of them")
     return names

@@ -23,6 +23,7 @@ from .mining import anchor_sets
 from .mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
 from .models.selective import SelectiveNet
 from .models.unet import count_parameters
+from .saved import check_room
 from .systems import SYSTEM_FILES, save_system
 from .tasks import WeakTask
 from .train import Checkpoint, fit, light_curve, outside_share, steps_kept
@@ -305,13 +306,15 @@ _of_task = 'a','b','stop_gradient','precision','schedule','steps','warmup','clip
 def _make_scenes(store, kinds, s):
     "The scenes of a run; a network that is told nothing can only learn one target: speech."
     targets = {} if s['variant']!='unconditioned' else {'targets': ('speech',)}
-    return Scenes(store, kinds, **{**targets, **(s['scenes'] or {})}, **{k: s[k] for k in ('batch_size','seed','absent_share','residual_share')})
+    return Scenes(store, kinds, **{**targets, **(s['scenes'] or {}), **{k: s[k] for k in ('batch_size','seed','absent_share','residual_share')}})
 
 def _make_task(store, s):
     "Network, loss and optimiser of a run; the random start is a function of the seed alone."
+    def make(): return SelectiveNet(len(store.vocabulary), s['n_embed'], store.sample_rate, s['variant'], **{k: s[k] for k in _of_unet})
+    check_room(make)
     with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(s['seed'])
-        model = SelectiveNet(len(store.vocabulary), s['n_embed'], store.sample_rate, s['variant'], **{k: s[k] for k in _of_unet})
+        model = make()
     return JointTask(model, make_loss(s['loss'] or {'waveform_mae': 1.}), s['lr'], **{k: s[k] for k in _of_task})
 
 def _train(store, kinds, out, s, every, folder, progress):
@@ -323,7 +326,7 @@ def _train(store, kinds, out, s, every, folder, progress):
     model = task.best.float().cpu().eval()
     bank = embedding_bank(model, store, s['n_references'], **heard_as(s))
     with steps_kept(folder):
-        save_system(model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={**(s['use'] or {}), 'training': s})
+        save_system(model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={**(s['use'] or {}), 'training': {**s, 'anchor_seconds': store.seconds}})
     save.clear()
     counts = {slot: {store.vocabulary.names[k]: len(m) for k,m in pool.items()} for slot,pool in scenes.pools.items()}
     return dict(settings=s, steps=s['steps'], parameters=count_parameters(task.model), anchors=counts, curve=light_curve(save.history),

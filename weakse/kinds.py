@@ -16,7 +16,8 @@ from torch import Tensor
 from .audio import plain_text
 from .anchors import AnchorStore, read_anchors
 from .conditions import purity
-from .files import atomic_path
+from .labels import load_table, write_table
+from .terminal import say
 
 # %% ../nbs/26_kinds.ipynb #bc3586ec
 def frame_energies(
@@ -78,7 +79,7 @@ def class_kinds(
     speech:str="Speech",        # the class that is a kind of its own
     seed:int=0,                 # of the unseen classes
 )->pd.DataFrame:                # class, n (anchors), gini, kind (transient | stationary | speech | unused), seen
-    "What each class is, measured; unused classes count as seen: nothing is kept back of them. Raises ValueError on thresholds that cross or leave a kind empty."
+    "What each class is, measured; unused classes count as seen: nothing is kept back of them. A kind without a class is said. Raises ValueError on thresholds that cross."
     if not 0 <= stationary < transient <= 1: raise ValueError(f"stationary={stationary} and transient={transient} are limits of a Gini coefficient; expected 0 <= stationary < transient <= 1")
     if not 0 < purest <= 1 or not 0 <= unseen_share < 1: raise ValueError(f"purest={purest} and unseen_share={unseen_share} are shares; expected 0 < purest <= 1 and 0 <= unseen_share < 1")
     store.vocabulary.index(speech)
@@ -86,7 +87,7 @@ def class_kinds(
     names = np.array([store.vocabulary.names[k] for k in table.index])
     kinds = np.select([names == speech, table.n < min_anchors, table.gini >= transient, table.gini <= stationary], ["speech", "unused", "transient", "stationary"], "unused")
     for kind in ("transient", "stationary"):
-        if not (kinds == kind).any(): raise ValueError(f"no class is {kind}: the medians lie between {table.gini.min():.2f} and {table.gini.max():.2f}; move `kinds.{kind}`, or lower `kinds.min_anchors` ({min_anchors})")
+        if not (kinds == kind).any(): say(f"kinds: no class is {kind}: the medians lie between {table.gini.min():.2f} and {table.gini.max():.2f}; move `kinds.{kind}`, or lower `kinds.min_anchors` ({min_anchors})", err=True)
     return pd.DataFrame({"class": names, "n": table.n.to_numpy(), "gini": table.gini.to_numpy().round(4), "kind": kinds, "seen": ~_draw_unseen(kinds, unseen_share, seed)})
 
 # %% ../nbs/26_kinds.ipynb #e1924c9f
@@ -106,17 +107,14 @@ def measure_kinds(
     "Stage `kinds`: write the class table. Raises ValueError like `class_kinds`."
     table = class_kinds(read_anchors(anchors), transient=transient, stationary=stationary, unseen_share=unseen_share, frame_seconds=frame_seconds,
                         purest=purest, min_anchors=min_anchors, speech=speech, seed=seed)
-    with atomic_path(out_csv, [anchors]) as tmp: table.to_csv(tmp, index=False, lineterminator="\n")
+    write_table(out_csv, table, [anchors])
     return table
 
 def read_kinds(
     path:str|Path,  # what `measure_kinds` wrote
 )->pd.DataFrame:    # class, n, gini, kind, seen
-    "Read a class table. Raises ValueError when a column is missing."
-    table = pd.read_csv(path, keep_default_na=False)
-    missing = [c for c in COLUMNS if c not in table]
-    if missing: raise ValueError(f"{path} lacks {', '.join(missing)}; it has {', '.join(table)}: write it with `weakse kinds`")
-    return table
+    "Read a class table. Raises `TableError` in one line."
+    return load_table(path, dict(zip(COLUMNS, (str, int, float, str, bool))), "write it with `weakse kinds`")
 
 # %% ../nbs/26_kinds.ipynb #8e693996
 def show_ginis(

@@ -15,10 +15,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
-from .audio import AudioError, _mp3_rates, load_audio, resample, write_samples
+from .audio import _mp3_rates, load_audio, resample, write_samples
 from .files import atomic_path, read_json
+from .labels import load_table
 from .scale import pmap
 from .scenes import PARTS, load_scene, read_scenes, scene_parts
+from .terminal import say
 from .widgets import matching_gains, spectrogram_db
 
 # %% ../nbs/60d_listen.ipynb #6d49ca7c
@@ -528,9 +530,17 @@ def page_html(
 def _kept(audio_folder, scenes, snrs, n_scenes):
     "The first scenes whose audio was kept at every level."
     def there(name): return all((Path(audio_folder)/"noisy"/"0"/f"{snr:g}"/f"{name}_noisy.wav").is_file() for snr in snrs)
-    rows = [r for r in scenes.to_dict("records") if there(r["name"])][:n_scenes]
-    if not rows: raise AudioError(f"{audio_folder} holds no sound of these scenes; expected noisy/0/LEVEL/SCENE_noisy.wav, which the stage `selective` keeps for its first `selective.n_samples` scenes")
-    return rows
+    return [r for r in scenes.to_dict("records") if there(r["name"])][:n_scenes]
+
+def _no_sound(audio_folder, out_folder, title):
+    "A page that says why there is nothing to hear."
+    why = "no sound of these scenes was kept: the stage `selective` keeps those of its first `selective.n_samples` scenes"
+    say(f"listen: the page is empty, {audio_folder} holds none of noisy/0/LEVEL/SCENE_noisy.wav: {why}", err=True)
+    with atomic_path(out_folder, [audio_folder]) as tmp:
+        (tmp/"audio").mkdir(parents=True)
+        said = html.escape(f"Nothing to listen to: {why}.")
+        (tmp/"index.html").write_text(f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1><p>{said}</p></html>\n', encoding="utf-8", errors="backslashreplace")
+    return dict(n_scenes=0, n_sounds=0, megabytes=0., page=str(Path(out_folder)/"index.html"))
 
 def _write_one(folder, audio_folder, scenes_folder, item):
     "Sounds and pictures of one group, (scene, dB): volumes, and the sample rate."
@@ -550,6 +560,11 @@ def _check_size(folder, limit):
     return round(size, 2)
 
 # %% ../nbs/60d_listen.ipynb #3e0fb5aa
+def _read_values(folder):
+    "The scores of the experiments."
+    types = dict(scene=str, snr_db=float, system=str, condition=str, object=str, kind=str, metric=str, value=float)
+    return load_table(Path(folder)/"values.csv", types, "make it with `weakse selective`")
+
 def listening_page(
     results_json,       # what `run_experiments` stored
     audio_folder,       # its folder: values.csv and the sounds of the first scenes
@@ -562,14 +577,15 @@ def listening_page(
     n_workers:int=2,    # processes; the files do not depend on it
     progress:bool=True, # show a bar
 )->dict:                # n_scenes, n_sounds, megabytes, page
-    "Stage `listen`: the listening page. Raises `AudioError` when no sound was kept, `CorpusError` for no scenes, `ValueError` for a page that is too large or `n_scenes` below 1."
+    "Stage `listen`: the listening page; where no sound was kept, it says so. Raises `CorpusError` for no scenes, `ValueError` for a page that is too large or `n_scenes` below 1."
     if n_scenes < 1: raise ValueError(f"n_scenes={n_scenes}; expected at least 1")
-    t,values = read_json(results_json),pd.read_csv(Path(audio_folder)/"values.csv", dtype=dict(condition=str))
+    t,values = read_json(results_json),_read_values(audio_folder)
     rows = _kept(audio_folder, read_scenes(scenes_folder), t["snrs"], n_scenes)
+    if not rows: return _no_sound(audio_folder, out_folder, title)
     with atomic_path(out_folder, [results_json, audio_folder, scenes_folder]) as tmp:
         (tmp/"audio").mkdir(parents=True)
         volumes,rate = _write_groups(tmp/"audio", audio_folder, scenes_folder, rows, t["snrs"], n_workers, progress)
         s = Samples(rows, t["snrs"], {r["name"]: sample_numbers(values, r["name"]) for r in rows}, mean_numbers(t), volumes, t["n_scenes"])
-        (tmp/"index.html").write_text(page_html(s, title, rate, t["extra_snrs"][0]), encoding="utf-8")
+        (tmp/"index.html").write_text(page_html(s, title, rate, t["extra_snrs"][0]), encoding="utf-8", errors="backslashreplace")
         megabytes = _check_size(tmp, max_mb)
     return dict(n_scenes=len(rows), n_sounds=len(volumes), megabytes=megabytes, page=str(Path(out_folder)/"index.html"))

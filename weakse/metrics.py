@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
 from .audio import check_rate, _as_float,hushed,load_audio,noted,resample,sound_files
 from .scale import pmap
+from .terminal import say
 
 # %% ../nbs/50_metrics.ipynb #b39acc8c
 class MetricError(ValueError):
@@ -346,11 +347,10 @@ def score_pair(
 def _audio_files(
     folder, # folder to look through
 )->dict:    # name below the folder, without suffix -> path; sorted
-    "Audio files of a folder and all below. Raises `FileNotFoundError`, or `ValueError` for no or ambiguous files."
+    "Audio files of a folder and all below. Raises `FileNotFoundError`, or `ValueError` for ambiguous names."
     folder = Path(folder)
     if not folder.is_dir(): raise FileNotFoundError(f"{folder} is not a folder; give the folder that holds the audio files")
     paths = sound_files(folder)
-    if not paths: raise ValueError(f"{folder} holds no .wav, .flac, .ogg or other sound file; check the path")
     names = {}
     for p in paths:
         name = p.relative_to(folder).with_suffix('').as_posix()
@@ -365,7 +365,10 @@ def _partners(
     "Match the files of two folders by name. Raises `ValueError` when no name is shared."
     clean,enhanced = _audio_files(clean_dir),_audio_files(enhanced_dir)
     both = [k for k in clean if k in enhanced]
-    if not both:
+    bare = [str(d) for d,names in ((clean_dir,clean), (enhanced_dir,enhanced)) if not names]
+    if len(bare)==1: raise ValueError(f"{bare[0]} holds no .wav, .flac, .ogg or other sound file; check the path")
+    if bare: say(f"score: {' and '.join(bare)} hold no sound file, so nothing is scored", err=True)
+    elif not both:
         raise ValueError(f"no file name is shared: {clean_dir} has {next(iter(clean))!r}, {enhanced_dir} has {next(iter(enhanced))!r}; "
                          "estimates carry the names of their clean files")
     lost = [dict(file=k, metrics=metric_names, reason=f"no partner in {Path(enhanced_dir).name}") for k in clean if k not in enhanced]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['pairings', 'MiningError', 'mine_pairs', 'mine_pairs_fast', 'match_pairs', 'sample_anchors', 'anchor_sets',
-           'true_sets', 'mining_report', 'report_frame', 'disjoint_share', 'mine_store', 'mine']
+           'true_sets', 'mining_report', 'report_frame', 'disjoint_share', 'NoPairsError', 'mine_store', 'mine']
 
 # %% ../nbs/23_mining.ipynb #82a8615b
 from collections import Counter
@@ -267,6 +267,9 @@ def _focus_places(share, batch_size, n_classes):
 def _members(classes): return {int(k): np.flatnonzero(classes==k) for k in np.unique(classes)}
 
 # %% ../nbs/23_mining.ipynb #403fc019
+class NoPairsError(MiningError):
+    "The anchors are such that no two of them make a pair; the message says what they share."
+
 def mine_store(
     store,                        # anchors: `.tags`, `.classes`, `.vocabulary`, `.table` with a column clip
     thresholds,                   # `(K,)` probabilities above which a class is present
@@ -282,7 +285,7 @@ def mine_store(
     seed:int=0,                   # seed of the draws
     progress:bool=False,          # show a bar
 )->tuple:                         # pairs `(M, 2)` int32, tag sets `(N, K)` bool, report
-    "Draw mini-batches of anchors and pair them. Raises `MiningError` where no pair exists."
+    "Draw mini-batches of anchors and pair them. Raises `MiningError`, `NoPairsError` where no pair exists."
     if pairing not in pairings: raise MiningError(f"`pairing` is {pairing!r}; known: {', '.join(pairings)}; the paper's is disjoint")
     k = _check_mining(store, focus, focus_share, batch_size)
     classes, clips = np.asarray(store.classes), np.asarray(store.table['clip'])
@@ -290,7 +293,7 @@ def mine_store(
     n_focus = _focus_places(focus_share, batch_size, len(members))
     draw = lambda step: sample_anchors(members, batch_size, seed, step, k, n_focus)
     pairs, drawn, paired, blockers, tally = _mine_batches(sets, clips, draw, pairings[pairing], n_batches, seed, progress)
-    if not len(pairs): raise MiningError(
+    if not len(pairs): raise NoPairsError(
         f"no disjoint pair in {n_batches} mini-batches of {len(drawn)//n_batches} anchors ({len(members)} classes, {sets.sum(1).mean():.1f} tags an anchor; "
         f"most often shared: {', '.join(store.vocabulary.names[c] for c,_ in blockers.most_common(3))}); raise `mine.threshold_scale`, or bring clips of more classes")
     report = mining_report(store, pairs, drawn, paired, blockers, k, tally)
@@ -338,14 +341,14 @@ def _checked(store, pairs, events):
 
 def _true_sets_of(store, truth):
     "True classes of a store's anchors, from the csv of events."
-    import pandas as pd
-    return true_sets(store.table, pd.read_csv(truth), store.seconds, store.vocabulary.names)
+    from weakse.anchors import read_events
+    return true_sets(store.table, read_events(truth), store.seconds, store.vocabulary.names)
 
 def _events(truth):
     "The csv of events behind a path to it or to its folder; None where nobody knows any, as for real recordings (a header alone)."
     if truth is None: return None
     path = Path(truth)/'events.csv' if Path(truth).is_dir() else Path(truth)
-    return path if path.is_file() and len(path.read_text(encoding='utf-8').splitlines()) > 1 else None
+    return path if path.is_file() and len(path.read_bytes().split(b'\n', 1)[-1].strip()) > 0 else None
 
 def _thresholds(store, path):
     "The thresholds of the vocabulary file, which must be the store's vocabulary."

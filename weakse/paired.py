@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 from .audio import load_audio, save_audio
-from .files import atomic_path, check_files, own_folder, own_folders
+from .files import check_files, own_folder, own_folders
+from .labels import write_table
 from .mixtures import prefetch, shuffled_positions
 from .models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from .models.unet import count_parameters
 from .models.wave_unet import WaveUNet
+from .saved import check_room
 from .systems import SYSTEM_FILES, save_system
 from .tasks import AdversarialTask, PairedTask
 from .train import Checkpoint, fit, light_curve, steps_kept
@@ -76,7 +78,7 @@ def copy_train_pairs(
         rows.append(dict(file=f'{Path(name).stem}.wav', snr_db=round(10*float((clean.square().mean()/(noisy - clean).square().mean().clamp_min(1e-12)).log10()), 2)))
     _refuse(folder, problems, rows)
     table = pd.DataFrame(rows)
-    with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    write_table(Path(out)/'pairs.csv', table)
     return table
 
 # %% ../nbs/44_paired.ipynb #b9887fa6
@@ -233,6 +235,7 @@ def train_segan(
     s = {k: v for k,v in locals().items() if k not in ('pairs','out','checkpoint_every','checkpoints','progress')}
     _check_start(start)
     def make_task(windows, steps):
+        check_room(lambda: SEGAN(width, emphasis, seed))
         model = SEGAN(width, emphasis, seed)
         if start=='pass_through': model.generator.pass_through()
         reference = torch.stack([pre_emphasis(w, emphasis) for w in _reference(windows, n_reference or batch_size)], 1)
@@ -280,6 +283,7 @@ def train_wave_unet(
     if schedule=='plateau' and not valid_share: raise ValueError("schedule 'plateau' stops by held-out pairs, but `valid_share` is 0; give a share such as 0.05, or another schedule")
     _check_start(start)
     def make_task(windows, steps):
+        check_room(lambda: WaveUNet(width, depth, difference))
         model = WaveUNet(width, depth, difference)
         if start=='pass_through': model.pass_through()
         return PairedTask(model, lr, fine_lr=fine_lr, patience=patience, schedule=schedule, steps=steps, warmup=warmup, clip=clip, ema=ema, precision=precision)

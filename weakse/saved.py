@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['newest_format', 'UnusableFileError', 'check_settings', 'read_config', 'read_names', 'read_array', 'shapes_of',
-           'check_shapes', 'build_saved']
+           'check_shapes', 'build_saved', 'memory_of_machine', 'check_room']
 
 # %% ../nbs/05_saved.ipynb #554aad3d
-import dataclasses, inspect
+import dataclasses, inspect, math, os
 import numpy as np, torch
 from pathlib import Path
 from safetensors import SafetensorError, safe_open
@@ -140,3 +140,22 @@ def build_saved(
     try: model.load_state_dict(weights)
     except RuntimeError as e: raise error(f"the weights {path} do not fit the {name} that config.json describes ({_line(e)}): {remedy}") from None
     return model.eval()
+
+# %% ../nbs/05_saved.ipynb #472f9a5f
+def memory_of_machine()->int: # bytes
+    "Memory that this process may have at most: the machine's, or less where a container has a limit; very much where nobody says."
+    try: limits = [os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')]
+    except (AttributeError, ValueError, OSError): limits = [2**62]
+    for file in ('/sys/fs/cgroup/memory.max','/sys/fs/cgroup/memory/memory.limit_in_bytes'):
+        try: limits.append(int(Path(file).read_text()))
+        except (OSError, ValueError): pass   # no such limit, or "max"
+    return min(limits)
+
+def check_room(
+    make,        # makes a network
+    copies:int=4, # numbers that a training keeps of each weight: itself, its gradient, two averages
+):
+    "Raise `MemoryError` for a network that this machine cannot hold in training; one that cannot be made at all says so when it is made."
+    weights = sum(math.prod(shape) for shape in (shapes_of(make) or {}).values())
+    need,there = 4*copies*weights,memory_of_machine()
+    if need > there: raise MemoryError(f"the network has {weights/1e9:.1f} billion weights, {need/1e9:,.0f} GB with what a training keeps of each, and this machine has {there/1e9:,.0f} GB of memory: lower `width` or `depth`")

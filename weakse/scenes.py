@@ -18,8 +18,10 @@ from torch import Tensor
 from .audio import energy, fit_length, load_audio, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
 from .files import atomic_path, check_output
+from .labels import load_table, write_table
 from .scale import pmap
 from .synth import Run, from_queue, read_recipe, render_event, render_pair
+from .terminal import say
 
 # %% ../nbs/14_scenes.ipynb #4e6bb967
 PARTS = ("speech", "transient", "stationary")
@@ -54,20 +56,20 @@ def scene_classes(
     n_scenes:int,       # how many
     seed:int=0,         # of the queues
 )->pd.DataFrame:        # transient, stationary, transient_seen, stationary_seen; one row a scene
-    "The two objects of every scene. Raises CorpusError when a kind has no seen or no unseen class."
-    i, table = np.arange(n_scenes), {}
+    "The two objects of every scene; scenes that would need a class that there is not are left out, and that is said."
+    i, table, whole, lacks = np.arange(n_scenes), {}, np.ones(n_scenes, bool), []
     for stream, (kind, unseen, place) in enumerate((("transient", i%2, i//2), ("stationary", i//2%2, i//4*2 + i%2))):
         groups = [kinds["class"][(kinds.kind == kind) & (kinds.seen.astype(bool) == seen)].tolist() for seen in (True, False)]
-        if not all(groups): raise CorpusError(f"the class table has {len(groups[0])} seen and {len(groups[1])} unseen {kind} classes; scenes need one of each: raise `kinds.unseen_share` or move `kinds.{kind}`")
-        table[kind] = [from_queue(groups[u], int(p), [seed, 8+stream, int(u)]) for u,p in zip(unseen, place)]
+        lacks += [f"{len(groups[0])} seen and {len(groups[1])} unseen {kind} classes"]*(not all(groups))
+        whole &= np.array([bool(groups[u]) for u in unseen], bool)
+        table[kind] = [from_queue(groups[u], int(p), [seed, 8+stream, int(u)]) if groups[u] else "" for u,p in zip(unseen, place)]
         table[f"{kind}_seen"] = unseen == 0
-    return pd.DataFrame(table)
+    if not whole.all(): say(f"scenes: {whole.sum()} of {n_scenes} can be made, the class table has {' and '.join(lacks)}; for all of them raise `kinds.unseen_share` or move `kinds.transient` and `kinds.stationary`", err=True)
+    return pd.DataFrame(table)[whole].reset_index(drop=True)
 
 def _read_kinds(kinds_csv):
     "The class table of a run."
-    path = Path(kinds_csv)
-    if not path.is_file(): raise FileNotFoundError(f"no class table {path}: run `weakse kinds` first")
-    return pd.read_csv(path, keep_default_na=False)
+    return load_table(kinds_csv, {"class": str, "kind": str, "seen": bool}, "run `weakse kinds` first", CorpusError)
 
 # %% ../nbs/14_scenes.ipynb #215385e6
 _beyond = 10**6   # pairs from this number on lend their speech to scenes
@@ -105,8 +107,10 @@ def _write_all(out, inputs, make, n_scenes, n_workers, progress):
     check_output(out, inputs, folder=True)
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
-        table = pd.DataFrame(pmap(partial(make, tmp), range(n_scenes), n_workers=n_workers, progress="scenes" if progress else None))
-        table.to_csv(tmp/"scenes.csv", index=False, lineterminator="\n")
+        for part in PARTS: (tmp/part).mkdir()
+        rows = pmap(partial(make, tmp), range(n_scenes), n_workers=n_workers, progress="scenes" if progress else None)
+        table = pd.DataFrame(rows, columns=["name", "transient", "transient_seen", "stationary", "stationary_seen", "voice", "text"])
+        write_table(tmp/"scenes.csv", table)
     return table
 
 # %% ../nbs/14_scenes.ipynb #3647f9f9
@@ -128,20 +132,22 @@ def test_scenes(
     run = Run(read_recipe(data), **{**about, "seconds": seconds})
     drawn = scene_classes(_read_kinds(kinds_csv), n_scenes, run.seed)
     def make(folder, i): return _make_scene(run, drawn, folder, i)
-    return _write_all(out, [data, corpus, kinds_csv], make, n_scenes, n_workers, progress)
+    return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
 
 def _check_numbers(n_scenes, seconds):
     "Raise CorpusError for what cannot be."
     if n_scenes < 4 or seconds < 1: raise CorpusError(f"n_scenes={n_scenes}, seconds={seconds}; expected at least 4 scenes (seen and unseen, crossed) of at least 1 s")
 
 # %% ../nbs/14_scenes.ipynb #3613c9f3
+_types = dict(name=str, transient=str, transient_seen=bool, stationary=str, stationary_seen=bool)
+
 def read_scenes(
     folder,         # what `test_scenes` or `real_scenes` wrote
 )->pd.DataFrame:    # name, transient, transient_seen, stationary, stationary_seen, voice, text
     "The table of some scenes. Raises CorpusError when there is none."
     path = Path(folder)/"scenes.csv"
     if not path.is_file(): raise CorpusError(f"{folder} holds no scenes: scenes.csv is missing; make them with `weakse scenes`")
-    return pd.read_csv(path, keep_default_na=False)
+    return load_table(path, _types, "make them with `weakse scenes`", CorpusError)
 
 def load_scene(
     folder,    # what `test_scenes` or `real_scenes` wrote
@@ -184,18 +190,18 @@ def real_scenes(
     n_workers:int=2,            # processes; the files do not depend on it
     progress:bool=True,         # show a bar
 )->pd.DataFrame:                # scenes.csv: name, transient, transient_seen, stationary, stationary_seen, voice (a file), text (empty)
-    "Stage `scenes`, kind `real`: of held-out clips with a single label. Raises CorpusError when there are too few."
+    "Stage `scenes`, kind `real`: of held-out clips with a single label; without any of speech there are no scenes, and that is said. Raises `CorpusError`."
     _check_numbers(n_scenes, seconds)
     corpus,kinds = read_corpus(corpus),_read_kinds(kinds_csv)
     clips,n = _held_out(corpus, seconds/2),round(seconds*corpus.sample_rate)
-    speech = kinds["class"][kinds.kind == "speech"].item()
-    if speech not in clips: raise CorpusError(f"no held-out clip has {speech!r} as its only label; scenes need some: give more clips the split `valid`")
-    drawn = scene_classes(kinds[kinds["class"].isin(list(clips))], n_scenes, seed)
-    rows = dict(speech=_drawn_clips(clips, [speech]*n_scenes, seed), **{k: _drawn_clips(clips, drawn[k], seed) for k in PARTS[1:]})
+    speech = [c for c in kinds["class"][kinds.kind == "speech"] if c in clips][:1]
+    if not speech: say(f"scenes: none can be made, no held-out clip of {seconds/2:g} s or more has speech as its only label; give more clips the split `valid`", err=True)
+    drawn = scene_classes(kinds[kinds["class"].isin(list(clips))], n_scenes if speech else 0, seed)
+    rows = dict(speech=_drawn_clips(clips, speech*len(drawn), seed), **{k: _drawn_clips(clips, drawn[k], seed) for k in PARTS[1:]})
     def make(folder, i):
         name,at = f"scene_{i:03d}",{k: v[i] for k,v in rows.items()}
         _write_scene(_level(**{k: _loudest(corpus.load(j), n) for k,j in at.items()}), name, folder, corpus.sample_rate)
         return dict(name=name, **drawn.iloc[i], voice=corpus.table.file[at["speech"]], text="")
-    return _write_all(out, [data, corpus, kinds_csv], make, n_scenes, n_workers, progress)
+    return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
 
 SCENES = dict(synth=test_scenes, real=real_scenes)   # kind -> stage function

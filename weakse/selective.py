@@ -18,16 +18,18 @@ from torch import Tensor
 
 from .anchors import NoAnchorsError, detect_anchors
 from .audio import save_audio
-from .files import atomic_path, check_output, read_json, write_json
+from .files import atomic_path, check_output, read_json, write_json, write_text
 from .inference import condition_of, extract_sequence
 from .joint import heard_as, pure_anchors
 from .kinds import read_kinds
+from .labels import write_table
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
 from .models.wiener import oracle
 from .scale import pmap
 from .scenes import load_scene, read_scenes, scene_parts
 from .systems import load_system
 from .tables import _cell, _difference_cell, _markdown_table
+from .terminal import say
 
 # %% ../nbs/54_selective.ipynb #d6a83b2c
 def sdr_sar(
@@ -143,6 +145,8 @@ def _seen(row, o, scene_seen):
     "Is the object's class seen? For speech: are both objects of the scene?"
     return bool(scene_seen if o["kind"]=="speech" else row[f"{o['kind']}_seen"])
 
+_VALUES = ["scene", "snr_db", "seen", "system", "condition", "object", "kind", "metric", "class", "value"]   # columns of values.csv
+
 def run_scene(
     folder,        # of the scenes
     row:dict,      # of scenes.csv
@@ -190,6 +194,7 @@ def summarise(
     seed:int=0,          # of the bootstrap
 )->list:                 # dicts of system, condition, snr_db, object, kind, seen, metric, value, low, high, n, failed
     "Means with 95 % intervals; `snr_db` is a level or \"mean\", `seen` True, False or \"all\". A group without any value has None."
+    if not len(values): return []
     return [_mean_row(dict(zip(KEYS, key)), g.value.to_numpy(float), seed) for key,g in _expanded(values).groupby(KEYS, sort=False)]
 
 def _mean_row(keys, x, seed):
@@ -368,7 +373,7 @@ def write_selective(
     differences = [r for a,b in COMPARED if a[0] in there and b[0] in there for r in difference_rows(values, a, b, seed)]
     t = dict(title=title, n_scenes=values.scene.nunique(), snrs=list(snrs), extra_snrs=list(extra_snrs), rows=rows, differences=differences, goals=goals(rows, differences))
     t = read_json(write_json(out_json, t))   # markdown is made from what is stored, so both agree to the last digit
-    with atomic_path(Path(out_json).with_suffix(".md")) as tmp: tmp.write_text(selective_markdown(t), encoding="utf-8")
+    write_text(Path(out_json).with_suffix(".md"), selective_markdown(t))
     return t
 
 def _systems(folders):
@@ -411,8 +416,10 @@ def run_experiments(
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         one = partial(_run_one, scenes, rows, snrs, tmp, n_samples)
-        values = pd.DataFrame([v for vs in pmap(one, list(enumerate(listed)), n_workers=n_workers, progress="scenes" if progress else None) for v in vs])
-        values.round(5).to_csv(tmp/"values.csv", index=False, lineterminator="\n")
+        if not listed: say(f"selective: {scenes} has no scene, so the tables have no rows; see what `weakse scenes` said", err=True)
+        found = pmap(one, list(enumerate(listed)), n_workers=n_workers, progress="scenes" if progress else None)
+        values = pd.DataFrame([v for vs in found for v in vs], columns=_VALUES)
+        write_table(tmp/"values.csv", values.round(5))
         told = [] if corpus is None else _told(systems, corpus, detector, kinds_csv, tmp/"held_out", seed, progress)
     return write_selective(values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed)
 
@@ -424,6 +431,7 @@ def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
 def _told(systems, corpus, detector, kinds_csv, folder, seed, progress):
     "`recognition` of the systems that listen, on anchors of held-out clips."
     listening = [systems[name] for name in ("joint", "ablation") if name in systems]
-    try: store = detect_anchors(corpus, detector, folder, split="valid", progress=progress)
+    seconds = (systems["joint"].config.get("training") or {}).get("anchor_seconds", 2.)   # an older system does not say: the usual ones
+    try: store = detect_anchors(corpus, detector, folder, split="valid", seconds=seconds, progress=progress)
     except NoAnchorsError as e: return [r for s in listening for r in _unrecognised(s, f"too few held-out anchors: {e}")]
     return [r for s in listening for r in recognition(s, store, read_kinds(kinds_csv), seed)]

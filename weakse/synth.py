@@ -16,8 +16,8 @@ from scipy.signal import oaconvolve
 from torch import Tensor
 from .audio import fit_length, mix_at_snr, save_audio
 from .corpus import CORPUS_FILES, Corpus, CorpusError
-from .files import atomic_path, check_files, own_folder, own_folders
-from .labels import Vocabulary, audioset_vocabulary
+from .files import check_files, own_folder, own_folders
+from .labels import Vocabulary, audioset_vocabulary, load_table, write_table
 from .scale import pmap
 from .sounds import GENERATORS, bumps_db, burst, coloured, filter_db, generate, generator, rumble, tilt_db
 from .voices import draw_voices, espeak_available, say, trim
@@ -46,7 +46,8 @@ def read_recipe(
     data = Path(data)
     absent = [n for n in ('classes.csv','recipe.yaml') if not (data/n).is_file()]
     if absent: raise CorpusError(f"{data} holds no recipe: {', '.join(absent)} missing; `sources/` of the repository has one, and a folder of recordings is read with `kind: folder`")
-    table,settings = pd.read_csv(data/'classes.csv'),yaml.safe_load((data/'recipe.yaml').read_text(encoding='utf-8'))
+    table = load_table(data/'classes.csv', dict(name=str, kind=str, paired=int), "restore it from the repository", CorpusError)
+    settings = yaml.safe_load((data/'recipe.yaml').read_text(encoding='utf-8'))
     wrong = sorted(set(table.kind)-set(KINDS))
     if wrong: raise CorpusError(f"classes.csv has kind {wrong[0]!r}; expected one of {', '.join(KINDS)}")
     vocabulary = audioset_vocabulary()
@@ -319,7 +320,7 @@ def _write_truth(truth, made, source):
     events = pd.DataFrame([e for rows,_ in made for e in rows], columns=['file','class','onset','offset','level_db'])
     speech = pd.DataFrame([s for _,said in made for s in said], columns=['file','voice','text'])
     for name,table in (('events',events),('speech',speech)):
-        with atomic_path(Path(truth)/f'{name}.csv') as tmp: table.to_csv(tmp, index=False, float_format='%.4f', lineterminator='\n')
+        write_table(Path(truth)/f'{name}.csv', table, float_format='%.4f')
     return events
 
 def _vocabulary(recipe):
@@ -354,7 +355,7 @@ def synth_corpus(
     audio = own_folders([Path(out)/'audio', *(Path(pairs)/p for p in ('clean','noisy'))], [data])[0]
     made = pmap(partial(_make_clip, run, audio), range(n_clips), n_workers=n_workers, progress='clips' if progress else None)
     rows = pmap(partial(_make_pair, run, tuple(snrs), pairs, 'test'), range(n_pairs), n_workers=n_workers, progress='pairs' if progress else None)
-    with atomic_path(Path(pairs)/'pairs.csv') as tmp: pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']).to_csv(tmp, index=False, lineterminator='\n')
+    write_table(Path(pairs)/'pairs.csv', pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']))
     events = _write_truth(truth, made, run.speech_source)
     table = pd.DataFrame(dict(file=[clip_name(i) for i in range(n_clips)], labels=[[e['class'] for e in ev] for ev,_ in made], split=_splits(n_clips, seed), seconds=seconds))
     about = {'synth': dict(sample_rate=sample_rate, seconds=seconds, speech_share=speech_share, voices=voices, seed=seed, speech_source=run.speech_source)}
@@ -384,5 +385,5 @@ def synth_train_pairs(
     own_folders([Path(out)/p for p in ('clean','noisy')], [data])
     rows = pmap(partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers, progress='training pairs' if progress else None)
     table = pd.DataFrame(rows)
-    with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    write_table(Path(out)/'pairs.csv', table)
     return table

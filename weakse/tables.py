@@ -11,7 +11,7 @@ __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibra
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
-from .files import atomic_path,check_output,read_json,write_json
+from .files import check_output,read_json,write_json,write_text
 from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']
@@ -54,13 +54,14 @@ def difference(
     scores_b, # another, of the same files
     seed=0,   # of the bootstrap
 )->dict:      # metric -> dict of mean, low, high (a minus b) and n, the number of files both have
-    "Paired difference of two systems with bootstrap 95 % intervals. Raises `ValueError` when they share no file."
+    "Paired difference of two systems with bootstrap 95 % intervals; a metric that no file has in both is left out. Raises `ValueError` when they share no file."
     out = {}
     for k in metric_names:
         a,b = _by_file(scores_a, k),_by_file(scores_b, k)
         d = [a[f]-b[f] for f in sorted(a.keys()&b.keys())]
         if d: out[k] = dict(zip(('mean','low','high'), (float(np.mean(d)),*bootstrap_interval(d, seed))), n=len(d))
-    if not out: raise ValueError("the two score files share no scored file; score both systems on the same folder")
+    named = [{r['file'] for r in s['files']} for s in (scores_a, scores_b)]
+    if all(named) and not named[0] & named[1]: raise ValueError("the two score files share no scored file; score both systems on the same folder")
     return out
 
 # %% ../nbs/51_tables.ipynb #95a7330f
@@ -304,7 +305,7 @@ def write_table1(
     table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, paired=paired, weak=weak,
                         note=note, manifest=manifest)
     table = read_json(write_json(out_json, table))   # markdown is made from what is stored, so both agree to the last digit
-    with atomic_path(out_md) as tmp: tmp.write_text(to_markdown(table), encoding='utf-8')
+    write_text(out_md, to_markdown(table))
     return table
 
 # %% ../nbs/51_tables.ipynb #4b3947e2
@@ -320,6 +321,5 @@ def write_readme(
     n = len(_between.findall(text))
     if n!=1: raise ValueError(f"{path} has {n} places for the table, 1 is expected; add the lines `<!-- table1 -->` and `<!-- /table1 -->` once, in this order")
     new = _between.sub(lambda m: f"{m[1]}\n{table_md.strip()}\n{m[3]}", text)
-    if new!=text:
-        with atomic_path(path) as tmp: tmp.write_text(new, encoding='utf-8')
+    if new!=text: write_text(path, new)
     return new!=text

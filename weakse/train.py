@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from .files import atomic_path, check_files, is_own, marker, own_folder, read_json
 from .losses import make_loss
 from .params import check_limits
+from .saved import check_room
 from .tasks import WeakTask
 
 # %% ../nbs/42_train.ipynb #fd630f08
@@ -154,11 +155,12 @@ def _make_mixtures(store, folder, condition, purest, options):
     pairs, sets = (np.load(Path(folder)/f'{n}.npy') for n in ('pairs','sets'))
     if len(sets) != len(store): raise ValueError(f"{folder} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` again")
     bank = condition_bank(store.tags, store.classes)
-    return Mixtures(store, pairs, bank, sets, condition=condition, **options), condition_bank(store.tags, store.classes, store.vocabulary.names, purest)
+    return Mixtures(store, pairs, bank, sets, **{**options, 'condition': condition}), condition_bank(store.tags, store.classes, store.vocabulary.names, purest)
 
 def _make_model(n_cond, seed, **options):
     "A U-Net whose random start is a function of `seed` alone."
     from weakse.models.unet import ConditionalUNet
+    check_room(lambda: ConditionalUNet(n_cond, **options))
     with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(seed)
         return ConditionalUNet(n_cond, **options)

@@ -14,7 +14,8 @@ from .adapters import AUDIO_TYPES, raise_all
 from .audio import AudioError, audio_info, energy, load_audio, noted, save_audio
 from .corpus import CorpusError
 from .fetch import fetch, hash_of
-from .files import atomic_path, read_json, write_json
+from .files import read_json, write_json
+from .labels import write_table
 from .scale import pmap
 
 # %% ../nbs/13_voicebank.ipynb #2897dba1
@@ -203,7 +204,7 @@ def fetch_voicebank(
     jobs = [(name,[(halves['clean'],c),(halves['noisy'],n)],work,sample_rate) for name,c,n in pairs]
     rows = pmap(_convert, jobs, n_workers=n_workers, progress=f'VoiceBank-DEMAND {part}' if progress else None)
     raise_all([r['problem'] for r in rows if 'problem' in r], f"VoiceBank-DEMAND, part {part!r}")
-    with atomic_path(work/'pairs.csv') as tmp: pd.DataFrame(rows).to_csv(tmp, index=False, lineterminator='\n')
+    write_table(work/'pairs.csv', pd.DataFrame(rows))
     write_json(work/'voicebank.json', dict(about, n_files=len(rows)))
     if out.exists(): out.rmdir()   # empty, see `_is_whole`
     os.replace(work, out)

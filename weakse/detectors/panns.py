@@ -159,7 +159,7 @@ def _checksums(source): return {name: source["files"][name]["checksum"] for name
 def _same_weights(folder, source):
     "Raise `ValueError` when a prepared folder belongs to other weights."
     was, now = read_config(folder/"config.json", SavedPANNs, remedy="run `weakse tagger` again")["weights"], _checksums(source)
-    if was != now: raise ValueError(f"{folder} was prepared with the weights {was}, but the cache folder has {now} ({source['title']}); run `weakse tagger` again, or fetch the others")
+    if was != now: raise ValueError(f"{folder} was prepared with the weights {str(was)[:300]}, but the cache folder has {now} ({source['title']}); run `weakse tagger` again, or fetch the others")
 
 # %% ../../nbs/20b_detectors.panns.ipynb #4df78c25
 def _noises(n, generator):

@@ -22,7 +22,7 @@ from . import clip_tags, equal_pr_thresholds
 from ..labels import Vocabulary
 from ..files import atomic_path, check_output, write_json
 from ..params import check_limits
-from ..saved import build_saved, check_settings, check_shapes, newest_format, read_config, read_names
+from ..saved import build_saved, check_room, check_settings, check_shapes, newest_format, read_config, read_names
 
 # %% ../../nbs/20a_detectors.small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):
@@ -261,9 +261,11 @@ def train_tagger(
     check_output(out, [corpus_folder], folder=True)
     train = np.flatnonzero((corpus.table.split == "train").to_numpy())
     if not len(train): raise ValueError(f"{corpus_folder} has no clip in the split 'train'; its splits are {sorted(set(corpus.table.split))}")
+    def make(): return SmallDetector(corpus.vocabulary, corpus.sample_rate, width=width)
+    check_room(make)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(seed)
-        model = SmallDetector(corpus.vocabulary, corpus.sample_rate, width=width)
+        model = make()
     mels, targets = corpus_mels(corpus.subset("train"), model, progress), np.asarray(corpus.targets(), np.float32)
     n_frames = round(seconds*corpus.sample_rate/model.config["hop_length"])
     losses = fit_small(model, mels, targets[train], steps, batch_size, lr, n_frames, seed, progress, mix=mix)
