@@ -16,7 +16,7 @@ from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import detect_anchors, read_anchors
 from .audio import plain_text
-from .files import atomic_path, check_output, own_folder, read_json, remove_own, write_json
+from .files import atomic_path, check_table, own_folder, read_json, remove_own, write_json
 from .inference import enhance_pairs
 from .metrics import score_folders
 from .mining import mine
@@ -129,7 +129,7 @@ def _cell(paths, name, settings, seed, work, fingerprint, progress):
     key = hashlib.sha256(json.dumps([name, settings, seed, fingerprint], sort_keys=True).encode()).hexdigest()[:16]
     if kept.is_file() and (old := read_json(kept)).get('key')==key: return old
     out = dict(variant=name, settings=settings, seed=seed, key=key) | _make_cell(paths, settings, seed, folder, asked.get(name, ('mean',)), progress)
-    write_json(kept, out)
+    write_json(kept, out, overwrite=True)
     remove_own(folder)
     return read_json(kept)                                         # rounded as it will be read the next time
 
@@ -275,12 +275,13 @@ def ablate(
     n_pairs:int=40,                # test pairs to score, spread over all
     title:str="Ablation (synthetic corpus)", # heading; names the corpus
     work:str|Path='artifacts/ablate', # folder of the kept cells
+    overwrite:bool=False,          # may the result be replaced?
     seed:int=0,                    # added to `seeds`
     progress:bool=True,            # show bars
 )->dict:                           # title, about, noisy, cells, answers
     "Stage `ablate`: train every variant with every seed, compare each with the base. Cells already made with these settings are kept."
     names, work, inputs = _check(variants, seeds), Path(work), [corpus, detector, anchors, truth, pairs]
-    for file in (Path(out_json), Path(out_json).with_suffix('.md')): check_output(file, inputs, folder=False)
+    check_table(out_json, inputs, overwrite=overwrite)
     own_folder(work)
     files = _test_files(pairs, n_pairs)
     paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=_copy_pairs(pairs, files, work/'pairs'))
@@ -291,8 +292,8 @@ def ablate(
         bar.set_postfix(variant=n, seed=s)
         cells[n].append(_cell(paths, n, _merged(base, changes[n]), s + seed, work, fingerprint, progress))
     about = dict(steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=cells['base'][0]['trained']['parameters'])
-    result = read_json(write_json(out_json, gather(cells, noisy, title, about)))
-    with atomic_path(Path(out_json).with_suffix('.md')) as tmp: tmp.write_text(to_markdown(result), encoding='utf-8')
+    result = read_json(write_json(out_json, gather(cells, noisy, title, about), overwrite=overwrite))
+    with atomic_path(Path(out_json).with_suffix('.md'), overwrite=overwrite) as tmp: tmp.write_text(to_markdown(result), encoding='utf-8')
     return result
 
 # %% ../nbs/53_ablate.ipynb #2126098f

@@ -185,7 +185,7 @@ def copy_pairs(
 def _write_pairs(pairs, table):
     "pairs.csv, also where there are none."
     for p in ('clean','noisy'): (Path(pairs)/p).mkdir(parents=True, exist_ok=True)
-    with atomic_path(Path(pairs)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    with atomic_path(Path(pairs)/'pairs.csv', overwrite=True) as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
 
 # %% ../nbs/12_adapters.ipynb #84353d6f
 def _vocabulary(name, labels, known):
@@ -204,7 +204,7 @@ def _relative(data, out):
 def _truthless(truth):
     "An empty events.csv: real recordings have no true onsets."
     own_folder(check_files(truth, ['events.csv']))
-    with atomic_path(Path(truth)/'events.csv') as tmp: tmp.write_text('file,class,onset,offset,level_db\n')
+    with atomic_path(Path(truth)/'events.csv', overwrite=True) as tmp: tmp.write_text('file,class,onset,offset,level_db\n')
 
 def draw_splits(
     n:int,             # clips

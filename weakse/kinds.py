@@ -16,7 +16,7 @@ from torch import Tensor
 from .audio import plain_text
 from .anchors import AnchorStore, read_anchors
 from .conditions import purity
-from .files import atomic_path
+from .files import atomic_path, check_output
 
 # %% ../nbs/26_kinds.ipynb #bc3586ec
 def frame_energies(
@@ -101,12 +101,14 @@ def measure_kinds(
     purest:float=1/3,           # share of a class's anchors that count, the purest first
     min_anchors:int=10,         # a class with fewer is unused
     speech:str="Speech",        # the class that is a kind of its own
+    overwrite:bool=False,       # may a file that is there be replaced?
     seed:int=0,                 # of the unseen classes
 )->pd.DataFrame:                # what was written: class, n, gini, kind, seen
     "Stage `kinds`: write the class table. Raises ValueError like `class_kinds`."
+    check_output(out_csv, [anchors], folder=False, overwrite=overwrite)
     table = class_kinds(read_anchors(anchors), transient=transient, stationary=stationary, unseen_share=unseen_share, frame_seconds=frame_seconds,
                         purest=purest, min_anchors=min_anchors, speech=speech, seed=seed)
-    with atomic_path(out_csv, [anchors]) as tmp: table.to_csv(tmp, index=False, lineterminator="\n")
+    with atomic_path(out_csv, [anchors], overwrite=overwrite) as tmp: table.to_csv(tmp, index=False, lineterminator="\n")
     return table
 
 def read_kinds(

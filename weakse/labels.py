@@ -176,10 +176,12 @@ class Vocabulary:
 
     def save(self,
         path,    # csv file to write: index,id,name,threshold
+        *,
+        overwrite:bool=False, # may a file that is there be replaced?
     )->Path:     # the file
-        "Write the vocabulary as a csv; thresholds keep six decimals."
+        "Write the vocabulary as a csv; thresholds keep six decimals. Raises `ForeignPathError` for a file that is there."
         marks = ['']*len(self) if self.thresholds is None else [f'{t:.6f}' for t in self.thresholds]
-        with atomic_path(path) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
+        with atomic_path(path, overwrite=overwrite) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerows([['index','id','name','threshold'], *zip(range(len(self)), self.ids, self.names, marks)])
         return Path(path)
 

@@ -76,7 +76,7 @@ def copy_train_pairs(
         rows.append(dict(file=f'{Path(name).stem}.wav', snr_db=round(10*float((clean.square().mean()/(noisy - clean).square().mean().clamp_min(1e-12)).log10()), 2)))
     _refuse(folder, problems, rows)
     table = pd.DataFrame(rows)
-    with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    with atomic_path(Path(out)/'pairs.csv', overwrite=True) as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
     return table
 
 # %% ../nbs/44_paired.ipynb #b9887fa6

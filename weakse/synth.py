@@ -319,7 +319,7 @@ def _write_truth(truth, made, source):
     events = pd.DataFrame([e for rows,_ in made for e in rows], columns=['file','class','onset','offset','level_db'])
     speech = pd.DataFrame([s for _,said in made for s in said], columns=['file','voice','text'])
     for name,table in (('events',events),('speech',speech)):
-        with atomic_path(Path(truth)/f'{name}.csv') as tmp: table.to_csv(tmp, index=False, float_format='%.4f', lineterminator='\n')
+        with atomic_path(Path(truth)/f'{name}.csv', overwrite=True) as tmp: table.to_csv(tmp, index=False, float_format='%.4f', lineterminator='\n')
     return events
 
 def _vocabulary(recipe):
@@ -354,7 +354,7 @@ def synth_corpus(
     audio = own_folders([Path(out)/'audio', *(Path(pairs)/p for p in ('clean','noisy'))], [data])[0]
     made = pmap(partial(_make_clip, run, audio), range(n_clips), n_workers=n_workers, progress='clips' if progress else None)
     rows = pmap(partial(_make_pair, run, tuple(snrs), pairs, 'test'), range(n_pairs), n_workers=n_workers, progress='pairs' if progress else None)
-    with atomic_path(Path(pairs)/'pairs.csv') as tmp: pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']).to_csv(tmp, index=False, lineterminator='\n')
+    with atomic_path(Path(pairs)/'pairs.csv', overwrite=True) as tmp: pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']).to_csv(tmp, index=False, lineterminator='\n')
     events = _write_truth(truth, made, run.speech_source)
     table = pd.DataFrame(dict(file=[clip_name(i) for i in range(n_clips)], labels=[[e['class'] for e in ev] for ev,_ in made], split=_splits(n_clips, seed), seconds=seconds))
     about = {'synth': dict(sample_rate=sample_rate, seconds=seconds, speech_share=speech_share, voices=voices, seed=seed, speech_source=run.speech_source)}
@@ -384,5 +384,5 @@ def synth_train_pairs(
     own_folders([Path(out)/p for p in ('clean','noisy')], [data])
     rows = pmap(partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers, progress='training pairs' if progress else None)
     table = pd.DataFrame(rows)
-    with atomic_path(Path(out)/'pairs.csv') as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
+    with atomic_path(Path(out)/'pairs.csv', overwrite=True) as tmp: table.to_csv(tmp, index=False, lineterminator='\n')
     return table
