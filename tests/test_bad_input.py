@@ -230,7 +230,7 @@ def test_real_size_limit(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
-        with pytest.raises(OSError, match='the disk is full'): save_audio(tmp_path/'a.wav', torch.zeros(50_000), RATE)
+        with pytest.raises(OSError, match='the disk is full'): save_audio(tmp_path/'a.wav', torch.zeros(50_000), RATE, overwrite=True)
     finally: resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [p.name for p in tmp_path.iterdir()]==['a.wav'] and len(load_audio(tmp_path/'a.wav')[0])==10
 

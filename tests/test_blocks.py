@@ -86,7 +86,7 @@ system = load_system(sys.argv[1])
 if len(sys.argv) > 4:
     import weakse.inference as i
     write = i.write_json
-    def slowly(*a): write(*a); time.sleep(.2)
+    def slowly(*a, **how): write(*a, **how); time.sleep(.2)
     i.write_json = slowly
 enhance_file(sys.argv[2], sys.argv[3], system, block=.5)
 '''
@@ -113,8 +113,8 @@ def stopped(tmp_path, system, **options):
     "Leave a part behind after two blocks."
     import weakse.inference as module
     write,count = module.write_json,[]
-    def stop(*a):
-        write(*a); count.append(1)
+    def stop(*a, **how):
+        write(*a, **how); count.append(1)
         if len(count)==2: raise KeyboardInterrupt
     module.write_json = stop
     try:
@@ -128,7 +128,7 @@ def test_a_part_of_another_run_is_not_used(tmp_path, systems, what):
     save_audio(tmp_path/'in.wav', wav, 8000)
     part,side = stopped(tmp_path, systems[system], **how)
     if what=='setting': how['target'] = 'Dog'
-    if what=='input': save_audio(tmp_path/'in.wav', wav.flip(-1), 8000)
+    if what=='input': save_audio(tmp_path/'in.wav', wav.flip(-1), 8000, overwrite=True)
     if what=='system': system = 'compressed'
     if what=='short': part.write_bytes(part.read_bytes()[:100])
     if what=='garbage': side.write_text('{')

@@ -47,7 +47,7 @@ def test_blocks_do_not_change_what_a_local_system_says():
 def test_one_sample_of_every_kind(tmp_path, untrained):
     for channels in (1, 2):
         sf.write(tmp_path/'one.wav', np.full((1, channels), 0.5, np.float32), 48000, subtype='FLOAT')
-        enhance_file(tmp_path/'one.wav', tmp_path/'out.wav', untrained)
+        enhance_file(tmp_path/'one.wav', tmp_path/'out.wav', untrained, overwrite=True)
         assert audio_info(tmp_path/'out.wav') == audio_info(tmp_path/'one.wav')
 
 def _bad_files(folder):
@@ -111,7 +111,7 @@ print(enhance_files({str(source)!r}, {str(tmp_path/'out')!r}, 'noisy', progress=
 
 def test_results_of_an_earlier_run_are_not_inputs(tmp_path):
     save_audio(tmp_path/'a.wav', torch.randn(100)/9, 16000)
-    for _ in range(2): assert len(enhance_files(tmp_path, tmp_path/'enhanced', passing, progress=False)) == 1
+    for _ in range(2): assert len(enhance_files(tmp_path, tmp_path/'enhanced', passing, overwrite=True, progress=False)) == 1
 
 @pytest.mark.skipif(sys.platform != 'linux', reason="reads the peak memory as Linux reports it")
 def test_memory_does_not_grow_with_length(tmp_path):
@@ -127,7 +127,7 @@ peaks = []
 for minutes in (2, 30):
     with sf.SoundFile('long.wav', 'w', 32000, 2, 'PCM_16') as f:
         for _ in range(minutes): f.write(noise)
-    enhance_file('long.wav', 'out.wav', local)
+    enhance_file('long.wav', 'out.wav', local, overwrite=True)
     peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)
 print(peaks[1]-peaks[0])"""
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -179,7 +179,7 @@ def test_table1_files_are_byte_identical_and_complete(folders, tmp_path):
     out, md = tmp_path/'t.json', tmp_path/'t.md'
     table = write_table1(files, out, md, 'Table 1 (test)')
     first = out.read_bytes(), md.read_bytes()
-    write_table1(files, out, md, 'Table 1 (test)')
+    write_table1(files, out, md, 'Table 1 (test)', overwrite=True)
     assert (out.read_bytes(), md.read_bytes()) == first
     assert [(r['system'], r['needs_clean']) for r in table['rows']] == [('noisy', False), ('oracle', True)]
     assert (table['rows'][0]['pesq']['n'], table['rows'][0]['pesq']['failed'], table['rows'][0]['failed']) == (2, 6, 6)

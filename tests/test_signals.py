@@ -82,7 +82,7 @@ def test_mirrored_stereo_is_heard(tmp_path):
         stereo = torch.stack([scene, -share*scene])
         with pytest.warns(AudioWarning, match='turned over'): found = detect(stereo, rate, ear)
         assert list(found['class'])==list(usual['class'])
-        path = save_audio(tmp_path/'a.wav', stereo, rate)
+        path = save_audio(tmp_path/'a.wav', stereo, rate, overwrite=True)
         with noted() as notes: assert list(detect_file(path, ear)['class'])==list(usual['class'])
         assert len(notes)==1
     plain = torch.stack([scene, .3*scene.flip(0)])

@@ -35,7 +35,7 @@ def test_alac_holds_the_nearest_step(tmp_path, subtype):
 
 def test_the_error_of_rounding_has_no_mean_and_dither_frees_it_from_the_signal(tmp_path):
     wav = torch.full((50000,), .3/32768)
-    plain,dithered = (sf.read(save_audio(tmp_path/'a.wav', wav, RATE, dither=d))[0]*32768 for d in (False, True))
+    plain,dithered = (sf.read(save_audio(tmp_path/'a.wav', wav, RATE, dither=d, overwrite=True))[0]*32768 for d in (False, True))
     assert not plain.any() and abs(dithered.mean()-.3) < .02
     again = sf.read(save_audio(tmp_path/'b.wav', wav, RATE, dither=True))[0]*32768
     np.testing.assert_array_equal(dithered, again)
@@ -139,7 +139,7 @@ def test_opus_is_opus_or_says_its_rates(tmp_path):
     enhance_file(tmp_path/'a.wav', tmp_path/'o.opus', 'noisy')
     assert audio_info(tmp_path/'o.opus').subtype == 'OPUS'
     sf.write(tmp_path/'b.wav', tone(), 44100)
-    with pytest.raises(AudioError, match='Opus holds 8000'): enhance_file(tmp_path/'b.wav', tmp_path/'o.opus', 'noisy')
+    with pytest.raises(AudioError, match='Opus holds 8000'): enhance_file(tmp_path/'b.wav', tmp_path/'p.opus', 'noisy')
 
 @pytest.mark.parametrize('subtype,same', [('ALAC_20','PCM_24'), ('ALAC_24','PCM_24'), ('ALAC_32','PCM_32')])
 def test_what_the_library_writes_wrong_is_not_written(tmp_path, subtype, same):
@@ -154,7 +154,7 @@ def test_dithered_halves_add_up(tmp_path, level):
     wav = level*torch.from_numpy(tone()+.05*np.random.default_rng(0).standard_normal(RATE).astype('f4'))/.3
     save_audio(tmp_path/'a.wav', wav.clamp(-1, 1), RATE)
     def run(**how):
-        row = extract_file(tmp_path/'a.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep='Speech', system=_demo_system(), detector=None, **how)
+        row = extract_file(tmp_path/'a.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep='Speech', system=_demo_system(), detector=None, overwrite=True, **how)
         return row['gain_db'],*(sf.read(tmp_path/f'{n}.wav', dtype='int16')[0].astype(int) for n in 'kr')
     (gain,kept,removed),(_,plain,_) = run(dither=True),run()
     whole = np.rint(sf.read(tmp_path/'a.wav', dtype='int16')[0].astype(float)*10**(gain/20))

@@ -1,10 +1,14 @@
 """Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing where it is aimed at what is not weakse's."""
-import hashlib, json, os, shutil, sys, tempfile, time
+import csv, hashlib, io, json, os, shutil, sys, tempfile, threading, time, urllib.parse, zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-import matplotlib, numpy as np, pandas as pd, pytest
+import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.doors
+import weakse.audioset, weakse.doors, weakse.fetch, weakse.voicebank
+from weakse.audio import save_audio
 from weakse.cli import app
+from weakse.detectors import efficientat
+from weakse.labels import audioset_vocabulary
 
 PARAMS = """
 seed: 0
@@ -51,7 +55,16 @@ CASES = dict(
     train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
     listen="listen r/selective.json selective scenes @folder:listen")
-NOT_HERE = dict(app="serves until it is stopped", repro="runs the other verbs through DVC", report="edits between the marks of its own two files: below", fetch="below")
+# verb -> its words, and what it writes beside its words' outputs: `@edit` is somebody's own file, of which a part is ours
+CASES |= dict(
+    report="report --readme @edit:README.md @edit:nbs/index.ipynb",
+    repro="repro hello --params trial.yaml @run:runs/trial",
+    app="app --no-browser",
+    efficientat="fetch efficientat @cache:cache/weakse",
+    panns="fetch panns @cache:cache/weakse",
+    voicebank="fetch voicebank @folder:voicebank @cache:cache/weakse @folder:voicebank.part",
+    audioset="fetch audioset @into:audioset --limit 1")
+SAID = 'edit','run','cache'   # kinds of output that are no word of the verb
 
 def tree(folder):
     "Relative path -> hash of every file below a folder."
@@ -84,20 +97,80 @@ def outputs(case):
 
 def words(case, **instead):
     "The words of a case; `instead`: other paths for some outputs."
-    return [(instead.get(w.split(':')[1], w.split(':')[1]) if w.startswith('@') else w) for w in CASES[case].split()]
+    given = [w for w in CASES[case].split() if not w.startswith(tuple(f'@{kind}:' for kind in SAID)) and not w.endswith('.part')]
+    return [(instead.get(w.split(':')[1], w.split(':')[1]) if w.startswith('@') else w) for w in given]
 
 def files_of(kind, path):
     return [path, str(Path(path).with_suffix('.md'))] if kind=='table' else [path]
 
+def published():
+    "What a site would answer: address without `https://` -> bytes."
+    rng,weights = np.random.default_rng(0),{name: name.encode() for name in ('Cnn14_mAP=0.431.pth', 'Cnn14_DecisionLevelMax_mAP=0.385.pth')}
+    record = dict(title='PANNs', files=[dict(key=n, size=len(b), checksum=f"md5:{hashlib.md5(b).hexdigest()}") for n,b in weights.items()])
+    answers = {'github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt': b'weights', 'zenodo.org/api/records/3987831': json.dumps(record).encode()}
+    answers |= {f'zenodo.org/records/3987831/files/{n}': b for n,b in weights.items()}
+    for half in ('clean','noisy'):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, 'w') as z:
+            for name in ('p232_001', 'p257_001'):
+                sf.write(wav := io.BytesIO(), .1*rng.standard_normal(24000), 48000, format='WAV')
+                z.writestr(f'{half}_testset_wav/{name}.wav', wav.getvalue())
+        answers[f'datashare.ed.ac.uk/bitstream/handle/10283/2791/{half}_testset_wav.zip'] = packed.getvalue()
+    known,table = audioset_vocabulary(),io.StringIO()
+    csv.writer(table).writerows([['index','mid','display_name'], *zip(range(len(known)), known.ids, known.names)])
+    nodes = [dict(id=i, name=n, child_ids=[], restrictions=[]) for i,n in zip(known.ids, known.names)]
+    lists = {'balanced_train_segments.csv': '# YTID, start_seconds, end_seconds, positive_labels\nabc-0000000, 0.000, 1.000, "/m/09x0r"\n',
+             'class_labels_indices.csv': table.getvalue(), 'ontology.json': json.dumps(nodes)}
+    return answers | {weakse.audioset.LISTS[n].removeprefix('https://'): t.encode() for n,t in lists.items()}
+
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
+def site():
+    "A server of this machine that is asked in place of all others, and where what it has is what was published."
+    answers = published()
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = answers.get(urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).removeprefix('/'))
+            self.send_response(404 if found is None else 200)
+            self.send_header('Content-Length', str(len(found or b'')))
+            self.end_headers()
+            self.wfile.write(found or b'')
+        def log_message(self, *_): pass
+    web,ask = ThreadingHTTPServer(('127.0.0.1', 0), Answer),weakse.fetch._request
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    archives = {u.rpartition('/')[2]: f'md5:{hashlib.md5(b).hexdigest()}' for u,b in answers.items() if u.endswith('.zip')}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('no_proxy', '127.0.0.1')
+        patch.setattr(weakse.fetch, '_request', lambda url, have: ask(url.replace('https://', f'http://127.0.0.1:{web.server_port}/'), have))
+        patch.setattr(efficientat, 'SHA256', hashlib.sha256(b'weights').hexdigest())
+        patch.setattr(weakse.voicebank, '_published', archives)
+        patch.setitem(weakse.voicebank.parts, 'test', ('testset_wav', 2))
+        patch.setattr(weakse.audioset, 'youtube_audio', lambda id, folder: save_audio(Path(folder)/f'{id}.wav', np.ones(16000, np.float32)/2, 8000))
+        yield
+    web.shutdown(); web.server_close()
+
+HELLO = "stages:\n  hello:\n    cmd: echo hello > hello.txt\n    outs: [hello.txt]\n"
+MARKED = "# mine\n<!-- table1 -->\n<!-- /table1 -->\nmine too\n"
+
+def checkout(home):
+    "What `report` and `repro` find in a checkout."
+    files = {'dvc.yaml': HELLO, 'trial.yaml': f'data: data\n{PARAMS}', 'README.md': MARKED, 'results/table1.md': (home/'r'/'table1.md').read_text(), 'results/table1.json': (home/'r'/'table1.json').read_text(),
+             'nbs/index.ipynb': json.dumps(dict(cells=[dict(cell_type='markdown', id='a', metadata={}, source=[MARKED])], metadata={}, nbformat=4, nbformat_minor=5))}
+    for name,text in files.items():
+        (home/name).parent.mkdir(exist_ok=True)
+        (home/name).write_text(text)
+    (home/'weakse').mkdir()
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory, site):
     "All cases, one after another, in one folder: `(home, say)`, and what each touched, changed and said in `home.seen`."
     home = tmp_path_factory.mktemp('home')
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         matplotlib.get_configdir()                                # makes its folder once a process
         (home/'tmp').mkdir(); patch.setenv('TMPDIR', str(home/'tmp')); patch.setattr(tempfile, 'tempdir', None)
-        patch.setenv('XDG_CACHE_HOME', str(home/'tmp'))
+        patch.setenv('XDG_CACHE_HOME', str(home/'tmp')); patch.setenv('WEAKSE_HOME', str(home/'cache'/'weakse'))
+        voila = pytest.importorskip('voila.app')
+        patch.setattr(voila.Voila, 'launch_instance', classmethod(lambda cls, argv, **_: Path(argv[0]).read_text()))
         shutil.copytree(Path(__file__).parents[1]/'sources', 'data')
         Path('params.yaml').write_text(PARAMS)
         for name in ('theirs.wav', 'notes.md', 'r2/keep.json'): Path(name).parent.mkdir(exist_ok=True); Path(name).write_text(name)
@@ -119,6 +192,7 @@ def run(tmp_path_factory):
 
 def prepare(case, home):
     "What somebody brings along."
+    if case=='report': checkout(home)
     if case=='enhance': shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
     if case=='mine':                                             # a detector of two steps knows nothing: tags as a good one gives them
         known = list(pd.read_csv(home/'anchors'/'vocabulary.csv').name)
@@ -128,6 +202,7 @@ def prepare(case, home):
 def belongs(path, case, home):
     "Is it an output of the case, in one, a temporary name beside one, or a temporary file of the system?"
     if Path(path).is_relative_to(home/'tmp') or path in (str(home), '/dev/null') or '__pycache__' in path: return True
+    if case=='repro' and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
     for kind,out in outputs(case):
         for f in files_of(kind, out):
             f = home/f
@@ -137,15 +212,19 @@ def belongs(path, case, home):
     return case=='ablate' and Path(path).is_relative_to(home/'artifacts')
 
 def test_no_verb_is_left_out():
-    verbs = {c.name or c.callback.__name__ for c in app.registered_commands} | {g.name for g in app.registered_groups}
-    assert verbs=={w.split()[0] for w in CASES.values()} | set(NOT_HERE)
+    def names(of): return {c.name or c.callback.__name__ for c in of.registered_commands}
+    grouped = {f'{g.name} {n}' for g in app.registered_groups for n in names(g.typer_instance)}
+    groups = {g.name for g in app.registered_groups}
+    called = [w.split() for w in CASES.values()]
+    assert names(app) | grouped=={' '.join(w[:2]) if w[0] in groups else w[0] for w in called}
 
 @pytest.mark.parametrize('case', CASES)
 def test_a_verb_touches_its_outputs_alone(run, case):
     home,_,seen = run
     s = seen[case]
     assert s['code']==0 or 'error' not in s['said'], s['said']
-    assert s['new'] and not s['lost']
+    edited = {p for kind,p in outputs(case) if kind=='edit'}
+    assert (s['new'] or edited or case=='app') and s['lost']==edited
     assert not [p for p in s['touched'] if not belongs(p, case, home)]
     assert not [p for p in s['new'] if not belongs(str(home/p), case, home)]
     assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
@@ -159,7 +238,7 @@ def refused(say, home, args, path):
     assert tree(home)==before
     assert code==1 and said.startswith('error: ') and str(path) in said and any(w in said for w in WAY_OUT), said
 
-AIMED = [(case, kind, out) for case in CASES for kind,out in outputs(case)]
+AIMED = [(case, kind, out) for case in CASES for kind,out in outputs(case) if kind not in SAID and not out.endswith('.part')]
 
 @pytest.mark.parametrize('case,kind,out', AIMED, ids=lambda v: str(v))
 def test_a_verb_refuses_what_is_not_its_own(run, case, kind, out):
@@ -181,3 +260,45 @@ def test_a_verb_keeps_its_inputs(run, case, kind, out):
     there = [w for w in words(case) if w not in {o for _,o in outputs(case)} and Path(w).exists() and Path(w).is_dir()==(kind=='folder')]
     for path in there: refused(say, home, words(case, **others, **{out: path}), path)
     shutil.rmtree(home/'new', ignore_errors=True)
+
+def test_an_edit_leaves_what_stands_outside_the_marks(run):
+    home,_,_ = run
+    table = (home/'results'/'table1.md').read_text().strip()
+    for text in ((home/'README.md').read_text(), ''.join(json.loads((home/'nbs'/'index.ipynb').read_text())['cells'][0]['source'])):
+        assert text.split('<!-- table1 -->')[0]=='# mine\n' and text.endswith('<!-- /table1 -->\nmine too\n') and table in text
+
+def test_a_run_goes_on_in_its_own_folder_alone(run):
+    home,say,_ = run
+    (home/'runs'/'trial'/'.weakse').unlink()                        # as an older version left it
+    assert say('repro', 'hello', '--params', 'trial.yaml')[0]==0
+    (home/'runs'/'thesis').mkdir(); (home/'runs'/'thesis'/'thesis.tex').write_text('mine')
+    shutil.copy(home/'trial.yaml', home/'thesis.yaml')
+    refused(say, home, ['repro', 'hello', '--params', 'thesis.yaml'], Path('runs')/'thesis')
+    (home/'runs'/'file').write_text('mine')
+    shutil.copy(home/'trial.yaml', home/'file.yaml')
+    refused(say, home, ['repro', 'hello', '--params', 'file.yaml'], Path('runs')/'file')
+
+def test_a_run_is_never_replaced_as_a_whole(run):
+    home,say,_ = run
+    shutil.rmtree(home/'runs'/'fresh', ignore_errors=True)
+    shutil.copy(home/'trial.yaml', home/'fresh.yaml')
+    assert say('repro', 'hello', '--params', 'fresh.yaml')[0]==0
+    refused(say, home, words('scenes', scenes='runs/fresh'), 'runs/fresh')
+
+@pytest.mark.parametrize('name,path', [('efficientat', 'mn04_as_mAP_432.pt'), ('panns', 'Cnn14_mAP=0.431.pth')])
+def test_a_download_replaces_nothing_in_a_folder_that_is_not_ours(run, monkeypatch, name, path):
+    home,say,_ = run
+    theirs = home/'theirs_cache'/name/'weakse'
+    theirs.mkdir(parents=True); (theirs/path).write_text('mine')
+    monkeypatch.setenv('WEAKSE_HOME', str(theirs))
+    code,said = say('fetch', name)
+    assert code==1 and f'error: {theirs/path} exists already' in said and 'move it away' in said and (theirs/path).read_text()=='mine'
+
+def test_a_part_that_is_not_ours_stays(run):
+    home,say,_ = run
+    (home/'vb.part').mkdir(); (home/'vb.part'/'thesis.tex').write_text('mine')
+    refused(say, home, ['fetch', 'voicebank', 'vb'], 'vb.part')
+    (home/'as'/'audio'/'.part').mkdir(parents=True); (home/'as'/'audio'/'.part'/'thesis.tex').write_text('mine')
+    before = tree(home/'as')
+    code,said = say('fetch', 'audioset', 'as')
+    assert code==1 and 'as/audio/.part holds files that weakse did not make' in said and tree(home/'as').items() >= before.items()

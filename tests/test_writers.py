@@ -1,10 +1,20 @@
 """Nothing is destroyed that weakse did not make: a canary tree beside every run is compared by hash."""
-import hashlib, os, sys
-import numpy as np, pytest, soundfile as sf, torch
+import ast, hashlib, os, sys
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, soundfile as sf, torch
 from pathlib import Path
 from weakse.files import (ForeignPathError, atomic_path, check_output, is_own, made_by, marker, own_folder, remove_own,
                           write_json)
-from weakse.inference import checkpointed_stretches, enhance_pairs
+from weakse.app import write_page
+from weakse.audio import save_audio
+from weakse.audioset import cut_clip, fetch_clips
+from weakse.audit import set_verdict
+from weakse.extraction import extract_file, write_events
+from weakse.fetch import fetch, keep_record
+from weakse.figures import save_figure
+from weakse.inference import OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs
+from weakse.labels import Vocabulary
+from weakse.listen import write_group
+from weakse.tables import write_readme, write_table1
 from weakse.train import Checkpoint
 
 def tree(folder):
@@ -62,7 +72,7 @@ def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path):
     file.write_text('mine')
     with pytest.raises(ForeignPathError, match='is a folder'): write_json(own, {})
     with pytest.raises(ForeignPathError, match='is a file'):
-        with atomic_path(file) as tmp: tmp.mkdir()
+        with atomic_path(file, overwrite=True) as tmp: tmp.mkdir()
     assert file.read_text()=='mine' and own.is_dir()
 
 def test_a_marker_is_only_put_where_weakse_made_or_found_nothing(canary, tmp_path):
@@ -139,3 +149,134 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path):
         assert {p.name for p in tmp_path.iterdir()}=={'.mine.tmp.txt'}
         tmp.write_text('whole')
     assert {p.name for p in tmp_path.iterdir()}=={'.mine.tmp.txt','b.txt'}
+
+# -- every public function that writes -----------------------------------------------------------------------------------------------------------
+
+PACKAGE = Path(__file__).parents[1]/'weakse'
+SHARED = {'atomic_path','put_in_place','edit_text','own_folder','own_folders','write_json'}       # what writes in weakse/files.py
+
+def functions():
+    "(module, name) -> names that it uses and its parameters, of all modules but the mechanism itself and the command."
+    found = {}
+    for path in sorted(PACKAGE.rglob('*.py')):
+        if path.name in ('_modidx.py','files.py','cli.py','doors.py'): continue
+        module = '.'.join(path.relative_to(PACKAGE).with_suffix('').parts)
+        for f in ast.parse(path.read_text()).body:
+            if not isinstance(f, ast.FunctionDef): continue
+            names = {n.id for n in ast.walk(f) if isinstance(n, ast.Name)}
+            found[module, f.name] = {(module, n) if n.startswith('_') else n for n in names},{a.arg for a in f.args.args+f.args.kwonlyargs}
+    return found
+
+def writers():
+    "Those that write, themselves or through others."
+    all,found = functions(),set()
+    while True:
+        used = SHARED | {(m, n) if n.startswith('_') else n for m,n in found}
+        new = {k for k,(names,_) in all.items() if names & used} - found
+        if not new: return {k: all[k][1] for k in found if not k[1].startswith('_')}
+        found |= new
+
+# writers without `overwrite`, and why none is needed
+OWN = dict(
+    replaces_its_folder_alone='detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes save_small train_tagger fetch_voicebank',
+    asks_before_it_writes_beside_others='audioset_corpus audioset_shaped copy_pairs esc50_corpus folder_corpus fsd50k_corpus write_corpus save write_report copy_train_pairs synth_corpus '
+        'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet write_stand_ins',
+    edits_what_it_has_read='set_verdict write_readme make_manifest',
+    downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset fetch_weights load stated',
+    writes_into_a_temporary_folder='serve examine real_time_factor read_upload upload compare_part mix_part training_cost',
+    hands_on_to_save_audio='run_scene',
+    asks_for_a_signature='base_settings',
+    has_hidden_files_of_its_own='checkpointed_stretches')
+
+def test_every_public_writer_asks_or_needs_not():
+    known = {name for names in OWN.values() for name in names.split()}
+    assert not {k for k,args in writers().items() if 'overwrite' not in args and k[1] not in known}
+
+# what changes files by itself, outside the mechanism: (module, function) -> why that is safe
+ALONE = {('app','_opening'): "in the folder of this run", ('audioset','_Notes'): "adds a line to its own list", ('doors','_poured'): "in the folder of this run",
+         ('fetch','_receive'): "a part, see `check_part`", ('fetch','_check'): "the part that it made", ('inference','_locked'): "a part of a hidden name", ('inference','checkpointed_stretches'): "the same",
+         ('inference','_refuse_unwritable'): "the probe that it made", ('train','Checkpoint'): "its own step_*.pt", ('train','_write_state'): "under `atomic_path`", ('cli','run_folder'): "a link in its run"}
+CHANGING = {'write_text','write_bytes','unlink','rmtree','rmdir','rename','renames','copyfile','copytree','copy2','move','symlink_to','hardlink_to','mkdtemp','mkstemp','NamedTemporaryFile'}
+SAFE = {'atomic_path','scratch_path','scratch_folder','TemporaryDirectory'}
+
+def changes(node):
+    "Lines of calls that change files, but for those in a block of the mechanism."
+    if isinstance(node, ast.With) and {n.id if isinstance(n, ast.Name) else getattr(n, 'attr', '') for i in node.items for n in ast.walk(i)} & SAFE: return []
+    found = [line for child in ast.iter_child_nodes(node) for line in changes(child)]
+    if not isinstance(node, ast.Call): return found
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, 'id', '')
+    modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str) and len(a.value) < 4]
+    os_replace = name=='replace' and getattr(node.func.value, 'id', '')=='os'
+    if name in ('rename','replace') and not node.args: return found         # of a table
+    return found + [node.lineno]*(name in CHANGING or os_replace or name=='open' and any(set(m) & set('wax+') for m in modes))
+
+def test_nothing_is_changed_outside_the_mechanism():
+    found = {}
+    for path in sorted(PACKAGE.rglob('*.py')):
+        if path.name in ('_modidx.py','files.py'): continue
+        for top in ast.parse(path.read_text()).body:
+            if isinstance(top, (ast.FunctionDef, ast.ClassDef)) and (lines := changes(top)): found[path.stem, top.name] = lines
+    assert not set(found)-set(ALONE), {k: v for k,v in found.items() if k not in ALONE}
+
+NOISE = .1*torch.randn(8000, generator=torch.Generator().manual_seed(0))
+EVENTS = pd.DataFrame([('Speech', 0., 1., .9)], columns=['class','onset','offset','score'])
+
+def wav_of(path):
+    "A recording beside an output."
+    if not (source := path.with_name('source.wav')).exists(): sf.write(source, NOISE.numpy(), 16000)
+    return source
+
+def system():
+    from weakse.systems import System
+    return System('half', lambda wav, *_: wav/2, vocabulary=Vocabulary(['Speech']))
+
+# name of the file -> f(path, overwrite=...)
+FILES = {
+    'a.json': lambda path, **how: write_json(path, {}, **how), 'a.wav': lambda path, **how: save_audio(path, NOISE, 16000, **how),
+    'vocabulary.csv': lambda path, **how: Vocabulary(['Speech']).save(path, **how), 'events.csv': lambda path, **how: write_events(EVENTS, path, **how),
+    'labels.txt': lambda path, **how: write_events(EVENTS, path, **how), 'figure.png': lambda path, **how: save_figure(plt.figure(figsize=(1, 1)), path, 64, **how),
+    'page.ipynb': lambda path, **how: write_page(path, **how), 'clip.flac': lambda path, **how: cut_clip(wav_of(path), path, 0, .3, **how),
+    'zenodo-7.json': lambda path, **how: keep_record(7, {}, 'title', path.parent, **how), 's.mp3': lambda path, **how: write_group(path.parent, dict(s=NOISE.repeat(3)), 16000, **how),
+    'enhanced.wav': lambda path, **how: enhance_file(wav_of(path), path, 'noisy', **how), 'better.wav': lambda path, **how: enhance_files([wav_of(path)], path, 'noisy', progress=False, **how),
+    'kept.wav': lambda path, **how: extract_file(wav_of(path), path, path.with_name('removed.wav'), keep='Speech', system=system(), detector=None, **how)}
+
+@pytest.mark.parametrize('name', FILES)
+def test_a_file_stays_unless_overwriting_is_asked_for(tmp_path, touched, name):
+    write,path = FILES[name],tmp_path/name
+    wav_of(path)
+    path.write_text('mine')
+    before = tree(tmp_path)
+    with pytest.raises((ForeignPathError, OutputCollisionError), match='`overwrite=True`') as e: write(path)
+    assert str(path) in str(e.value) and '\n' not in str(e.value) and tree(tmp_path)==before
+    write(path, overwrite=True)
+    assert path.read_bytes()!=b'mine' and before['source.wav']==tree(tmp_path)['source.wav']
+    for p in tmp_path.iterdir(): p.name=='source.wav' or p.unlink()
+    write(path)                                                       # where there is none, nobody has to ask
+
+def test_tables_stay_unless_overwriting_is_asked_for(tmp_path):
+    score = dict(n_files=1, failed=[], settings={}, files=[dict(file='a.wav', pesq=2.)], mean={})
+    (tmp_path/'table.md').write_text('mine')
+    with pytest.raises(ForeignPathError, match='table.md exists already'): write_table1([write_json(tmp_path/'noisy.json', score)], tmp_path/'table.json', tmp_path/'table.md')
+    assert not (tmp_path/'table.json').exists() and (tmp_path/'table.md').read_text()=='mine'
+
+def test_an_edit_keeps_a_link_and_what_is_not_ours(tmp_path):
+    (tmp_path/'real.md').write_text('a\n<!-- table1 -->\n<!-- /table1 -->\nb\n')
+    (tmp_path/'README.md').symlink_to('real.md')
+    assert write_readme(tmp_path/'README.md', '| x |') and (tmp_path/'README.md').is_symlink() and (tmp_path/'real.md').read_text()=='a\n<!-- table1 -->\n| x |\n<!-- /table1 -->\nb\n'
+    (tmp_path/'audit.csv').write_text('file,class,verdict,note\na.wav,Speech,reject,a dog\n')
+    set_verdict(tmp_path/'audit.csv', 'b.wav', 'Speech', 'accept')
+    assert (tmp_path/'audit.csv').read_text()=='file,class,verdict,note\na.wav,Speech,reject,a dog\nb.wav,Speech,accept,\n'
+
+def test_a_part_is_never_somebody_elses(tmp_path, canary):
+    "A download is written to in its place: a link there would lead into another file."
+    (tmp_path/'site').write_bytes(b'content')
+    digits = hashlib.sha256(b'content').hexdigest()
+    folder = tmp_path/'cache'
+    folder.mkdir()
+    (folder/f'site.{digits[:8]}.part').symlink_to(canary/'thesis.tex')
+    with pytest.raises(ForeignPathError, match='is a link'): fetch((tmp_path/'site').as_uri(), digits, folder=folder, progress=False)
+    (tmp_path/'clips').mkdir()
+    (tmp_path/'list.csv').write_text('# YTID, start_seconds, end_seconds, positive_labels\nabc-0000000, 0.000, 1.000, "/m/09x0r"\n')
+    (tmp_path/'clips'/'failures.csv').write_text('my list of failures')
+    with pytest.raises(ForeignPathError, match='failures.csv is no list'): fetch_clips(tmp_path/'list.csv', tmp_path/'clips', progress=False)
+    assert (tmp_path/'clips'/'failures.csv').read_text()=='my list of failures'

@@ -16,7 +16,7 @@ from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import NoAnchorsError, detect_anchors, read_anchors
 from .audio import plain_text
-from .files import atomic_path, check_output, own_folder, read_json, remove_own, write_json, write_text
+from .files import atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text
 from .inference import enhance_pairs
 from .metrics import score_folders
 from .mining import NoPairsError, mine
@@ -130,7 +130,7 @@ def _cell(paths, name, settings, seed, work, fingerprint, progress):
     key = hashlib.sha256(json.dumps([name, settings, seed, fingerprint], sort_keys=True).encode()).hexdigest()[:16]
     if kept.is_file() and (old := read_json(kept)).get('key')==key: return old
     out = dict(variant=name, settings=settings, seed=seed, key=key) | _make_cell(paths, settings, seed, folder, asked.get(name, ('mean',)), progress)
-    write_json(kept, out)
+    write_json(kept, out, overwrite=True)
     remove_own(folder)
     return read_json(kept)                                         # rounded as it will be read the next time
 
@@ -289,17 +289,18 @@ def ablate(
     n_pairs:int=40,                # test pairs to score, spread over all
     title:str="Ablation (synthetic corpus)", # heading; names the corpus
     work:str|Path='artifacts/ablate', # folder of the kept cells
+    overwrite:bool=False,          # may the result be replaced?
     seed:int=0,                    # added to `seeds`
     progress:bool=True,            # show bars
 )->dict:                           # title, about, noisy, cells, answers
     "Stage `ablate`: train every variant with every seed, compare each with the base. Cells already made with these settings are kept."
     names, work, inputs = _check(variants, seeds), Path(work), [corpus, detector, anchors, truth, pairs]
-    for file in (Path(out_json), Path(out_json).with_suffix('.md')): check_output(file, inputs, folder=False)
+    check_table(out_json, inputs, overwrite=overwrite)
     own_folder(work)
     files = _test_files(pairs, n_pairs)
     if not files:
         say(f"ablate: nothing is compared, {pairs}/clean has no test pairs: give a corpus with some", err=True)
-        return _written(gather({}, {}, title, dict(files=0)), out_json)
+        return _written(gather({}, {}, title, dict(files=0)), out_json, overwrite)
     paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=_copy_pairs(pairs, files, work/'pairs'))
     base, fingerprint = base_settings(mine, train, steps, width, batch_size, lr, seconds), _fingerprint(anchors, pairs, files)
     noisy = _light(score_folders(paths['pairs']/'clean', paths['pairs']/'noisy', n_workers=1, progress=False))
@@ -307,12 +308,12 @@ def ablate(
     cells = _cells(names, seeds, make, progress)
     parameters = next((c[0]['trained']['parameters'] for c in cells.values()), None)
     about = dict(steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=parameters)
-    return _written(gather(cells, noisy, title, about), out_json)
+    return _written(gather(cells, noisy, title, about), out_json, overwrite)
 
-def _written(result, out_json):
+def _written(result, out_json, overwrite):
     "The result as it is stored, and as markdown beside it."
-    result = read_json(write_json(out_json, result))
-    write_text(Path(out_json).with_suffix('.md'), to_markdown(result))
+    result = read_json(write_json(out_json, result, overwrite=overwrite))
+    write_text(Path(out_json).with_suffix('.md'), to_markdown(result), overwrite=overwrite)
     return result
 
 # %% ../nbs/53_ablate.ipynb #2126098f

@@ -191,7 +191,7 @@ def copy_pairs(
 def _write_pairs(pairs, table):
     "pairs.csv, also where there are none."
     for p in ('clean','noisy'): (Path(pairs)/p).mkdir(parents=True, exist_ok=True)
-    write_table(Path(pairs)/'pairs.csv', table)
+    write_table(Path(pairs)/'pairs.csv', table, overwrite=True)
 
 # %% ../nbs/12_adapters.ipynb #84353d6f
 def _vocabulary(name, labels, known):
@@ -210,7 +210,7 @@ def _relative(data, out):
 def _truthless(truth):
     "An empty events.csv: real recordings have no true onsets."
     own_folder(check_files(truth, ['events.csv']))
-    write_text(Path(truth)/'events.csv', 'file,class,onset,offset,level_db\n')
+    write_text(Path(truth)/'events.csv', 'file,class,onset,offset,level_db\n', overwrite=True)
 
 def draw_splits(
     n:int,             # clips

@@ -7,13 +7,13 @@ __all__ = ['parts', 'example_recording', 'pick_part', 'mix_part', 'compare_part'
            'write_page', 'free_port', 'voila_options', 'serve']
 
 # %% ../nbs/60c_app.ipynb #31ee676a
-import html, secrets, socket, tempfile, threading, webbrowser
+import html, secrets, socket, threading, webbrowser
 from pathlib import Path
 import torch
 from .audio import load_audio, mix_at_snr
 from .audit import AuditView
 from .extraction import vocabulary_of
-from .files import real_path, write_json, write_text
+from .files import real_path, scratch_folder, write_json, write_text
 from .inference import enhance
 from .labels import audioset_vocabulary
 from .mixer_view import MixerView
@@ -115,11 +115,13 @@ def write_page(
     path,             # notebook to write
     folder=".",       # to work in, with `artifacts/`
     theme:str="auto", # "light", "dark" or "auto"
+    *,
+    overwrite:bool=False, # may a file that is there be replaced?
 )->Path:              # the notebook
     "The notebook that Voila serves: one cell, which shows `page`."
     source = f"import os\nos.chdir({str(real_path(folder))!r})\nfrom weakse.app import page\npage({theme!r})"
     cell = dict(cell_type='code', id='page', metadata={}, source=source, outputs=[], execution_count=None)
-    return write_json(path, dict(cells=[cell], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')), nbformat=4, nbformat_minor=5))
+    return write_json(path, dict(cells=[cell], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')), nbformat=4, nbformat_minor=5), overwrite=overwrite)
 
 def free_port(
     port:int=0, # wanted; 0: any
@@ -169,7 +171,7 @@ def serve(
         def launch_browser(self):   # Voila's own forgets the token
             address = _opening(Path(self.notebook_path).with_name('open.html'), url)
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()   # a browser in a terminal would hold up the server
-    with tempfile.TemporaryDirectory() as here:
-        notebook = write_page(Path(here)/'weakse.ipynb', folder, theme)
+    with scratch_folder() as here:
+        notebook = write_page(here/'weakse.ipynb', folder, theme)
         say(f"weakse: {url} (Ctrl-C ends it)")
         Server.launch_instance(argv=[str(notebook), *voila_options(port, token, open_browser, theme)], tornado_settings=_settings)

@@ -716,8 +716,10 @@ def save_audio(
     sample_rate,      # Hz
     subtype="PCM_16", # coding of WAV and FLAC: "PCM_16", "PCM_24", and for WAV "FLOAT"
     dither=False,     # add triangular noise of one step before rounding
+    *,
+    overwrite=False,  # may a file that is there be replaced?
 )->Path:              # the file
-    "Write a sound file whole or not at all. Raises `AudioError` for unusable audio, `OSError` naming an unwritable folder; warns when it clips."
+    "Write a sound file whole or not at all. Raises `AudioError` for unusable audio, `ForeignPathError` for a file that is there, `OSError` naming an unwritable folder; warns when it clips."
     import soundfile as sf
     path = Path(path)
     wav,rate = check_audio(wav, sample_rate, str(path)).detach().cpu(),check_rate(sample_rate)
@@ -727,5 +729,5 @@ def save_audio(
     try:
         with sf.SoundFile(buffer, 'w', rate, len(wav), coding, format=form) as f: write_samples(f, wav, dithering(dither))
     except (RuntimeError, ValueError) as e: raise AudioError(f"{path}: {form} cannot hold {len(wav)} channels at {rate} Hz ({e}); use .wav") from None
-    with atomic_path(path) as tmp: tmp.write_bytes(buffer.getbuffer())
+    with atomic_path(path, overwrite=overwrite) as tmp: tmp.write_bytes(buffer.getbuffer())
     return path

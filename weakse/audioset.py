@@ -20,7 +20,7 @@ from .adapters import AUDIO_TYPES, draw_splits, raise_all, write_corpus
 from .audio import FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
 from .fetch import FetchError, _download, sha256_of
-from .files import atomic_path, check_files, own_folder, read_json, write_json
+from .files import ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place, read_json, remove_own, write_json
 from .labels import Ontology, Vocabulary, audioset_vocabulary, load_table, write_table
 from .scale import pmap
 
@@ -185,7 +185,7 @@ def _write_manifest(t, known, failures, tolerance, silence_db, path):
     t = pd.concat([t, facts], axis=1)
     t['status'] = _status(t, tolerance, silence_db)
     t['reason'] = [_reason(r, failures) for r in t.itertuples()]
-    write_table(path, t[MANIFEST])
+    write_table(path, t[MANIFEST], overwrite=True)
     return t[MANIFEST]
 
 # %% ../nbs/12a_audioset.ipynb #41b3e2ea
@@ -269,16 +269,18 @@ def _shaped_id(name):
     "Eleven characters like those of a video's id, made from a name."
     return base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest())[:11].decode()
 
+_shaped = ['balanced_train_segments.csv','class_labels_indices.csv','ontology.json']
+
 def _write_lists(out, ids, mids, seconds, vocabulary):
     "The csv of segments, the csv of classes, and an ontology of one root; in AudioSet's form."
     used = sorted({m for row in mids for m in row})
     head = f'# Segments csv made from another corpus\n# num_ytids={len(ids)}, num_segs={len(ids)}, num_unique_labels={len(used)}, num_positive_labels={sum(map(len, mids))}\n# {", ".join(COLUMNS)}\n'
     lines = [f'{id}, {30:.3f}, {30+s:.3f}, "{",".join(m)}"\n' for id,s,m in zip(ids, seconds, mids)]
-    with atomic_path(out/'balanced_train_segments.csv') as tmp: tmp.write_text(head+''.join(lines), encoding='utf-8')
-    with atomic_path(out/'class_labels_indices.csv') as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
+    with atomic_path(out/'balanced_train_segments.csv', overwrite=True) as tmp: tmp.write_text(head+''.join(lines), encoding='utf-8')
+    with atomic_path(out/'class_labels_indices.csv', overwrite=True) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
         csv.writer(f, lineterminator='\n').writerows([['index','mid','display_name'], *zip(range(len(vocabulary)), vocabulary.ids, vocabulary.names)])
     node = lambda id,name,below=(): dict(id=id, name=name, description='', citation_uri='', positive_examples=[], child_ids=list(below), restrictions=[])
-    write_json(out/'ontology.json', [node('/t/all', 'All sounds', used), *(node(m, vocabulary.names[vocabulary.index(m)]) for m in used)])
+    write_json(out/'ontology.json', [node('/t/all', 'All sounds', used), *(node(m, vocabulary.names[vocabulary.index(m)]) for m in used)], overwrite=True)
 
 def audioset_shaped(
     corpus,                # a `Corpus` whose classes are AudioSet's, or its folder
@@ -287,11 +289,13 @@ def audioset_shaped(
     n_clips:int=48,        # clips to take
     sample_rate:int=32000, # Hz
 )->Path:                   # `out`
-    "Write a part of a corpus in AudioSet's form. Raises `UnknownClassError` for a class that is not AudioSet's."
+    "Write a part of a corpus in AudioSet's form. Raises `UnknownClassError` for a class that is not AudioSet's, `ForeignPathError`."
     corpus,out,vocabulary = corpus if isinstance(corpus, Corpus) else read_corpus(corpus),Path(out),audioset_vocabulary()
     chosen = _cover(corpus.table.labels, n_clips)
     rows = corpus.table.iloc[chosen]
     ids,mids = [_shaped_id(f) for f in rows.file],[[vocabulary.ids[vocabulary.index(l)] for l in labels] for labels in rows.labels]
+    own_folder(check_files(out, _shaped))
+    own_folders([out/'audio'], [corpus.folder])
     for i,id in zip(chosen, ids): save_audio(out/'audio'/f'Y{id}.flac', load_audio(corpus.path(i), sample_rate)[0], sample_rate)
     _write_lists(out, ids, mids, rows.seconds, vocabulary)
     return out
@@ -355,7 +359,7 @@ def audioset_corpus(
     if table.split.isna().all(): table['split'] = draw_splits(len(table), valid_share, seed)
     about = _about(found, counts, known, table.labels, data, (segments, valid_segments, class_labels, ontology))
     own_folder(check_files(out, ['manifest.csv'], overwrite=(out/'corpus.json').is_file()))
-    write_table(out/'manifest.csv', found.drop(columns=['mtime']))
+    write_table(out/'manifest.csv', found.drop(columns=['mtime']), overwrite=True)
     return write_corpus(table, known, data/clips, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern, about=about)
 
 # %% ../nbs/12a_audioset.ipynb #671bd9a3
@@ -386,9 +390,11 @@ def _pinned(path, there):
     "Compare a list, now at `there`, with what it was when it first came, or note it. Raises `FetchError` for another."
     pins = path.with_name(PINS)
     try: known = read_json(pins) if pins.is_file() else {}
-    except ValueError as e: raise FetchError(str(e)) from None
+    except ValueError: known = None
+    if not isinstance(known, dict) or any(not isinstance(v, dict) or {'sha256','bytes'}-set(v) for v in known.values()):
+        raise ForeignPathError(f"{pins} is not what weakse notes of the lists beside it: move it away, or choose another folder")
     now,was = dict(sha256=sha256_of(there), bytes=there.stat().st_size),known.get(path.name)
-    if was is None: write_json(pins, known | {path.name: now})
+    if was is None: write_json(pins, known | {path.name: now}, overwrite=True)
     elif was!=now:
         raise FetchError(f"{path} is not the list that first came (SHA-256 {now['sha256'][:12]}, {PINS} has another); "
                          f"fetch it again, or remove its entry from {pins} if you mean this one")
@@ -479,6 +485,8 @@ def cut_clip(
     end:float,             # s
     sample_rate:int=32000, # Hz
     tolerance:float=.5,    # s that may lack at its end
+    *,
+    overwrite:bool=False,  # may a file that is there be replaced?
 )->Path:                   # the clip, mono
     "Cut a segment out of a recording. Raises `ClipError` when the recording ends before the segment does or cannot be decoded."
     try: wav = _part(source, start, end-start, sample_rate)
@@ -486,7 +494,7 @@ def cut_clip(
     except AudioError as e: raise ClipError('undecodable', str(e).replace(str(source), Path(source).name)) from None
     there = len(wav)/sample_rate
     if there < end-start-tolerance: raise ClipError('too short', f"the recording ends at {start+there:.2f} s, the segment at {end:g} s")
-    return save_audio(out, wav.clamp(-1, 1), sample_rate)   # decoders of lossy codes overshoot full scale a little
+    return save_audio(out, wav.clamp(-1, 1), sample_rate, overwrite=overwrite)   # decoders of lossy codes overshoot full scale a little
 
 # %% ../nbs/12a_audioset.ipynb #8e5b6a3d
 class _Stopped(Exception): "The run is ending; what has not begun is not begun."
@@ -514,12 +522,16 @@ class _Pace:
         n,remedy = _patience.get(reason, (1,''))
         if self.row>=n: raise FetchError(f"{self.row} failures in a row, the last: {reason}: {message}\n  nothing is lost; {remedy}, then call again")
 
+_head = b'id,start,reason,message'
+
 class _Notes:
     "`failures.csv`, a line at a time, so that a crash can tear the last one at most."
     def __init__(self, folder, keep):
         self.path,self.lock = Path(folder)/FAILURES,threading.Lock()
-        with atomic_path(self.path) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
-            csv.writer(f, lineterminator='\n').writerows([['id','start','reason','message'], *keep])
+        if self.path.is_file() and self.path.read_bytes()[:len(_head)]!=_head[:self.path.stat().st_size]:
+            raise ForeignPathError(f"{self.path} is no list of failures that weakse wrote: move it away, or choose another folder")
+        with atomic_path(self.path, overwrite=True) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
+            csv.writer(f, lineterminator='\n').writerows([_head.decode().split(','), *keep])
     def add(self, row, reason, message):
         with self.lock, self.path.open('a', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerow([row.id, f'{row.start:.3f}', reason, ' '.join(message.split())[:300]])
@@ -531,16 +543,16 @@ def _fetch_one(row, out, download, sample_rate, tolerance, pace, notes, tries):
     part = out/'.part'/name
     for left in reversed(range(tries)):
         pace.wait()
-        part.mkdir(parents=True, exist_ok=True)
+        own_folder(part)
         try:
-            cut = cut_clip(download(row.id, part), part/'segment.flac', row.start, row.end, sample_rate, tolerance)
-            os.replace(cut, out/f'{name}.flac')            # nothing unfinished is ever beside the clips, not even after a kill
+            cut = cut_clip(download(row.id, part), part/'segment.flac', row.start, row.end, sample_rate, tolerance, overwrite=True)
+            put_in_place(cut, out/f'{name}.flac')            # nothing unfinished is ever beside the clips, not even after a kill
             reason,said = '',''
         except ClipError as e: reason,said = e.reason,str(e)
         pace.heard(reason, said)
         if left and reason in ('refused','network'): continue
         if reason: notes.add(row, reason, said)
-        shutil.rmtree(part, ignore_errors=True)
+        remove_own(part)
         return reason
 
 def _each(f, rows, n_workers, stop):
@@ -581,9 +593,10 @@ def fetch_clips(
     download=None,            # function of (id, folder) that returns a file or raises `ClipError`; None: `youtube_audio`
     progress:bool=True,       # show a bar
 )->dict:                      # listed, there (before), given_up (before), fetched, failed, reasons
-    "Get the clips of a list, as far as they can be had. Interrupted, it goes on at the next call. Raises `FetchError` when the site refuses or ffmpeg is missing."
+    "Get the clips of a list, as far as they can be had. Interrupted, it goes on at the next call. Raises `FetchError` when the site refuses or ffmpeg is missing, `ForeignPathError` where `.part` or `failures.csv` is somebody else's."
     if not rate>0 or n_workers<1 or tries<1: raise ValueError(f"rate {rate:g} a minute, {n_workers} workers, {tries} tries; expected all above 0")
     table,out = read_segments(segments_csv),Path(out)
+    own_folder(check_output(out/'.part', [segments_csv], folder=True))
     rows,keep,report = _left(table, out, retry)
     rows = rows[:limit] if limit else rows
     pace,notes = _Pace(rate, backoff),_Notes(out, keep)

@@ -7,7 +7,7 @@ __all__ = ['headings', 'audit_classes', 'rank_anchors', 'clip_curves', 'curve_pi
            'anchor_wav', 'anchor_card', 'anchor_cards', 'audit_page', 'audit_note', 'AuditView']
 
 # %% ../nbs/60b_audit.ipynb #b4ac8827
-import html
+import html, os
 from pathlib import Path
 import numpy as np, pandas as pd
 from .anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit
@@ -82,10 +82,11 @@ def set_verdict(
     "Write a verdict at once; the file is whole at any moment and sorted. Raises `ValueError` for another word, `AuditError` for a file that cannot be honoured, `OSError`."
     if verdict not in ('', *VERDICTS): raise ValueError(f"verdict {verdict!r}; expected 'accept' or 'reject', or '' to take it back")
     table = read_audit(path)
+    if len(table): table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig')   # further columns stay
     others = table[(table.file!=file) | (table['class']!=name)]
     new = pd.DataFrame([(file, name, verdict)] if verdict else [], columns=AUDIT_COLUMNS, dtype=str)
     table = pd.concat([others, new]).sort_values(['file','class'], ignore_index=True)
-    write_table(path, table)
+    write_table(path, table, overwrite=True)
     return table
 
 def verdict_of(

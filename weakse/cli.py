@@ -197,7 +197,7 @@ def check_params(
 def _note(json_file, report):
     "Keep the small numbers of a stage."
     from weakse.files import write_json
-    if json_file: write_json(json_file, report)
+    if json_file: write_json(json_file, report, overwrite=True)   # asked before the work began
 
 @verb(writes=dict(out=as_files('clips.csv','vocabulary.csv','corpus.json'), truth=as_files('events.csv','speech.csv'), pairs=as_files('pairs.csv')))
 def corpus(
@@ -240,7 +240,7 @@ def mine(
 )->str:              # closing line
     "Pair anchors whose tag sets share no class (Algorithm 1)."
     events = truth/'events.csv' if truth and (truth/'events.csv').is_file() else None # only a made corpus knows them
-    report = stage('mine', params)(anchors, vocabulary, out, truth=events)
+    report = stage('mine', params)(anchors, vocabulary, out, truth=events, overwrite=overwrite)
     _note(json, report)
     return f"{report['pairs']} pairs, {report['paired']} of {report['tried']} drawn anchors found a partner, in {out}"
 
@@ -369,7 +369,7 @@ def table1(
     title = load_params(params).get('title', singles['title'])
     f = stage('table1', params)
     manifest = _behind('audioset.manifest_note')(corpus) if corpus else ''
-    f(rows, out_json, out_md, **{'title':f"Table 1 ({title})", 'measured':title, 'manifest':manifest, **f.keywords})
+    f(rows, out_json, out_md, **{'title':f"Table 1 ({title})", 'measured':title, 'manifest':manifest, **f.keywords, 'overwrite':overwrite})
     return f"{len(rows)} systems in {out_json}"
 
 _mark,_unmark = '<!-- table1 -->','<!-- /table1 -->'
@@ -379,14 +379,14 @@ def write_index(
     table:str,     # Table 1 in Markdown
 )->bool:           # had it the marks?
     "Put Table 1 between its marks in a notebook's prose."
-    from weakse.files import atomic_path
+    from weakse.files import edit_text
     doc = json.loads(Path(notebook).read_text(encoding='utf-8'))
     for cell in doc['cells']:
         text = ''.join(cell['source'])
         if cell['cell_type']!='markdown' or _mark not in text: continue
         head,rest = text.split(_mark, 1)
         cell['source'] = f"{head}{_mark}\n{table.strip()}\n{_unmark}{rest.split(_unmark, 1)[1]}".splitlines(True)
-        with atomic_path(notebook) as tmp: tmp.write_text(json.dumps(doc, sort_keys=True, indent=1, ensure_ascii=False)+'\n', encoding='utf-8')
+        edit_text(notebook, json.dumps(doc, sort_keys=True, indent=1, ensure_ascii=False)+'\n')
         return True
     return False
 
@@ -446,7 +446,7 @@ def figures(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
     "Draw Figures 1 and 2 of the paper."
-    stage('figures', params)(corpus, tagger, pairs, enhanced, out)
+    stage('figures', params)(corpus, tagger, pairs, enhanced, out, overwrite=overwrite)
     return f"figure1.png and figure2.png in {out}"
 
 @verb(writes=dict(out=as_table))
@@ -465,7 +465,7 @@ def ablate(
     f = stage('ablate', params)
     values = load_params(params)
     mine,train = (values.block(b).kwargs() for b in ('mine','train'))
-    report = f(corpus, tagger, anchors, truth, pairs, out, **{'mine':mine, 'train':train, 'title':f"Ablation ({values.get('title', singles['title'])})", **f.keywords})
+    report = f(corpus, tagger, anchors, truth, pairs, out, **{'mine':mine, 'train':train, 'title':f"Ablation ({values.get('title', singles['title'])})", **f.keywords, 'overwrite':overwrite})
     return f"{len(report['answers'])} questions answered in {out} and {out.with_suffix('.md')}"
 
 # %% ../nbs/61_cli.ipynb #d1459dc3
@@ -480,7 +480,7 @@ def kinds(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:           # closing line
     "Measure which classes are transient and which stationary, and draw those that stay unseen."
-    table = stage('kinds', params)(anchors, out)
+    table = stage('kinds', params)(anchors, out, overwrite=overwrite)
     return f"{', '.join(f'{n} {k}' for k,n in table.kind.value_counts().items())} classes, {int((~table.seen).sum())} of them unseen, in {out}"
 
 @verb(writes=dict(out=as_folder))
@@ -533,7 +533,8 @@ def selective(
     f = stage('selective', params)
     named = {'title':f"Selective system ({title or load_params(params).get('title', singles['title'])})"}
     options = dict(ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector)
-    report = f(scenes, kinds, joint, out, json, **{**named, **f.keywords, **{k:v for k,v in options.items() if v is not None}})
+    given = {k:v for k,v in options.items() if v is not None}
+    report = f(scenes, kinds, joint, out, json, **{**named, **f.keywords, **given, 'overwrite':overwrite})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
 
 @verb(writes=dict(out=as_folder))
@@ -569,21 +570,20 @@ def compare(
     tolerance:int=0,   # samples by which the two files of a pair may differ in length; the longer one is cut
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
-    import tempfile
-    from weakse.files import write_json
+    from weakse.files import scratch_folder, write_json
     from weakse.inference import enhance_pairs
     from weakse.metrics import score_folders
     from weakse.tables import print_failures, print_table1, write_table1
     rows,lost = _rows(systems),{}
     if out.suffix.lower()!='.json': raise ValueError(f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
-    with tempfile.TemporaryDirectory() as d:
+    with scratch_folder() as d:
         files = {}
         for name,system in rows.items():
-            enhance_pairs(pairs, system, Path(d)/name)
-            scores = score_folders(pairs/'clean', Path(d)/name, tolerance=tolerance)
-            files[name] = write_json(Path(d)/f'{name}.json', scores)
+            enhance_pairs(pairs, system, d/name)
+            scores = score_folders(pairs/'clean', d/name, tolerance=tolerance)
+            files[name] = write_json(d/f'{name}.json', scores)
             if scores['failed']: lost[name] = scores
-        print_table1(write_table1(files, out, out.with_suffix('.md'), f"Table 1 ({title})", measured=title, note=note))
+        print_table1(write_table1(files, out, out.with_suffix('.md'), f"Table 1 ({title})", measured=title, note=note, overwrite=overwrite))
     for name,scores in lost.items(): print_failures(scores, name)
     said = f"{len(rows)} systems in {out} and {out.with_suffix('.md')}"
     short = [f"{name}: {_scored(scores)}" for name,scores in lost.items() if scores['scored'] < scores['n_files']]
@@ -599,35 +599,39 @@ def _rebase(values, up):
         return f'{up}/{v}' if path else v
     return {k:seen(k, v) for k,v in values.items()}
 
-def _keep(path, text):
-    "Write `text` unless the file holds it already: DVC and make look at times."
-    if path.is_file() and path.read_text(encoding='utf-8')==text: return
-    from weakse.files import atomic_path
-    with atomic_path(path) as tmp: tmp.write_text(text, encoding='utf-8')
+def _own_run(run):
+    "The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody else's."
+    from weakse.files import ForeignPathError, made_run, marker, own_folder
+    def said(name): return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
+    older = 'by `weakse repro`' in said('params.yaml').partition('\n')[0]      # of a version without markers
+    if os.path.lexists(run) and not (run.is_dir() and (said(marker)==made_run or older or not any(run.iterdir()))):
+        raise ForeignPathError(f"{run} is no run of weakse, and would be written into: move it away, or choose another name for the parameter file")
+    return own_folder(run, says=made_run)
 
 def _point(path, data):
     "Write the pointer to raw input, unless it points there: DVC keeps its hashes in the same file."
+    from weakse.files import edit_text
     there = path.is_file() and yaml.safe_load(path.read_text(encoding='utf-8'))['deps'][0]['path']
-    if there!=data: _keep(path, yaml.safe_dump({'deps':[{'path':data}], 'outs':[{'path':'data'}]}))
+    if there!=data: edit_text(path, yaml.safe_dump({'deps':[{'path':data}], 'outs':[{'path':'data'}]}))
 
 def run_folder(
     params:str|Path,     # a parameter file
     root:str|Path='.',   # the checkout
 )->Path:                 # folder in which DVC runs its stages
-    "The checkout for its own `params.yaml`; for another file `runs/NAME`, made or brought up to date. Raises `ParamsError`."
+    "The checkout for its own `params.yaml`; for another file `runs/NAME`, made or brought up to date. Raises `ParamsError`, `ForeignPathError` for a folder of that name that is no run."
     params,root = Path(params),Path(root)
     if not (root/'dvc.yaml').is_file(): raise ParamsError(f"no `dvc.yaml` in `{root}`: run this in a checkout of weakse")
     data = load_params(params).get('data', singles['data'])
     if not (root/data).is_dir(): raise ParamsError(f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw input")
-    from weakse.files import real_path
+    from weakse.files import edit_text, real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
-    run = root/'runs'/params.stem
+    run = _own_run(root/'runs'/params.stem)
     values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')
-    _keep(run/'params.yaml', f"# made from {params.name} by `weakse repro`: edit that\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-    _keep(run/'dvc.yaml', (root/'dvc.yaml').read_text(encoding='utf-8'))
-    _keep(run/'.dvc'/'config', "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n[cache]\n    dir = ../../../.dvc/cache\n")
+    edit_text(run/'params.yaml', f"# made from {params.name} by `weakse repro`: edit that\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    edit_text(run/'dvc.yaml', (root/'dvc.yaml').read_text(encoding='utf-8'))
+    edit_text(run/'.dvc'/'config', "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n[cache]\n    dir = ../../../.dvc/cache\n")
     _point(run/'data.dvc', values.get('data', '../../sources'))
-    if not (run/'audit.csv').exists(): _keep(run/'audit.csv', 'file,class,verdict\n')
+    if not (run/'audit.csv').exists(): edit_text(run/'audit.csv', 'file,class,verdict\n')
     if not (run/'weakse').exists(): (run/'weakse').symlink_to('../../weakse', target_is_directory=True)
     return run
 

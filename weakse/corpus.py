@@ -82,10 +82,10 @@ def _is_corpus(folder):
 def save(self:Corpus)->Path: # the folder
     "Write `vocabulary.csv`, `corpus.json` and `clips.csv`; the audio files are not touched."
     folder = own_folder(check_files(self.folder, CORPUS_FILES, overwrite=_is_corpus(self.folder)))
-    self.vocabulary.save(folder/'vocabulary.csv')
-    write_json(folder/'corpus.json', {**(self.about or {}), 'sample_rate':self.sample_rate, 'title':self.title, 'root':str(self.root), 'n_clips':len(self)})
+    self.vocabulary.save(folder/'vocabulary.csv', overwrite=True)
+    write_json(folder/'corpus.json', {**(self.about or {}), 'sample_rate':self.sample_rate, 'title':self.title, 'root':str(self.root), 'n_clips':len(self)}, overwrite=True)
     table = self.table[COLUMNS].assign(labels=[SEPARATOR.join(l) for l in self.table.labels])
-    write_table(folder/'clips.csv', table, float_format='%.6g')
+    write_table(folder/'clips.csv', table, float_format='%.6g', overwrite=True)
     return folder
 
 def read_corpus(

@@ -7,7 +7,7 @@ __all__ = ['FACTS', 'ANCHORS', 'FINDINGS', 'REPORT_FILES', 'sound_facts', 'minim
            'draw_together', 'draw_histogram', 'report_html', 'write_report']
 
 # %% ../nbs/27_doctor.ipynb #43bf8a17
-import hashlib, html, io, re, tempfile
+import hashlib, html, io, re
 from collections import namedtuple
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +24,7 @@ from .audio import AudioError, audio_info, dc_offset, down_mix, load_audio, note
 from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .files import own_folder, write_text
+from .files import atomic_path, check_files, own_folder, scratch_folder, write_text
 from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
 from .scale import pmap
 
@@ -154,8 +154,8 @@ def _part(source, clips, detector, n_listen, seed):
 def _listen(corpus, detector, seconds, doubt, progress):
     "One row an anchor: where, and how sure. Columns `ANCHORS`."
     if not len(corpus): return pd.DataFrame(columns=ANCHORS)
-    with tempfile.TemporaryDirectory() as folder:
-        store = detect_anchors(corpus, detector, Path(folder)/"anchors", seconds=seconds, min_level_db=-200., progress=progress)
+    with scratch_folder() as folder:
+        store = detect_anchors(corpus, detector, folder/"anchors", seconds=seconds, min_level_db=-200., progress=progress)
         table, k, tags = store.table, store.classes, store.tags
         table = table.assign(tag=tags[np.arange(len(k)), k].round(4))
     thresholds = detector.vocabulary.thresholds
@@ -480,12 +480,12 @@ def write_report(
     report:Report, # what `examine` found
     out,           # folder to write: index.html and the tables clips.csv, classes.csv, problems.csv
 )->Path:           # the page
-    "Write the page and its tables. Raises `OSError` naming folder and remedy."
+    "Write the page and its tables. Raises `ForeignPathError` for files of these names in a folder that weakse did not make, `OSError` naming folder and remedy."
     out, join = Path(out), lambda cells: [" + ".join(c) for c in cells]
     cases = report.problems.explode("cases").rename(columns=dict(cases="case"))[["weight", "finding", "case", "remedy"]]
     tables = dict(clips=report.clips.assign(labels=join(report.clips.labels)), classes=report.classes.assign(never=join(report.classes.never)).reset_index(), problems=cases, anchors=report.anchors)
-    own_folder(out)
+    own_folder(check_files(out, REPORT_FILES))
     for name, table in tables.items():
         if name!="anchors" or len(table):
-            write_table(out/f"{name}.csv", table, float_format="%.6g")
-    return write_text(out/"index.html", report_html(report))
+            write_table(out/f"{name}.csv", table, overwrite=True, float_format="%.6g")
+    return write_text(out/"index.html", report_html(report), overwrite=True)

@@ -7,7 +7,7 @@ __all__ = ['piped', 'summary', 'closing', 'class_names', 'complete_class', 'comp
            'detect_files', 'detect', 'doctor', 'open_app']
 
 # %% ../nbs/61a_doors.ipynb #ecd79228
-import contextlib, csv, os, re, shutil, sys, tempfile
+import contextlib, csv, os, re, shutil, sys
 from importlib.resources import files as package_files
 from pathlib import Path
 import typer
@@ -37,8 +37,9 @@ def piped(
     "Standard input as a file, for as long as this lasts. Raises `ValueError` where nothing is piped in."
     given = [str(i) for i in inputs]
     if '-' not in given: yield given,''; return
-    with tempfile.TemporaryDirectory() as folder:
-        name = str(_poured(Path(folder)))
+    from weakse.files import scratch_folder
+    with scratch_folder() as folder:
+        name = str(_poured(folder))
         yield [name if i=='-' else i for i in given],name
 
 # %% ../nbs/61a_doors.ipynb #fadf9412
@@ -252,7 +253,7 @@ def _label_files(inputs, labels, overwrite):
     jobs = [(path, labels if single else labels/rel.with_suffix('.txt')) for path,rel in found]
     _refuse_collisions(jobs)
     there = [str(o) for _,o in jobs if o.exists()]
-    if there and not overwrite: raise OutputCollisionError(f"{len(there)} outputs exist already, the first is {there[0]}: pass `--overwrite`, or choose another folder")
+    if there and not overwrite: raise OutputCollisionError(f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or choose another folder")
     _refuse_unwritable(labels.parent if single else labels)
     return dict(jobs)
 
@@ -274,7 +275,7 @@ def detect_files(
     jobs = _label_files(inputs, labels, overwrite)
     for path,out in tqdm(jobs.items(), desc="detect", unit='file', disable=not progress):
         events,row = _events_of(path, detector, threshold, repair, progress and len(jobs)==1)
-        if out and events is not None: write_events(events, out)
+        if out and events is not None: write_events(events, out, overwrite=True)
         tables.append(events); rows.append(row | dict(labels=str(out) if out and events is not None else ''))
     found = [e[columns] for e in tables if e is not None and len(e)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns), pd.DataFrame(rows)
@@ -311,18 +312,15 @@ def detect(
     ears = _ears(detector)
     with piped(inputs) as (files,stdin): events,report = detect_files(files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair, progress=sys.stderr.isatty())
     report,events = _named(report, stdin),events.replace(dict(file={stdin:'-'}))
-    if csv: write_events(events, csv)
+    if csv: write_events(events, csv, overwrite=overwrite)
     _tell(events)
     return closing('detect', report, ' and '.join(str(p) for p in (csv, labels) if p), json, detector=detector, **_given(threshold=threshold))
 
 # %% ../nbs/61a_doors.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
-    from weakse.doctor import REPORT_FILES
     from weakse.files import is_own
     if not os.path.lexists(out) or is_own(out): return
-    names = set(os.listdir(out)) if out.is_dir() else set()
-    if {'index.html','problems.csv'} <= names <= set(REPORT_FILES): return            # of a version without markers
     raise ValueError(f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
 
 @verb(panel=recordings, out='-o')

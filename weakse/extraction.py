@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
     stft, istft, tpdf, warn_audio, write_samples)
 from .detectors import detect, load_detector
-from .files import scratch_path
+from .files import atomic_path, check_output, scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
     run_key, _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms,
     _single, _Sums,
@@ -118,13 +118,15 @@ def _join_events(events, gap=1e-6):
 def write_events(
     events:pd.DataFrame, # class, onset, offset, score, see `detect`
     path,                # .csv, or .txt for labels of Audacity
+    *,
+    overwrite:bool=False, # may a file that is there be replaced?
 )->Path:                 # the file
-    "Save a table of events. Raises `ValueError` for another suffix."
+    "Save a table of events. Raises `ValueError` for another suffix, `ForeignPathError` for a file that is there."
     path = Path(path)
     if path.suffix.lower() not in ('.csv','.txt'): raise ValueError(f"{path}: suffix {path.suffix!r}; expected .csv (a table) or .txt (labels of Audacity)")
     labels = path.suffix.lower()=='.txt'
     table = events[['onset','offset','class']] if labels else events
-    write_table(path, table, header=not labels, sep='\t' if labels else ',', float_format='%.6g')
+    write_table(path, table, header=not labels, sep='\t' if labels else ',', float_format='%.6g', overwrite=overwrite)
     return path
 
 # %% ../nbs/47_extraction.ipynb #3680c62e
@@ -392,6 +394,7 @@ def extract_file(
     subtype=None,                # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
     dither=False,                # add triangular noise of one step to what is kept before rounding, and take it from what is removed
     bitrate=None,                # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
+    overwrite=False,             # may files that are there be replaced?
     resume=True,                 # go on where an interrupted run with the same settings stopped
     progress=False,              # show a progress bar
     **options,                   # of `extract`: block, overlap, context, precision
@@ -399,6 +402,7 @@ def extract_file(
     "`extract` for a file of any length in constant memory, keeping rate, channels, coding, title and cue points; a stopped run goes on. Raises as `extract` and `load_audio` do."
     path,outs,system = Path(path),[Path(out_kept), Path(out_removed)],_without_clean(load_system(system))
     _refuse_collisions([(path, out) for out in outs])
+    for out in outs: check_output(out, folder=False, overwrite=overwrite)
     how = dict(block=None, overlap=None, context=None, precision='auto') | options
     with noted() as notes:
         part = _survey(path, start, seconds, repair)
@@ -447,6 +451,6 @@ def extract_files(
     for path,kept,removed in tqdm(jobs, desc=f"extract with {system.name}", unit='file', disable=not progress):
         row = dict(input=str(path), kept='', removed='', seconds=math.nan, gain_db=math.nan)
         if path in done: rows.append(row | dict(kept=str(kept), removed=str(removed), status='there', message='finished by an earlier run')); continue
-        try: rows.append(extract_file(path, kept, removed, keep=keep, drop=drop, gains=gains, system=system, detector=detector, ontology=ontology, progress=progress and len(jobs)==1, **options))
+        try: rows.append(extract_file(path, kept, removed, overwrite=True, keep=keep, drop=drop, gains=gains, system=system, detector=detector, ontology=ontology, progress=progress and len(jobs)==1, **options))
         except (AudioError, NotDetectedError, OSError) as e: rows.append(row | dict(status='failed', message=str(e)))
     return pd.DataFrame(rows, columns=['input','kept','removed','seconds','status','gain_db','message'])

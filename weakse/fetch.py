@@ -8,7 +8,7 @@ __all__ = ['cache_dir', 'FetchError', 'hash_of', 'sha256_of', 'fetch', 'keep_rec
 # %% ../nbs/04_fetch.ipynb #5df5de58
 import hashlib,http.client,os,sys,time,urllib.error,urllib.parse,urllib.request
 from pathlib import Path
-from .files import read_json,write_error,write_json
+from .files import ForeignPathError,check_files,check_part,own_folder,put_in_place,read_json,scratch_path,write_error,write_json
 
 # %% ../nbs/04_fetch.ipynb #c97ffe48
 def cache_dir()->Path: # folder, perhaps not there yet
@@ -130,21 +130,24 @@ def fetch(
     tries=3,       # attempts before giving up
     progress=True, # show a bar
 )->Path:           # the file, with exactly this hash
-    "The file from the cache, or else from `url`. Raises `FetchError` naming address, hash and cache place."
+    "The file from the cache, or else from `url`. Raises `FetchError` naming address, hash and cache place, `ForeignPathError` for another file of that name in a folder that weakse did not make."
     name = name or Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name
     algorithm,digits = _split_checksum(checksum)
     path = Path(folder or cache_dir())/name
     part = path.with_name(f'{name}.{digits[:8]}.part')
     if path.is_file() and hash_of(path, algorithm)==digits: return path
+    check_files(path.parent, [name])
+    check_part(part)
     damaged = f" ({path.name} is in the cache, but with another hash)" if path.is_file() else ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(path.parent)
         if not (size and part.is_file() and part.stat().st_size==size): _download(url, part, name, size, tries, progress)
         _check(part, algorithm, digits, size)
-        os.replace(part, path)
+        put_in_place(part, path, overwrite=True)
     except FetchError as e:
         kept = '; what has arrived is kept, call again to go on' if part.is_file() else ''
         raise FetchError(f"cannot fetch {name}{damaged}: {e}{kept}{_by_hand(url, algorithm, digits, path)}") from None
+    except ForeignPathError: raise
     except OSError as e: raise write_error(e, path) from e
     return path
 
@@ -163,10 +166,12 @@ def keep_record(
     files:dict,   # name -> dict(size=bytes, checksum='md5:...')
     title:str,    # of the record
     folder=None,  # None: `cache_dir()`
+    *,
+    overwrite:bool=False, # may a file that is there be replaced?
 )->Path:          # the file written
-    "Keep a record's facts in the cache folder, in the shape of Zenodo's answer."
+    "Keep a record's facts in the cache folder, in the shape of Zenodo's answer. Raises `ForeignPathError` for a file that is there."
     rows = [dict(key=name, **facts) for name,facts in files.items()]
-    return write_json(Path(folder or cache_dir())/f'zenodo-{record}.json', dict(id=record, title=title, files=rows))
+    return write_json(Path(folder or cache_dir())/f'zenodo-{record}.json', dict(id=record, title=title, files=rows), overwrite=overwrite)
 
 def read_record(
     record:int,                # number
@@ -177,18 +182,16 @@ def read_record(
 )->dict:                       # title, and files: name -> dict(size, checksum)
     "What a record states about its files: from the cache folder, or else asked for and kept there. Raises `FetchError`."
     path = Path(folder or cache_dir())/f'zenodo-{record}.json'
-    url,part = f'{site}/api/records/{record}',path.with_name(f'{path.name}.part')
+    url = f'{site}/api/records/{record}'
     try:
         if path.is_file(): return _read_facts(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        _download(url, part, path.name, None, tries, False, most=2**24)
-        facts = _read_facts(part)
+        with scratch_path(own_folder(path.parent)/path.name) as part:
+            _download(url, part, path.name, None, tries, False, most=2**24)
+            facts = _read_facts(part)
         keep_record(record, facts['files'], facts['title'], path.parent)
-        part.unlink()
         return facts
+    except ForeignPathError: raise
     except FetchError as e:
-        part.unlink(missing_ok=True)
         raise FetchError(f"cannot read record {record}: {e}\n  address:  {url}\n  by hand:  save what it answers as {path}") from None
     except OSError as e: raise write_error(e, path) from e
 

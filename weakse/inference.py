@@ -20,7 +20,7 @@ from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, 
     noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
 from .broadcast import append_chunks, broadcast_chunks
 from .detectors import _audible, load_detector
-from .files import atomic_path, check_output, place_of, read_json, write_json
+from .files import atomic_path, check_output, place_of, read_json, scratch_folder, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
@@ -601,7 +601,7 @@ def _write_stretches(path, stretches, part, form, subtype, dither=False, **like)
     clipped,is_float,noise = 0,subtype in ('FLOAT','DOUBLE'),dithering(dither)
     rate,n_channels = part.info.sample_rate,part.info.channels
     if form=='WAV' and part.n*n_channels*8 > 2**32-2**26: form = 'RF64'     # a plain WAV counts its bytes in 32 bits
-    with atomic_path(path) as tmp:
+    with atomic_path(path, overwrite=True) as tmp:   # asked before the work began
         try:
             with sf.SoundFile(os.fsencode(tmp), 'w', rate, n_channels, subtype, format=form, **like) as file:
                 for k,v in part.tags.items():
@@ -690,7 +690,7 @@ def checkpointed_stretches(
             for i,wav in enumerate(bar(overlap_stretches(read=read, first=done, **plan), start=place(done)//(4*n_channels)), done+1):
                 for some in wav.split(2**16, -1): file.write(np.ascontiguousarray(some.T.numpy()))
                 file.flush()
-                write_json(side, dict(key=key, blocks=i, process=os.getpid()))
+                write_json(side, dict(key=key, blocks=i, process=os.getpid()), overwrite=True)
             yield from _read_part(part, n_channels)
         except Exception: part.unlink(missing_ok=True); side.unlink(missing_ok=True); raise
         part.unlink(missing_ok=True); side.unlink(missing_ok=True)
@@ -714,10 +714,12 @@ def enhance_file(
     subtype=None,     # coding of the output, such as "PCM_24" or "FLOAT"; None: the input's
     dither=False,     # add triangular noise of one step before rounding
     bitrate=None,     # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
+    overwrite=False,  # may a file that is there be replaced?
     progress=False,   # show a progress bar
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
     "Enhance a file of any length in constant memory, keeping rate, channels, coding, title and cue points; a stopped run goes on. Raises as `enhance` and `load_audio` do."
-    path,out,system = Path(path),Path(out),_without_clean(load_system(system))
+    path,out = Path(path),check_output(out, [path], folder=False, overwrite=overwrite)
+    system = _without_clean(load_system(system))
     how = dict(target=target, condition=condition, strength=strength, block=block, overlap=overlap, precision=precision, context=context)
     with noted() as notes:
         part = _survey(path, start, seconds, repair)
@@ -792,7 +794,7 @@ def _refuse_collisions(jobs):
 def _refuse_unwritable(folder):
     "Raise `OSError` with folder and remedy unless a file can be made there."
     probe = Path(folder)/'.weakse-writable'
-    with atomic_path(probe) as tmp: tmp.touch()
+    with atomic_path(probe, overwrite=True) as tmp: tmp.touch()
     probe.unlink()
 
 # %% ../nbs/43_inference.ipynb #1b2f96c9
@@ -801,7 +803,7 @@ def enhance_files(
     out,              # folder to write to (for a single file also a file)
     system=None,      # name, folder or `System`; None: the one that `make repro` trained
     *,
-    overwrite=True,   # replace files of an earlier run
+    overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
     **options,        # of `enhance_file`: target, condition, strength, block, overlap, context, precision, start, seconds, repair, subtype
@@ -816,7 +818,7 @@ def enhance_files(
     rows = []
     for path,output in tqdm(jobs, desc=f"enhance with {system.name}", unit='file', disable=not progress):
         if resume and str(output) in there: rows.append(dict(input=str(path), output=str(output), seconds=math.nan, status='there', message='finished by an earlier run')); continue
-        try: rows.append(enhance_file(path, output, system, progress=progress and len(jobs)==1, **options))
+        try: rows.append(enhance_file(path, output, system, overwrite=True, progress=progress and len(jobs)==1, **options))
         except (AudioError, OSError) as e: rows.append(dict(input=str(path), output='', seconds=math.nan, status='failed', message=str(e)))
     return pd.DataFrame(rows, columns=['input','output','seconds','status','message'])
 
@@ -867,15 +869,15 @@ def real_time_factor(
     precision="auto",   # "auto", "float32" or "bfloat16"
 )->dict:                # seconds_per_second, times_real_time, memory_mb (gained over a 28-s recording)
     "Seconds of computing per second of audio, for a file of noise."
-    import resource, tempfile
+    import resource
     system,noise = load_system(system),0.1*torch.randn(round(28*sample_rate), generator=torch.Generator('cpu').manual_seed(0), dtype=torch.float32, device='cpu')
-    with tempfile.TemporaryDirectory() as folder, torch_threads(threads):
-        short,long = Path(folder)/'short.wav',Path(folder)/'long.wav'
+    with scratch_folder() as folder, torch_threads(threads):
+        short,long = folder/'short.wav',folder/'long.wav'
         save_audio(short, noise, sample_rate)
         with sf.SoundFile(long, 'w', sample_rate, 1, 'PCM_16') as file:
             for first in range(0, round(seconds*sample_rate), len(noise)): file.write(noise[:round(seconds*sample_rate)-first].numpy())
-        enhance_file(short, Path(folder)/'out.wav', system, precision=precision)
+        enhance_file(short, folder/'out.wav', system, precision=precision)
         before,start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,time.perf_counter()
-        enhance_file(long, Path(folder)/'out.wav', system, precision=precision)
+        enhance_file(long, folder/'long_out.wav', system, precision=precision)
         spent,after = time.perf_counter()-start,resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return dict(seconds_per_second=spent/seconds, times_real_time=seconds/spent, memory_mb=(after-before)/1024)

@@ -16,6 +16,7 @@ from torch import Tensor
 from .audio import plain_text
 from .anchors import AnchorStore, read_anchors
 from .conditions import purity
+from .files import atomic_path, check_output
 from .labels import load_table, write_table
 from .terminal import say
 
@@ -102,12 +103,14 @@ def measure_kinds(
     purest:float=1/3,           # share of a class's anchors that count, the purest first
     min_anchors:int=10,         # a class with fewer is unused
     speech:str="Speech",        # the class that is a kind of its own
+    overwrite:bool=False,       # may a file that is there be replaced?
     seed:int=0,                 # of the unseen classes
 )->pd.DataFrame:                # what was written: class, n, gini, kind, seen
     "Stage `kinds`: write the class table. Raises ValueError like `class_kinds`."
+    check_output(out_csv, [anchors], folder=False, overwrite=overwrite)
     table = class_kinds(read_anchors(anchors), transient=transient, stationary=stationary, unseen_share=unseen_share, frame_seconds=frame_seconds,
                         purest=purest, min_anchors=min_anchors, speech=speech, seed=seed)
-    write_table(out_csv, table, [anchors])
+    write_table(out_csv, table, [anchors], overwrite=overwrite)
     return table
 
 def read_kinds(

@@ -127,11 +127,13 @@ def write_table(
     path,       # csv to write, at once and whole
     table,      # DataFrame
     inputs=(),  # files and folders that are read: none of them is replaced
+    *,
+    overwrite:bool=False, # may a file that is there be replaced?
     **settings, # of `DataFrame.to_csv`
 )->Path:        # the file
     "Write a table as every stage does: UTF-8 whatever the names in it are, no index. Raises as `atomic_path` does."
     how = dict(index=False, lineterminator='\n', encoding='utf-8', errors='backslashreplace') | settings
-    with atomic_path(path, inputs) as tmp: table.to_csv(tmp, **how)
+    with atomic_path(path, inputs, overwrite=overwrite) as tmp: table.to_csv(tmp, **how)
     return Path(path)
 
 def _fits(text, kind):
@@ -244,10 +246,12 @@ class Vocabulary:
 
     def save(self,
         path,    # csv file to write: index,id,name,threshold
+        *,
+        overwrite:bool=False, # may a file that is there be replaced?
     )->Path:     # the file
-        "Write the vocabulary as a csv; thresholds keep six decimals."
+        "Write the vocabulary as a csv; thresholds keep six decimals. Raises `ForeignPathError` for a file that is there."
         marks = ['']*len(self) if self.thresholds is None else [f'{t:.6f}' for t in self.thresholds]
-        with atomic_path(path) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
+        with atomic_path(path, overwrite=overwrite) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerows([['index','id','name','threshold'], *zip(range(len(self)), self.ids, self.names, marks)])
         return Path(path)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
-from .audio import _mp3_rates, load_audio, resample, write_samples
-from .files import atomic_path, read_json
+from .audio import AudioError, _mp3_rates, load_audio, resample, write_samples
+from .files import atomic_path, check_output, read_json
 from .labels import load_table
 from .scale import pmap
 from .scenes import PARTS, load_scene, read_scenes, scene_parts
@@ -153,15 +153,18 @@ def write_group(
     folder,       # to write into
     tracks:dict,  # stem -> `(T,)`
     rate:int,     # Hz
+    *,
+    overwrite:bool=False, # may files that are there be replaced?
 )->dict:          # stem -> volume that undoes the equal loudness
-    "Write a sound and a picture for each track."
+    "Write a sound and a picture for each track. Raises `ForeignPathError` for a file that is there."
+    for name in (f"{stem}.{suffix}" for stem in tracks for suffix in ("mp3", "webp")): check_output(Path(folder)/name, folder=False, overwrite=overwrite)
     gains = matching_gains(tracks, rate)
     heard = {s: gains[s][0]*w for s,w in tracks.items()}
     dbs = {s: spectrogram_db(w, rate, 400) for s,w in heard.items()}
     top = torch.tensor([float(d.max()) for d in dbs.values()], dtype=torch.float32, device="cpu").median().item()
     for stem,wav in heard.items():
-        (Path(folder)/f"{stem}.mp3").write_bytes(_mp3(wav, rate))
-        (Path(folder)/f"{stem}.webp").write_bytes(_webp(dbs[stem], top))
+        for suffix,content in (("mp3", _mp3(wav, rate)), ("webp", _webp(dbs[stem], top))):
+            with atomic_path(Path(folder)/f"{stem}.{suffix}", overwrite=overwrite) as tmp: tmp.write_bytes(content)
     return {stem: volume for stem,(_,volume) in gains.items()}
 
 # %% ../nbs/60d_listen.ipynb #124830a6
@@ -579,6 +582,7 @@ def listening_page(
 )->dict:                # n_scenes, n_sounds, megabytes, page
     "Stage `listen`: the listening page; where no sound was kept, it says so. Raises `CorpusError` for no scenes, `ValueError` for a page that is too large or `n_scenes` below 1."
     if n_scenes < 1: raise ValueError(f"n_scenes={n_scenes}; expected at least 1")
+    check_output(out_folder, [results_json, audio_folder, scenes_folder], folder=True)
     t,values = read_json(results_json),_read_values(audio_folder)
     rows = _kept(audio_folder, read_scenes(scenes_folder), t["snrs"], n_scenes)
     if not rows: return _no_sound(audio_folder, out_folder, title)

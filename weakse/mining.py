@@ -315,11 +315,12 @@ def mine(
     pairing:str='disjoint',       # how a mini-batch becomes pairs: "disjoint" (Algorithm 1), "matching", "neighbour", "random"
     seed:int=0,                   # seed of the draws
     truth:str|Path|None=None,     # csv of true events or its folder, for the report alone
+    overwrite:bool=False,         # may files be replaced in a folder that is not weakse's, too?
     progress:bool=True,           # show a bar
 )->dict:                          # the report
     "Mine pairs of anchors; writes pairs.npy, sets.npy and report.json. Raises `MiningError` where no pair exists."
     from weakse.anchors import read_anchors
-    check_files(out, ['pairs.npy','sets.npy','report.json'])
+    check_files(out, ['pairs.npy','sets.npy','report.json'], overwrite=overwrite)
     store = read_anchors(anchors)
     pairs, sets, report = mine_store(store, _thresholds(store, vocabulary), batch_size=batch_size, n_batches=n_batches, threshold_scale=threshold_scale, focus=focus,
         focus_share=focus_share, labels=labels, related=RELATED if related else (), pairing=pairing, seed=seed, progress=progress)
@@ -328,8 +329,8 @@ def mine(
     if events: report |= _checked(store, pairs, events)
     own_folder(out)
     for name,array in (('pairs', pairs), ('sets', sets)):
-        with atomic_path(Path(out)/f'{name}.npy') as tmp: np.save(tmp, array)
-    write_json(Path(out)/'report.json', report)
+        with atomic_path(Path(out)/f'{name}.npy', overwrite=True) as tmp: np.save(tmp, array)
+    write_json(Path(out)/'report.json', report, overwrite=True)
     return report
 
 def _checked(store, pairs, events):

@@ -78,7 +78,7 @@ def copy_train_pairs(
         rows.append(dict(file=f'{Path(name).stem}.wav', snr_db=round(10*float((clean.square().mean()/(noisy - clean).square().mean().clamp_min(1e-12)).log10()), 2)))
     _refuse(folder, problems, rows)
     table = pd.DataFrame(rows)
-    write_table(Path(out)/'pairs.csv', table)
+    write_table(Path(out)/'pairs.csv', table, overwrite=True)
     return table
 
 # %% ../nbs/44_paired.ipynb #b9887fa6

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .anchors import NoAnchorsError, detect_anchors
 from .audio import save_audio
-from .files import atomic_path, check_output, read_json, write_json, write_text
+from .files import atomic_path, check_output, check_table, read_json, write_json, write_text
 from .inference import condition_of, extract_sequence
 from .joint import heard_as, pure_anchors
 from .kinds import read_kinds
@@ -367,13 +367,15 @@ def write_selective(
     extra_snrs:tuple=(5.,),        # dB
     told:list=(),        # rows of `recognition`
     seed:int=0,          # of the bootstrap
+    overwrite:bool=False, # may files that are there be replaced?
 )->dict:                 # what was stored: rows, differences, goals, ...
-    "Store rows, differences and tables."
+    "Store rows, differences and tables. Raises `ForeignPathError` for a file that is there."
+    check_table(out_json, overwrite=overwrite)
     rows,there = summarise(values, seed) + list(told),set(values.system)
     differences = [r for a,b in COMPARED if a[0] in there and b[0] in there for r in difference_rows(values, a, b, seed)]
     t = dict(title=title, n_scenes=values.scene.nunique(), snrs=list(snrs), extra_snrs=list(extra_snrs), rows=rows, differences=differences, goals=goals(rows, differences))
-    t = read_json(write_json(out_json, t))   # markdown is made from what is stored, so both agree to the last digit
-    write_text(Path(out_json).with_suffix(".md"), selective_markdown(t))
+    t = read_json(write_json(out_json, t, overwrite=overwrite))   # markdown is made from what is stored, so both agree to the last digit
+    write_text(Path(out_json).with_suffix(".md"), selective_markdown(t), overwrite=overwrite)
     return t
 
 def _systems(folders):
@@ -401,6 +403,7 @@ def run_experiments(
     snrs:tuple[float,...]=(0., 5., 10., 15.),  # speech against both objects, dB
     extra_snrs:tuple[float,...]=(5.,),         # levels of the oracles and of the orders beyond the page, dB
     n_samples:int=5,       # scenes whose audio is kept
+    overwrite:bool=False,  # may the tables be replaced?
     seed:int=0,            # of the bootstrap
     n_workers:int=2,       # processes; the results do not depend on it
     progress:bool=True,    # show bars
@@ -412,7 +415,7 @@ def run_experiments(
     rows = rows_of(systems, tuple(snrs), tuple(extra_snrs))
     inputs = [scenes, kinds_csv, *(p for p in (joint, ablation, table, unconditioned, corpus, detector) if p)]
     check_output(out, inputs, folder=True)
-    for file in (Path(out_json), Path(out_json).with_suffix(".md")): check_output(file, inputs, folder=False)
+    check_table(out_json, inputs, overwrite=overwrite)
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         one = partial(_run_one, scenes, rows, snrs, tmp, n_samples)
@@ -421,7 +424,7 @@ def run_experiments(
         values = pd.DataFrame([v for vs in found for v in vs], columns=_VALUES)
         write_table(tmp/"values.csv", values.round(5))
         told = [] if corpus is None else _told(systems, corpus, detector, kinds_csv, tmp/"held_out", seed, progress)
-    return write_selective(values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed)
+    return write_selective(values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed, overwrite=overwrite)
 
 def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
     "`run_scene` for a scene with its number; the first ones keep their audio."

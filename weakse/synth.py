@@ -320,7 +320,7 @@ def _write_truth(truth, made, source):
     events = pd.DataFrame([e for rows,_ in made for e in rows], columns=['file','class','onset','offset','level_db'])
     speech = pd.DataFrame([s for _,said in made for s in said], columns=['file','voice','text'])
     for name,table in (('events',events),('speech',speech)):
-        write_table(Path(truth)/f'{name}.csv', table, float_format='%.4f')
+        write_table(Path(truth)/f'{name}.csv', table, float_format='%.4f', overwrite=True)
     return events
 
 def _vocabulary(recipe):
@@ -355,7 +355,7 @@ def synth_corpus(
     audio = own_folders([Path(out)/'audio', *(Path(pairs)/p for p in ('clean','noisy'))], [data])[0]
     made = pmap(partial(_make_clip, run, audio), range(n_clips), n_workers=n_workers, progress='clips' if progress else None)
     rows = pmap(partial(_make_pair, run, tuple(snrs), pairs, 'test'), range(n_pairs), n_workers=n_workers, progress='pairs' if progress else None)
-    write_table(Path(pairs)/'pairs.csv', pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']))
+    write_table(Path(pairs)/'pairs.csv', pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']), overwrite=True)
     events = _write_truth(truth, made, run.speech_source)
     table = pd.DataFrame(dict(file=[clip_name(i) for i in range(n_clips)], labels=[[e['class'] for e in ev] for ev,_ in made], split=_splits(n_clips, seed), seconds=seconds))
     about = {'synth': dict(sample_rate=sample_rate, seconds=seconds, speech_share=speech_share, voices=voices, seed=seed, speech_source=run.speech_source)}
@@ -385,5 +385,5 @@ def synth_train_pairs(
     own_folders([Path(out)/p for p in ('clean','noisy')], [data])
     rows = pmap(partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers, progress='training pairs' if progress else None)
     table = pd.DataFrame(rows)
-    write_table(Path(out)/'pairs.csv', table)
+    write_table(Path(out)/'pairs.csv', table, overwrite=True)
     return table

@@ -188,11 +188,11 @@ def save_system(
     _check_sizes(saved, n, bank, folder)
     own_folder(check_files(folder, SYSTEM_FILES))
     weights = save({k: v.detach().cpu().contiguous() for k,v in model.state_dict().items()})
-    with atomic_path(folder/'model.safetensors') as tmp: tmp.write_bytes(weights)   # unlike `save_file`, it says with the system's own error why it fails
-    if n: vocabulary.save(folder/'vocabulary.csv')
+    with atomic_path(folder/'model.safetensors', overwrite=True) as tmp: tmp.write_bytes(weights)   # unlike `save_file`, it says with the system's own error why it fails
+    if n: vocabulary.save(folder/'vocabulary.csv', overwrite=True)
     if bank is not None:
-        with atomic_path(folder/'bank.npy') as tmp: np.save(tmp, np.asarray(bank, dtype=np.float32))
-    write_json(folder/'config.json', saved, digits=12)
+        with atomic_path(folder/'bank.npy', overwrite=True) as tmp: np.save(tmp, np.asarray(bank, dtype=np.float32))
+    write_json(folder/'config.json', saved, digits=12, overwrite=True)
     return folder
 
 def _check_sizes(config, n_names, bank, folder):

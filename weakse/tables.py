@@ -11,7 +11,7 @@ __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibra
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
-from .files import check_output,read_json,write_json,write_text
+from .files import atomic_path, check_output, edit_text, read_json, write_json, write_text
 from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']
@@ -296,16 +296,17 @@ def write_table1(
     weak=('weakse',),            # systems trained on weak labels alone
     note="",                     # how the numbers came about: a command, say
     manifest="",                 # hash of the manifest of the corpus that was trained on
+    overwrite=False,             # may files that are there be replaced?
 )->dict:                         # the table
-    "Stage `table1`: gather score files into JSON and markdown. Raises `FileNotFoundError` or `ValueError` naming the file."
+    "Stage `table1`: gather score files into JSON and markdown. Raises `FileNotFoundError` or `ValueError` naming the file, `ForeignPathError` for one that is there."
     named = _named(score_files)
-    for out in (out_json, out_md): check_output(out, named.values(), folder=False)
+    for out in (out_json, out_md): check_output(out, named.values(), folder=False, overwrite=overwrite)
     for k,p in named.items():
         if not p.is_file(): raise FileNotFoundError(f"{p}: no scores of {k!r}; run `weakse score --json {p.name}` for it first")
     table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, paired=paired, weak=weak,
                         note=note, manifest=manifest)
-    table = read_json(write_json(out_json, table))   # markdown is made from what is stored, so both agree to the last digit
-    write_text(out_md, to_markdown(table))
+    table = read_json(write_json(out_json, table, overwrite=overwrite))   # markdown is made from what is stored, so both agree to the last digit
+    write_text(out_md, to_markdown(table), overwrite=overwrite)
     return table
 
 # %% ../nbs/51_tables.ipynb #4b3947e2
@@ -321,5 +322,4 @@ def write_readme(
     n = len(_between.findall(text))
     if n!=1: raise ValueError(f"{path} has {n} places for the table, 1 is expected; add the lines `<!-- table1 -->` and `<!-- /table1 -->` once, in this order")
     new = _between.sub(lambda m: f"{m[1]}\n{table_md.strip()}\n{m[3]}", text)
-    if new!=text: write_text(path, new)
-    return new!=text
+    return edit_text(path, new)

@@ -84,7 +84,7 @@ class Checkpoint:
         "Write a checkpoint, and remove all but the newest."
         state = dict(task=self.task.state_dict(), step=step, rng=torch.get_rng_state(), history=self.history, settings=self.settings)
         path = own_folder(self.folder)/f'step_{step:08d}.pt'
-        with atomic_path(path) as tmp: _write_state(state, tmp)
+        with atomic_path(path, overwrite=True) as tmp: _write_state(state, tmp)
         self.mine = [p for p in self.mine if p!=path] + [path]
         for old in {*self.others, *self.mine[:-self.keep]} - {path}: old.unlink(missing_ok=True)
         self.mine, self.others = self.mine[-self.keep:], []

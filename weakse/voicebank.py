@@ -6,7 +6,7 @@
 __all__ = ['record', 'parts', 'ArchiveError', 'safe_entries', 'matched', 'fetch_voicebank']
 
 # %% ../nbs/13_voicebank.ipynb #9de39290
-import functools,os,re,shutil,stat,struct,tempfile,zipfile,zlib
+import functools,os,re,stat,struct,zipfile,zlib
 from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
@@ -14,7 +14,7 @@ from .adapters import AUDIO_TYPES, raise_all
 from .audio import AudioError, audio_info, energy, load_audio, noted, save_audio
 from .corpus import CorpusError
 from .fetch import fetch, hash_of
-from .files import read_json, write_json
+from .files import atomic_path, own_folder, put_in_place, read_json, scratch_folder, write_json
 from .labels import write_table
 from .scale import pmap
 
@@ -128,8 +128,8 @@ def _load(
     sample_rate:int, # Hz
 ):                   # `(T,)` at `sample_rate`
     "Read a sound file of a folder or an archive. Raises `AudioError` or `ArchiveError` naming both."
-    with tempfile.TemporaryDirectory() as d, noted() as notes:
-        path = half/name if half.is_dir() else Path(d)/Path(name).name
+    with scratch_folder() as d, noted() as notes:
+        path = half/name if half.is_dir() else d/Path(name).name
         try:
             if half.is_file(): path.write_bytes(_unpacked(half, name))
             if (rate := audio_info(path).sample_rate) < sample_rate: raise AudioError(f"{path} has {rate} Hz, less than the {sample_rate} Hz wanted")
@@ -153,7 +153,7 @@ def _convert(
         if not all(_is_done(p, *s) for p,s in zip(paths, sources)):
             wavs = [_load(*s, sample_rate) for s in sources]
             if len(wavs[0])!=len(wavs[1]): raise AudioError(f"{name}: {len(wavs[0])} clean and {len(wavs[1])} noisy samples at {sample_rate} Hz; they are not one utterance, or one was cut")
-            for p,wav in zip(paths, wavs): save_audio(p, wav, sample_rate)
+            for p,wav in zip(paths, wavs): save_audio(p, wav, sample_rate, overwrite=True)
         clean,noisy = (load_audio(p)[0] for p in paths)
     except (AudioError, ArchiveError) as e: return dict(problem=str(e))
     snr = 10*np.log10(max(float(energy(clean)), 1e-12)/max(float(energy(noisy-clean)), 1e-12))
@@ -166,19 +166,25 @@ def _about(part, sample_rate, halves)->dict:
     for s in sources.values(): s['published'] = f"md5:{s['md5']}" in _published.values()
     return dict(part=part, sample_rate=sample_rate, sources=sources)
 
+def _noted(folder)->dict:
+    "What `voicebank.json` says of a folder; nothing where there is none, or another file of that name."
+    try: found = read_json(folder/'voicebank.json')
+    except (OSError, ValueError): return {}
+    return found if isinstance(found, dict) else {}
+
 def _is_whole(out:Path, part:str, sample_rate:int)->bool:
     "Is the wanted folder there already? Raises `CorpusError` when something else is."
     if not out.exists() or (out.is_dir() and not any(out.iterdir())): return False
-    there = read_json(out/'voicebank.json') if (out/'voicebank.json').is_file() else {}
+    there = _noted(out)
     if (there.get('part'),there.get('sample_rate'))==(part,sample_rate): return True
-    what = f"part {there['part']!r} at {there['sample_rate']} Hz" if there else "something else than VoiceBank-DEMAND"
+    what = f"part {there['part']!r} at {there['sample_rate']} Hz" if {'part','sample_rate'} <= set(there) else "something else than VoiceBank-DEMAND"
     raise CorpusError(f"{out} holds {what}, part {part!r} at {sample_rate} Hz is wanted: choose another folder, or delete that one")
 
-def _workspace(out:Path, about:dict)->Path:
-    "The folder where the work goes on; begun anew when it was begun for something else."
+def _workspace(out:Path, about:dict, inputs)->Path:
+    "The folder where the work goes on; begun anew when it was begun for something else. Raises `ForeignPathError` for somebody else's."
     work = out.with_name(f'{out.name}.part')
-    if work.exists() and not ((work/'voicebank.json').is_file() and read_json(work/'voicebank.json')==about): shutil.rmtree(work)
-    write_json(work/'voicebank.json', about)
+    own_folder(work, anew=_noted(work)!=about, inputs=inputs)
+    write_json(work/'voicebank.json', about, overwrite=True)
     return work
 
 # %% ../nbs/13_voicebank.ipynb #f1386c94
@@ -194,18 +200,16 @@ def fetch_voicebank(
     n_workers:int=2,            # processes
     progress:bool=True,         # show a bar
 )->Path:                        # the folder
-    "VoiceBank-DEMAND as a folder of pairs at one rate; interrupted, it goes on. Raises `CorpusError` (`ArchiveError`) or `FetchError`."
+    "VoiceBank-DEMAND as a folder of pairs at one rate; interrupted, it goes on. Raises `CorpusError` (`ArchiveError`), `FetchError`, or `ForeignPathError` where `OUT.part` is somebody else's."
     if part not in parts: raise CorpusError(f"part {part!r} of VoiceBank-DEMAND; known: {', '.join(parts)}")
     out,(end,n_known) = Path(out),parts[part]
     if _is_whole(out, part, sample_rate): return out
     halves = _sources(source, end, checksums or _published, cache, progress)
     pairs = matched(halves['clean'], halves['noisy'], part, n_files or n_known)
-    work = _workspace(out, about := _about(part, sample_rate, halves))
+    work = _workspace(out, about := _about(part, sample_rate, halves), [*halves.values(), source])
     jobs = [(name,[(halves['clean'],c),(halves['noisy'],n)],work,sample_rate) for name,c,n in pairs]
     rows = pmap(_convert, jobs, n_workers=n_workers, progress=f'VoiceBank-DEMAND {part}' if progress else None)
     raise_all([r['problem'] for r in rows if 'problem' in r], f"VoiceBank-DEMAND, part {part!r}")
-    write_table(work/'pairs.csv', pd.DataFrame(rows))
-    write_json(work/'voicebank.json', dict(about, n_files=len(rows)))
-    if out.exists(): out.rmdir()   # empty, see `_is_whole`
-    os.replace(work, out)
-    return out
+    write_table(work/'pairs.csv', pd.DataFrame(rows), overwrite=True)
+    write_json(work/'voicebank.json', dict(about, n_files=len(rows)), overwrite=True)
+    return put_in_place(work, out)   # empty where it is there, see `_is_whole`

@@ -10,13 +10,14 @@ __all__ = ['look', 'head_html', 'note_html', 'line_html', 'loudness', 'matching_
            'Comparison']
 
 # %% ../nbs/60_widgets.ipynb #3af31540
-import base64, csv, html, io, itertools, json, math, re, shlex, tempfile
+import base64, csv, html, io, itertools, json, math, re, shlex
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
 from .audio import SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample, write_samples
+from .files import scratch_folder
 from .labels import Ontology, Vocabulary, nearest_names
 
 # %% ../nbs/60_widgets.ipynb #cc479857
@@ -332,8 +333,8 @@ def read_upload(
 ):         # name, `(C, T)` waveform, sample rate (Hz)
     "The last file that was uploaded. Raises `AudioError` when it is no sound."
     name,content = Path(value[-1]['name']).name,bytes(value[-1]['content'])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)/name
+    with scratch_folder() as folder:
+        path = folder/name
         path.write_bytes(content)
         return name,*load_audio(path, mono=False)
 

@@ -20,7 +20,7 @@ from ..audio import fit_length
 from ..corpus import read_corpus
 from . import corpus_thresholds, read_weights
 from ..fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
-from ..files import atomic_path, check_output, write_json
+from ..files import atomic_path, check_files, check_output, own_folder, write_json
 from ..labels import Vocabulary, audioset_vocabulary
 from ..saved import newest_format, read_config, read_names
 
@@ -201,14 +201,15 @@ def write_stand_ins(
     folder:str|Path, # a cache folder of its own; never the one with the published weights
     seed:int=0,      # of the weights
 )->list[Path]:       # the two files; beside them the record that states their checksums
-    "Write random weights in the published form. Raises ValueError when the folder holds the published ones."
+    "Write random weights in the published form. Raises ValueError when the folder holds the published ones, `ForeignPathError` where it is not weakse's."
     folder, files = Path(folder), {}
     if any((folder/name).is_file() and not stated(folder)["title"].startswith("stand-in") for name in FILES):
         raise ValueError(f"{folder} holds published weights; expected a folder of its own for stand-ins")
+    own_folder(check_files(folder, [*FILES, f"zenodo-{RECORD}.json"]))
     for name, file in NETWORKS.items():
-        with atomic_path(folder/file) as tmp: torch.save({"model": stand_in(name, seed).state_dict()}, tmp)
+        with atomic_path(folder/file, overwrite=True) as tmp: torch.save({"model": stand_in(name, seed).state_dict()}, tmp)
         files[file] = dict(size=(folder/file).stat().st_size, checksum="md5:" + hash_of(folder/file, "md5"))
-    keep_record(RECORD, files, f"stand-in weights for PANNs, random, seed {seed}", folder)
+    keep_record(RECORD, files, f"stand-in weights for PANNs, random, seed {seed}", folder, overwrite=True)
     return [folder/name for name in files]
 
 # %% ../../nbs/20b_detectors.panns.ipynb #481c57cd
