@@ -165,3 +165,15 @@ def test_held_out_anchors_are_as_long_as_those_of_the_training(monkeypatch):
     assert asked['seconds']==.7
     _told(dict(joint=heard()), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
     assert asked['seconds']==2.
+
+def test_a_corpus_without_speech_is_no_typo(bare, crowded, capsys, monkeypatch):
+    class Other:
+        vocabulary,sample_rate,hop = Vocabulary(['Knock','Rain']),16000,.01
+    monkeypatch.setattr(figures, 'load_detector', lambda _: Other)
+    captions = figures.draw_figures(bare/'corpus', 'any', bare/'pairs', bare/'enhanced', bare/'out')
+    assert "'Speech' is no class of the detector" in captions['figure1']
+    with pytest.raises(ValueError, match='Speach'): figures.draw_figures(bare/'corpus', 'any', bare/'pairs', bare/'enhanced', bare/'out', target='Speach')
+    capsys.readouterr()
+    table = measure_kinds(crowded.folder, bare/'kinds.csv', speech='Dog', min_anchors=1, transient=.1, stationary=0.)
+    assert "'Dog' is no class of the anchors" in capsys.readouterr().err and 'speech' not in set(table.kind)
+    with pytest.raises(ValueError, match="unknown class 'Speach'"): measure_kinds(crowded.folder, bare/'kinds.csv', speech='Speach')

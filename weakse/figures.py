@@ -17,7 +17,7 @@ from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
 from .files import atomic_path, check_files, own_folder, write_json
 from .inference import show_enhancement
-from .labels import load_table
+from .labels import is_absent, load_table
 from .terminal import say
 
 # %% ../nbs/52_figures.ipynb #4b96d0f0
@@ -34,6 +34,7 @@ def pick_clip(
     progress:bool=True,     # show a bar
 )->int:                     # row of the corpus
     "Of the first clips with `target` and two more labels, the one whose anchor stands out most. Raises `NothingToDrawError` when no clip has `target`."
+    if is_absent(target, detector.vocabulary): raise NothingToDrawError(f"{target!r} is no class of the detector; draw another class with `figures.target`")
     table,k = corpus.table,detector.vocabulary.index(target)
     having = [i for i,labels in enumerate(table.labels) if target in labels and table.seconds.iloc[i] >= seconds]
     if not having: raise NothingToDrawError(f"no clip of {corpus.title!r} has the weak label {target!r} and {seconds:g} s or more; draw another class with `figures.target`")

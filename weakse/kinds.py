@@ -16,8 +16,8 @@ from torch import Tensor
 from .audio import plain_text
 from .anchors import AnchorStore, read_anchors
 from .conditions import purity
-from .files import atomic_path, check_output
-from .labels import load_table, write_table
+from .files import check_output
+from .labels import is_absent, load_table, write_table
 from .terminal import say
 
 # %% ../nbs/26_kinds.ipynb #bc3586ec
@@ -83,7 +83,7 @@ def class_kinds(
     "What each class is, measured; unused classes count as seen: nothing is kept back of them. A kind without a class is said. Raises ValueError on thresholds that cross."
     if not 0 <= stationary < transient <= 1: raise ValueError(f"stationary={stationary} and transient={transient} are limits of a Gini coefficient; expected 0 <= stationary < transient <= 1")
     if not 0 < purest <= 1 or not 0 <= unseen_share < 1: raise ValueError(f"purest={purest} and unseen_share={unseen_share} are shares; expected 0 < purest <= 1 and 0 <= unseen_share < 1")
-    store.vocabulary.index(speech)
+    if is_absent(speech, store.vocabulary): say(f"kinds: {speech!r} is no class of the anchors, so no class is speech; name another with `kinds.speech`", err=True)
     table = _medians(store, anchor_ginis(store, frame_seconds), purest)
     names = np.array([store.vocabulary.names[k] for k in table.index])
     kinds = np.select([names == speech, table.n < min_anchors, table.gini >= transient, table.gini <= stationary], ["speech", "unused", "transient", "stationary"], "unused")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEPARATORS', 'UnknownClassError', 'nearest_names', 'TableError', 'read_rows', 'write_table', 'load_table',
-           'Vocabulary', 'audioset_vocabulary', 'OntologyError', 'Ontology', 'label_map']
+           'Vocabulary', 'audioset_vocabulary', 'is_absent', 'OntologyError', 'Ontology', 'label_map']
 
 # %% ../nbs/02_labels.ipynb #2efd983f
 import csv,difflib,io,re
@@ -271,6 +271,14 @@ def _shipped(name:str): # a file inside the package
 def audioset_vocabulary()->Vocabulary: # 527 classes
     "AudioSet's 527 classes in their published order, with PANNs' equal-precision-and-recall thresholds."
     return Vocabulary.read(_shipped('audioset'))
+
+def is_absent(
+    name:str,              # of a class
+    vocabulary:Vocabulary, # of a corpus or a detector
+)->bool:                   # is it one of AudioSet's alone?
+    "Does a vocabulary lack a class that there is? Raises `UnknownClassError` for a name that not even AudioSet has, such as a typo."
+    if name not in vocabulary and name not in audioset_vocabulary(): vocabulary.index(name)
+    return name not in vocabulary
 
 # %% ../nbs/02_labels.ipynb #9c6ba45d
 class OntologyError(ValueError):
