@@ -39,7 +39,7 @@ def mining(sizes=(24, 96, 384, 1536, 4096), limit=20):
 class Store:
     "Anchors of noise."
     def __init__(self, n=200, n_classes=35, sample_rate=16000, seconds=2.0):
-        from weakse.labels import Vocabulary
+        from weakse.core.labels import Vocabulary
         self.vocabulary = Vocabulary([f'class {i}' for i in range(n_classes)])
         self.sample_rate,self.seconds,rng = sample_rate,seconds,np.random.default_rng(0)
         self.audio = (rng.standard_normal((n, int(sample_rate*seconds)))*3000).astype(np.int16)
@@ -105,7 +105,7 @@ def a_system(folder):
     "Folder of the system that `make repro` trained, or of an untrained one of the same size."
     from weakse.systems import default_system, save_system
     if (default_system()/'config.json').is_file(): return default_system()
-    from weakse.labels import audioset_vocabulary
+    from weakse.core.labels import audioset_vocabulary
     from weakse.models.unet import ConditionalUNet
     v = audioset_vocabulary()
     return save_system(ConditionalUNet(len(v), width=.25), folder, sample_rate=16000, vocabulary=v)

@@ -12,13 +12,13 @@ import weakse.doors   # its verbs
 from weakse.adapters import read_labels
 from weakse.anchors import AnchorStore, _write_store, read_audit
 from weakse.app import free_port, theme_html, write_page
-from weakse.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
+from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
 from weakse.cli import app, check_params, main
 from weakse.detectors import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, extract
 from weakse.inference import enhance
-from weakse.labels import Ontology, Vocabulary
+from weakse.core.labels import Ontology, Vocabulary
 from weakse.mining import mine_store
 from weakse.metrics import _direct
 from weakse.mixer import Mixer

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest, torch
 
 from weakse import audioset
-from weakse.audio import save_audio
+from weakse.core.audio import save_audio
 from weakse.audioset import (FAILURES, ClipError, fetch_clips, make_manifest, manifest_hash, read_failures, read_manifest,
                              read_segments, youtube_audio)
-from weakse.fetch import FetchError, sha256_of
+from weakse.core.fetch import FetchError, sha256_of
 
 NOISE = 0.1*torch.randn(4*8000, generator=torch.Generator().manual_seed(0))
 FAST = dict(rate=60000., backoff=0.01, progress=False)
@@ -141,7 +141,7 @@ def test_what_ffmpeg_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', f'{tool.parent}{os.pathsep}{os.environ["PATH"]}')
     source = tmp_path/'-odd name.webm'
     source.write_bytes(b'\x1aE\xdf\xa3 no sound file')
-    from weakse.audio import audio_info
+    from weakse.core.audio import audio_info
     from weakse.audioset import cut_clip
     assert audio_info(cut_clip(source, tmp_path/'out.flac', 30, 32)).frames == 64000
     args = (tmp_path/'args').read_text().splitlines()

@@ -3,9 +3,9 @@ import errno, os, resource, struct, subprocess, sys, tempfile, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.audio import (AudioError, AudioWarning, EmptyAudioError, LayoutError, MissingAudioError, NonFiniteAudioError,
+from weakse.core.audio import (AudioError, AudioWarning, EmptyAudioError, LayoutError, MissingAudioError, NonFiniteAudioError,
                           audio_info, check_audio, load_audio, resample, save_audio, stft, istft)
-from weakse.files import atomic_path, write_json
+from weakse.core.files import atomic_path, write_json
 
 RATE = 16000
 def tone(rate=RATE, n=None, channels=1):
@@ -240,7 +240,7 @@ def test_importing_does_nothing(tmp_path):
             "def hook(event, args):\n"
             "    if event=='socket.connect' or (event=='open' and isinstance(args[1], str) and set(args[1])&set('wax+')): bad.append((event, args))\n"
             "sys.dont_write_bytecode = True\nimport torch, numpy\nsys.addaudithook(hook)\n"
-            "import weakse.files, weakse.audio, weakse.labels, weakse.scale, weakse.fetch\n"
+            "import weakse.core.files, weakse.core.audio, weakse.core.labels, weakse.core.parallel, weakse.core.fetch\n"
             "assert not bad, bad\n"
             "loaded = {'soundfile','soxr','torchaudio','matplotlib','IPython','ray','pandas'} & set(sys.modules)\nassert not loaded, loaded")
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, sys.path[:1]+[Path(__file__).parents[1]]))))

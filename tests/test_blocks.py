@@ -2,9 +2,9 @@
 import os, random, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.audio import audio_info, load_audio, save_audio
+from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.inference import enhance, enhance_file, overlap_add
-from weakse.labels import Vocabulary
+from weakse.core.labels import Vocabulary
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.wave_unet import WaveUNet

@@ -1,7 +1,7 @@
 """A broadcast wave keeps what it says of itself: who made it and when, its place in time, its cue points."""
 import struct
 import numpy as np, pytest, soundfile as sf
-from weakse.audio import _riff_chunks, load_audio
+from weakse.core.audio import _riff_chunks, load_audio
 from weakse.extraction import _demo_system, extract_file
 from weakse.inference import enhance_file
 

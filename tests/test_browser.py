@@ -11,7 +11,7 @@ current = "document.querySelector('.clip[aria-current]').href.split('/').pop()"
 @pytest.fixture(scope='module')
 def page_path(tmp_path_factory):
     "A page of one made-up scene and tiny untrained networks."
-    from weakse.labels import Vocabulary
+    from weakse.core.labels import Vocabulary
     from weakse.listen import listening_page
     from weakse.models.selective import SelectiveNet
     from weakse.scenes import _level, _write_scene

@@ -20,7 +20,7 @@ audit_cell = """
 import torch, pandas as pd
 from pathlib import Path
 from weakse.anchors import detect_anchors
-from weakse.audio import save_audio
+from weakse.core.audio import save_audio
 from weakse.audit import AuditView
 from weakse.corpus import Corpus
 from weakse.extraction import _DemoDetector
@@ -176,7 +176,7 @@ def test_in_voila(page, tmp_path, theme):
 
 def test_a_file_of_ones_own(page, tmp_path):
     import torch
-    from weakse.audio import save_audio
+    from weakse.core.audio import save_audio
     from weakse.extraction import _demo_scene
     notebook(tmp_path, mixer_cell)
     scene = _demo_scene()[:32000]

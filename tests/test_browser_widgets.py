@@ -12,7 +12,7 @@ voice = .12*sum(torch.sin(2*torch.pi*k*(130*t + 3*torch.sin(5*t)))/k for k in ra
 rain = .04*torch.randn(4*sr, generator=torch.Generator().manual_seed(0))"""
 
 picker_cell = """
-from weakse.labels import Ontology, Vocabulary
+from weakse.core.labels import Ontology, Vocabulary
 from weakse.widgets import ClassPicker
 tree = dict(Animal=['Dog','Cat'], Dog=['Bark','Howl'], Human=['Speech','Cough'], Weather=['Rain','Wind'])
 names = list(dict.fromkeys([*tree, *sum(tree.values(), [])]))
@@ -103,7 +103,7 @@ def drop(page, path, field):
 def use_uploads(page, folder):
     "A bad file, then two good ones: one dropped, one chosen."
     import torch
-    from weakse.audio import save_audio
+    from weakse.core.audio import save_audio
     t = torch.arange(3*22050)/22050
     (folder/'page.wav').write_text('<html>not found</html>')
     before,after = (save_audio(folder/f'{n} ä.wav', g*torch.sin(2*torch.pi*440*t), 22050) for n,g in (('loud', .5), ('soft', .05)))

@@ -5,10 +5,10 @@ import numpy as np, pytest, soundfile as sf, torch
 from typer.testing import CliRunner
 import weakse.doors
 from test_inputs import BAD, NAMES, USABLE, tones
-from weakse.audio import audio_info
+from weakse.core.audio import audio_info
 from weakse.cli import app
 from weakse.detectors.small import SmallDetector, save_small
-from weakse.labels import Vocabulary
+from weakse.core.labels import Vocabulary
 from weakse.mixer import Mixer
 from weakse.models.unet import ConditionalUNet
 from weakse.systems import save_system
@@ -289,7 +289,7 @@ def test_what_is_not_there_is_said(ask, tmp_path, trained):
 def test_a_disk_that_refuses(ask, tmp_path, monkeypatch, verb, code, says):
     USABLE['pcm24'](tmp_path/'in.wav')
     def refuse(tmp, path): raise OSError(code, os.strerror(code), str(path))
-    monkeypatch.setattr('weakse.files._replace', refuse)
+    monkeypatch.setattr('weakse.core.files._replace', refuse)
     left,said = ask(verb, 'in.wav')
     assert left==1 and says in said and written(tmp_path)==['in.wav']
 

@@ -3,7 +3,7 @@ import ast
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 import weakse
-from weakse.labels import Vocabulary
+from weakse.core.labels import Vocabulary
 
 # -- every call that makes a tensor says where, and of what kind -----------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ def nets():
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
     "Saved systems, a detector and training pairs."
-    from weakse.audio import save_audio
+    from weakse.core.audio import save_audio
     from weakse.detectors.small import SmallDetector, save_small
     from weakse.systems import save_system
     d = tmp_path_factory.mktemp('made')
@@ -91,7 +91,7 @@ for name in ('noisy', 'highpass', 'wiener', 'unet', 'selective', 'wave_unet', 's
 
 @job
 def enhance_file(d, tmp):
-    from weakse.audio import load_audio
+    from weakse.core.audio import load_audio
     from weakse.inference import enhance_file
     enhance_file(d/'pair.wav', tmp/'o.wav', d/'unet')
     enhance_file(d/'pair.wav', tmp/'d.wav', 'wiener')
@@ -153,7 +153,7 @@ def anchors(d, tmp):
 
 @job
 def filters(d, tmp):
-    from weakse.audio import LogMel, dithering, tpdf
+    from weakse.core.audio import LogMel, dithering, tpdf
     from weakse.detectors.efficientat import FrontEnd
     from weakse.detectors.panns import _noises
     from weakse.models.wiener import _demo_pair

@@ -1,7 +1,7 @@
 """What the doctor says of files, and labels with odd names in pictures."""
 import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
-from weakse.audio import hushed, save_audio
+from weakse.core.audio import hushed, save_audio
 from weakse.doctor import FACTS, FINDINGS, examine, sound_facts
 from weakse.metrics import MetricError, stoi
 
@@ -62,7 +62,7 @@ def test_names_with_dollars_in_pictures(tmp_path):
     from weakse.anchors import show_anchor
     from weakse.audioset import show_coverage
     from weakse.detectors.small import SmallDetector
-    from weakse.labels import Vocabulary
+    from weakse.core.labels import Vocabulary
     drawn = [show_anchor(torch.from_numpy(noise[0]), 16000, SmallDetector(Vocabulary([odd, 'b']), width=2), odd, .5),
              show_coverage(pd.DataFrame(dict([('class', [odd]), ('listed', [3]), ('present', [2])]))).figure,
              draw_ablation(dict(title=odd, answers=[dict(choice=odd, instead=odd, differences={'pesq': dict(low=-1, high=1, says='helps', seeds=[0.], mean=.1)})]), ('pesq',))]

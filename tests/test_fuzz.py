@@ -6,7 +6,7 @@ from fuzz import Finding, attempt, fuzz, report
 from weakse import cli
 from weakse.anchors import AuditError, read_audit
 from weakse.extraction import _demo_system, extract, extract_file
-from weakse.files import read_json
+from weakse.core.files import read_json
 from weakse.inference import enhance
 from weakse.metrics import _direct
 from test_tampered import small_disk

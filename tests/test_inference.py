@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np, pytest, soundfile as sf, torch
 
-from weakse.audio import AudioError, audio_info, load_audio, save_audio
+from weakse.core.audio import AudioError, audio_info, load_audio, save_audio
 from weakse.inference import enhance, enhance_file, enhance_files, overlap_add
-from weakse.labels import Vocabulary
+from weakse.core.labels import Vocabulary
 from weakse.models.unet import ConditionalUNet
 from weakse.systems import System, load_system, save_system
 

@@ -5,11 +5,11 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
-from weakse.audio import AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, audio_info, check_audio
+from weakse.core.audio import AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, audio_info, check_audio
 from weakse.detectors import detect
 from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, detect_file, extract, extract_file, extract_files
 from weakse.inference import NotDetectedError, OutputCollisionError, enhance, enhance_file, enhance_files
-from weakse.labels import UnknownClassError, Vocabulary
+from weakse.core.labels import UnknownClassError, Vocabulary
 from weakse.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
@@ -244,10 +244,10 @@ def test_a_link_to_an_input_is_no_output(systems, tmp_path):
 
 @pytest.mark.parametrize('code,says', [(errno.ENOSPC, 'the disk is full'), (errno.EROFS, 'no permission'), (errno.EACCES, 'no permission')])
 def test_a_disk_that_refuses_leaves_nothing_half_done(systems, tmp_path, monkeypatch, code, says):
-    import weakse.files
+    import weakse.core.files
     _write(tmp_path/'in.wav')
     def refuse(tmp, path): raise OSError(code, os.strerror(code), str(path))
-    monkeypatch.setattr(weakse.files, '_replace', refuse)
+    monkeypatch.setattr(weakse.core.files, '_replace', refuse)
     TRIED['disks'] += 1
     with pytest.raises(OSError, match=says): extract_file(tmp_path/'in.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep="Speech", system=systems['bands'], detector=None)
     assert [p.name for p in tmp_path.iterdir()]==['in.wav']

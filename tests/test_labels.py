@@ -4,7 +4,7 @@ import numpy as np, pytest, soundfile as sf
 from weakse.adapters import CorpusWarning, esc50_corpus, folder_corpus, fsd50k_corpus, read_labels
 from weakse.corpus import CorpusError, read_corpus
 from weakse.doctor import examine
-from weakse.labels import Vocabulary, label_map
+from weakse.core.labels import Vocabulary, label_map
 
 def table(folder, content):
     path = folder/'labels.csv'

@@ -4,8 +4,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from weakse import audioset
 from weakse.audioset import LISTS, PINS, fetch_list
-from weakse.fetch import FetchError, _StayEncrypted
-from weakse.files import read_json
+from weakse.core.fetch import FetchError, _StayEncrypted
+from weakse.core.files import read_json
 
 NAME = 'balanced_train_segments.csv'
 LIST = b'# num_ytids=1, num_segs=1, num_unique_labels=1, num_positive_labels=1\n# YTID, start_seconds, end_seconds, positive_labels\nabc, 0.000, 10.000, "/m/09x0r"\n'

@@ -3,13 +3,13 @@ import numpy as np, pandas as pd, pytest, torch
 from weakse import cli, figures, selective
 from weakse.ablate import _cells, ablate
 from weakse.anchors import NoAnchorsError, _write_store
-from weakse.audio import save_audio
+from weakse.core.audio import save_audio
 from weakse.corpus import Corpus
-from weakse.files import write_json
+from weakse.core.files import write_json
 from weakse.inference import enhance_pairs
 from weakse.joint import JointError, heard_as, pure_anchors, usable_anchors
 from weakse.kinds import measure_kinds, read_kinds
-from weakse.labels import Vocabulary, write_table
+from weakse.core.labels import Vocabulary, write_table
 from weakse.listen import listening_page
 from weakse.metrics import score_folders
 from weakse.mining import NoPairsError

@@ -1,7 +1,7 @@
 "Memory is bounded in numbers, not in seconds: a recording of many channels and a high rate takes no more than an ordinary one."
 import subprocess, sys
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.audio import resample, resample_pieces
+from weakse.core.audio import resample, resample_pieces
 import weakse.inference as inference
 from weakse.extraction import _demo_system
 from weakse.inference import enhance

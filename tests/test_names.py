@@ -5,13 +5,13 @@ import numpy as np, pytest, soundfile as sf, torch
 from test_terminal import run
 from weakse.adapters import _relative, copy_pairs, folder_corpus
 from weakse.app import write_page
-from weakse.audio import save_audio
+from weakse.core.audio import save_audio
 from weakse.cli import run_folder
 from weakse.corpus import read_corpus
 from weakse.doors import _coded_as
 from weakse.figures import read_pairs
-from weakse.files import ForeignPathError, check_output, read_json
-from weakse.labels import write_table
+from weakse.core.files import ForeignPathError, check_output, read_json
+from weakse.core.labels import write_table
 from weakse.paired import copy_train_pairs
 
 NAME = os.fsdecode(b'caf\xe9')

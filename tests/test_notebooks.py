@@ -6,7 +6,7 @@ import pytest
 root = Path(__file__).parents[1]
 notebooks = sorted(p.relative_to(root) for p in (root/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
 
-@pytest.mark.parametrize('notebook', notebooks, ids=lambda p: p.stem)
+@pytest.mark.parametrize('notebook', notebooks, ids=lambda p: f'{p.parent.name}/{p.stem}')
 def test_notebook(notebook):
     pytest.importorskip('nbdev', reason="nbdev is in the extra `dev`")
     command = str(Path(sys.executable).with_name('nbdev_test'))

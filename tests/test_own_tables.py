@@ -7,7 +7,7 @@ from weakse.audioset import MANIFEST, read_manifest
 from weakse.corpus import Corpus, read_corpus
 from weakse.figures import draw_figures
 from weakse.kinds import read_kinds
-from weakse.labels import TableError, Vocabulary, load_table, write_table
+from weakse.core.labels import TableError, Vocabulary, load_table, write_table
 from weakse.listen import listening_page
 from weakse.scenes import _read_kinds, read_scenes
 from weakse.synth import read_recipe

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np, pytest, yaml
 from typer.testing import CliRunner
 import weakse.doors
-from weakse.audio import save_audio
+from weakse.core.audio import save_audio
 from weakse.cli import app, check_params, has_pairs, stage
-from weakse.params import ParamsError, check_limits, load_params
+from weakse.core.params import ParamsError, check_limits, load_params
 
 ROOT = Path(__file__).parents[1]
 

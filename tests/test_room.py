@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from weakse import cli, saved
 from weakse.detectors.panns import _same_weights
 from weakse.models.unet import ConditionalUNet
-from weakse.saved import UnusableFileError, check_room
+from weakse.core.saved import UnusableFileError, check_room
 
 def test_a_network_larger_than_the_machine_is_not_begun(monkeypatch):
     monkeypatch.setattr(saved, 'memory_of_machine', lambda: 10**9)
@@ -75,7 +75,7 @@ def saved_files():
 def test_an_anchor_store_of_another_size(tmp_path, name, array):
     import pandas as pd
     from weakse.anchors import _write_store, read_anchors
-    from weakse.labels import Vocabulary
+    from weakse.core.labels import Vocabulary
     table = pd.DataFrame({'clip':[0, 1], 'file':['a', 'b'], 'class':['A', 'B'], 'start':[0., 0.], 'area':[.5, .5], 'level_db':[-20., -20.]})
     _write_store(tmp_path/'s', table, torch.zeros(2, 1600), np.full((2, 3), .3), Vocabulary(['A', 'B', 'C']), dict(sample_rate=16000, seconds=.1))
     read_anchors(tmp_path/'s')

@@ -6,8 +6,8 @@ import plain_metrics as plain
 from weakse import metrics
 from weakse.metrics import MetricError, LengthError, bss_eval, fitted_sdr, llr, metric_names, score_folders, score_pair, si_sdr, ssnr, wss
 from weakse.tables import write_readme, write_table1
-from weakse.audio import load_audio
-from weakse.files import shared_dir, write_json
+from weakse.core.audio import load_audio
+from weakse.core.files import shared_dir, write_json
 
 
 def syllables(seed=0, rate=16000, seconds=1.5):

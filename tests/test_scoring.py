@@ -58,7 +58,7 @@ def dies(x):
 
 
 def test_a_killed_worker_is_a_row(monkeypatch):
-    from weakse.scale import ItemError, pmap
+    from weakse.core.parallel import ItemError, pmap
     for n in (2, 3): assert pmap(dies, range(40), n_workers=n, killed=lambda x: -x) == [-x if x in (3, 17) else 2*x for x in range(40)]
     with pytest.raises(ItemError, match='item 3 of 40'): pmap(dies, range(40))
 
@@ -73,7 +73,7 @@ def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
 
 
 def test_without_shared_memory_it_is_serial(monkeypatch, capsys):
-    from weakse import scale
+    from weakse.core import parallel as scale
     def none(*args, **kwargs): raise OSError(30, 'Read-only file system')
     monkeypatch.setattr(scale, 'ProcessPoolExecutor', none)
     assert scale.pmap(double, range(5)) == [0, 2, 4, 6, 8]
@@ -82,7 +82,7 @@ def test_without_shared_memory_it_is_serial(monkeypatch, capsys):
 
 @pytest.mark.parametrize('method', ['spawn', 'forkserver'])
 def test_other_start_methods(monkeypatch, method, capsys):
-    from weakse import scale
+    from weakse.core import parallel as scale
     monkeypatch.setattr(scale, '_method', method)
     assert scale.pmap(abs, range(-4, 0)) == [4, 3, 2, 1]
     assert not capsys.readouterr().err

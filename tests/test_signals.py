@@ -3,13 +3,13 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np, pytest, soundfile as sf, torch
 from test_systems import folders                                     # noqa: F401, a fixture
-from weakse.audio import AudioWarning, down_mix, load_audio, noted, save_audio
+from weakse.core.audio import AudioWarning, down_mix, load_audio, noted, save_audio
 from weakse.detectors import detect
 from weakse.extraction import _demo_system, _DemoDetector, _demo_scene, detect_file, extract, extract_file
 from weakse.inference import enhance, enhance_file, extract_sequence
 from weakse.metrics import score_folders, score_pair, ssnr
 from weakse.mixer import Mixer
-from weakse.scale import torch_threads
+from weakse.core.parallel import torch_threads
 from weakse.stream import Stream
 from weakse.systems import load_system
 
@@ -126,7 +126,7 @@ def test_threads_of_torch_are_set_back():
 def test_a_name_with_dollars_is_drawn_as_it_is():
     import io
     import matplotlib.pyplot as plt
-    from weakse.audio import plain_text, show
+    from weakse.core.audio import plain_text, show
     ax = show(scene, rate, title=r'$\frac$')
     ax.set_xticks([0, 1], [plain_text(n) for n in (r'$\frac$', 'a $ b')])
     ax.figure.savefig(io.BytesIO())

@@ -2,7 +2,7 @@
 import errno, os, shutil, stat, subprocess, sys, tempfile
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.audio import (BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio, save_audio,
+from weakse.core.audio import (BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio, save_audio,
                           sound_files, write_samples)
 from weakse.doctor import sound_facts
 from weakse.doors import detect_files
@@ -176,7 +176,7 @@ def test_the_true_ffmpeg_is_understood(tmp_path, suffix):
 def counted(monkeypatch):
     "Each call of ffmpeg from here on."
     calls,run = [],subprocess.run
-    monkeypatch.setattr('weakse.audio.subprocess.run', lambda *a, **how: calls.append(a) or run(*a, **how))
+    monkeypatch.setattr('weakse.core.audio.subprocess.run', lambda *a, **how: calls.append(a) or run(*a, **how))
     return calls
 
 @pytest.mark.skipif(shutil.which('ffmpeg') is None, reason="needs ffmpeg, which reads these kinds")

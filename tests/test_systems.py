@@ -3,7 +3,7 @@ import pickle, subprocess, sys, textwrap
 import pytest, torch
 from weakse.extraction import _demo_system
 from weakse.inference import enhance
-from weakse.labels import Vocabulary
+from weakse.core.labels import Vocabulary
 from weakse.models.segan import SEGAN
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet

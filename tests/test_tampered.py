@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np, pytest, torch
 from weakse.detectors import load_detector
 from weakse.detectors.small import SmallDetector, save_small
-from weakse.labels import Vocabulary
+from weakse.core.labels import Vocabulary
 from weakse.models.segan import SEGAN
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.wave_unet import WaveUNet
-from weakse.saved import UnusableFileError, shapes_of
+from weakse.core.saved import UnusableFileError, shapes_of
 from weakse.systems import UnusableSystemError, load_system, save_system
 
 names = Vocabulary(['Speech', 'Dog', 'Rain'])
@@ -141,7 +141,7 @@ def small_disk(most):
 def test_full_disk_after_all_steps(tmp_path, monkeypatch):
     "The checkpoints stay, the message says where, and the next run goes on from there to the same system."
     import weakse.paired as paired
-    from weakse.audio import save_audio
+    from weakse.core.audio import save_audio
     rng,save = np.random.default_rng(0),paired.save_system
     for n in 'abc':
         for part in ('clean', 'noisy'): save_audio(tmp_path/'pairs'/part/f'{n}.wav', .1*rng.standard_normal((1, 40000)).astype(np.float32), 16000)
@@ -187,6 +187,6 @@ def test_tagger_on_a_full_disk(tmp_path):
 def test_a_detector_of_any_width_comes_back(tmp_path, width):
     "The bounds of a network's settings are those of its own class, not of another one with a setting of the same name."
     from weakse.detectors.small import SmallDetector, load, save_small
-    from weakse.labels import Vocabulary
+    from weakse.core.labels import Vocabulary
     save_small(SmallDetector(Vocabulary(['Speech', 'Hum']), 16000, width=width), tmp_path/'d')
     assert load(tmp_path/'d').config['width']==width

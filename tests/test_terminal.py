@@ -3,8 +3,8 @@ import json, os, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf
 from test_score import syllables
-from weakse.files import read_json, write_json
-from weakse.terminal import plain
+from weakse.core.files import read_json, write_json
+from weakse.core.terminal import plain
 
 NAMES = ['[/b]', '[bold]x', ':x:', 'a\x1b[31mb', '\u202eabc', 'n\x85x', os.fsdecode(b'caf\xe9'), '漢'*80, '😀'*60]
 

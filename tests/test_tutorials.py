@@ -2,7 +2,7 @@
 import json, os, subprocess, sys
 from pathlib import Path
 import pytest
-from weakse.files import checkout_dir
+from weakse.core.files import checkout_dir
 
 root = Path(__file__).parents[1]
 tutorials = sorted((root/'nbs'/'tutorials').glob('*.ipynb'))

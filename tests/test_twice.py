@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest, torch
 from weakse import cli, joint
 from weakse.ablate import base_settings
-from weakse.params import Params
+from weakse.core.params import Params
 
 def test_what_the_ablation_sets_itself_is_no_setting_of_a_cell():
     mine,trained = dict(progress=False, seed=3, truth='x', n_batches=7), dict(progress=False, seed=3, checkpoints='there', checkpoint_every=9)
@@ -27,7 +27,7 @@ def test_selective_takes_a_folder_from_the_file_and_an_option_before_it(monkeypa
     assert (seen['ablation'],seen['corpus'],seen['title'])==('a',Path('other'),'mine')
 
 def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
-    from weakse.audio import save_audio
+    from weakse.core.audio import save_audio
     save_audio(tmp_path/'a.wav', .1*torch.randn(1, 16000), 16000)
     (tmp_path/'params.yaml').write_text('enhance: {progress: false, strength: 0.5}\n')
     env = {**os.environ, 'PYTHONPATH':str(Path(__file__).parents[1])}

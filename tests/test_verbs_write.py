@@ -4,11 +4,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.audioset, weakse.doors, weakse.fetch, weakse.voicebank
-from weakse.audio import save_audio
+import weakse.audioset, weakse.doors, weakse.core.fetch, weakse.voicebank
+from weakse.core.audio import save_audio
 from weakse.cli import app
 from weakse.detectors import efficientat
-from weakse.labels import audioset_vocabulary
+from weakse.core.labels import audioset_vocabulary
 
 PARAMS = """
 seed: 0
@@ -135,12 +135,12 @@ def site():
             self.end_headers()
             self.wfile.write(found or b'')
         def log_message(self, *_): pass
-    web,ask = ThreadingHTTPServer(('127.0.0.1', 0), Answer),weakse.fetch._request
+    web,ask = ThreadingHTTPServer(('127.0.0.1', 0), Answer),weakse.core.fetch._request
     threading.Thread(target=web.serve_forever, daemon=True).start()
     archives = {u.rpartition('/')[2]: f'md5:{hashlib.md5(b).hexdigest()}' for u,b in answers.items() if u.endswith('.zip')}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('no_proxy', '127.0.0.1')
-        patch.setattr(weakse.fetch, '_request', lambda url, have: ask(url.replace('https://', f'http://127.0.0.1:{web.server_port}/'), have))
+        patch.setattr(weakse.core.fetch, '_request', lambda url, have: ask(url.replace('https://', f'http://127.0.0.1:{web.server_port}/'), have))
         patch.setattr(efficientat, 'SHA256', hashlib.sha256(b'weights').hexdigest())
         patch.setattr(weakse.voicebank, '_published', archives)
         patch.setitem(weakse.voicebank.parts, 'test', ('testset_wav', 2))

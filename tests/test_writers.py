@@ -2,17 +2,17 @@
 import ast, hashlib, os, sys
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, soundfile as sf, torch
 from pathlib import Path
-from weakse.files import (ForeignPathError, atomic_path, check_output, is_own, made_by, marker, own_folder, remove_own,
+from weakse.core.files import (ForeignPathError, atomic_path, check_output, is_own, made_by, marker, own_folder, remove_own,
                           write_json)
 from weakse.app import write_page
-from weakse.audio import save_audio
+from weakse.core.audio import save_audio
 from weakse.audioset import cut_clip, fetch_clips
 from weakse.audit import set_verdict
 from weakse.extraction import extract_file, write_events
-from weakse.fetch import fetch, keep_record
+from weakse.core.fetch import fetch, keep_record
 from weakse.figures import save_figure
 from weakse.inference import OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs
-from weakse.labels import Vocabulary
+from weakse.core.labels import Vocabulary
 from weakse.listen import write_group
 from weakse.tables import write_readme, write_table1
 from weakse.train import Checkpoint
@@ -139,7 +139,7 @@ def test_the_second_run_says_who_is_writing(tmp_path):
 def test_what_a_killed_run_left_goes_with_the_next(tmp_path):
     "A process that is killed while it writes leaves a hidden file; the next one removes it, and only it."
     import subprocess, sys
-    code = ("import os, sys; from weakse.files import atomic_path\n"
+    code = ("import os, sys; from weakse.core.files import atomic_path\n"
             "with atomic_path(sys.argv[1]) as tmp: tmp.write_text('half'); os.kill(os.getpid(), 9)")
     subprocess.run([sys.executable, '-c', code, str(tmp_path/'a.txt')], env={**os.environ, 'PYTHONPATH':os.pathsep.join(sys.path)})
     (tmp_path/'.mine.tmp.txt').write_text('mine')
@@ -153,7 +153,7 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path):
 # -- every public function that writes -----------------------------------------------------------------------------------------------------------
 
 PACKAGE = Path(__file__).parents[1]/'weakse'
-SHARED = {'atomic_path','put_in_place','edit_text','own_folder','own_folders','write_json'}       # what writes in weakse/files.py
+SHARED = {'atomic_path','put_in_place','edit_text','own_folder','own_folders','write_json'}       # what writes in weakse/core/files.py
 
 def functions():
     "(module, name) -> names that it uses and its parameters, of all modules but the mechanism itself and the command."

@@ -15,13 +15,13 @@ import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from .anchors import NoAnchorsError, detect_anchors, read_anchors
-from .audio import plain_text
-from .files import atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text
+from .core.audio import plain_text
+from .core.files import atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text
 from .inference import enhance_pairs
 from .metrics import score_folders
 from .mining import NoPairsError, mine
 from .tables import shown
-from .terminal import say
+from .core.terminal import say
 from .train import train_unet
 
 # %% ../nbs/53_ablate.ipynb #4733f2c9

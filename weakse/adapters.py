@@ -11,10 +11,10 @@ import importlib,os,unicodedata,warnings
 from pathlib import Path, PurePosixPath
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from .audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
+from .core.audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
 from .corpus import Corpus, CorpusError
-from .files import check_files, own_folder, own_folders, place_of, real_path, write_text
-from .labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows, write_table
+from .core.files import check_files, own_folder, own_folders, place_of, real_path, write_text
+from .core.labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows, write_table
 
 # %% ../nbs/12_adapters.ipynb #5e2a1668
 AUDIO_TYPES = SOUND_SUFFIXES

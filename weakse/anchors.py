@@ -16,12 +16,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .audio import plain_text, resample, rms_db, show
+from .core.audio import plain_text, resample, rms_db, show
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, clip_batches, load_detector
-from .labels import TableError, UnknownClassError, Vocabulary, load_table, read_rows, write_table
-from .saved import UnusableFileError, newest_format, read_array, read_config, read_names
-from .files import atomic_path, check_output, write_json
+from .core.labels import TableError, UnknownClassError, Vocabulary, load_table, read_rows, write_table
+from .core.saved import UnusableFileError, newest_format, read_array, read_config, read_names
+from .core.files import atomic_path, check_output, write_json
 
 # %% ../nbs/21_anchors.ipynb #38120a63
 def find_anchor(

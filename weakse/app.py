@@ -10,15 +10,15 @@ __all__ = ['parts', 'example_recording', 'pick_part', 'mix_part', 'compare_part'
 import html, secrets, socket, threading, webbrowser
 from pathlib import Path
 import torch
-from .audio import load_audio, mix_at_snr
+from .core.audio import load_audio, mix_at_snr
 from .audit import AuditView
 from .extraction import vocabulary_of
-from .files import real_path, scratch_folder, write_json, write_text
+from .core.files import real_path, scratch_folder, write_json, write_text
 from .inference import enhance
-from .labels import audioset_vocabulary
+from .core.labels import audioset_vocabulary
 from .mixer_view import MixerView
 from .systems import UnusableSystemError, default_system
-from .terminal import say
+from .core.terminal import say
 from .widgets import ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html
 
 # %% ../nbs/60c_app.ipynb #a760402d

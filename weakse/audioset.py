@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .adapters import AUDIO_TYPES, draw_splits, raise_all, write_corpus
-from .audio import FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio
+from .core.audio import FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
-from .fetch import FetchError, _download, sha256_of
-from .files import ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place, read_json, remove_own, write_json
-from .labels import Ontology, Vocabulary, audioset_vocabulary, load_table, write_table
-from .scale import pmap
+from .core.fetch import FetchError, _download, sha256_of
+from .core.files import ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place, read_json, remove_own, write_json
+from .core.labels import Ontology, Vocabulary, audioset_vocabulary, load_table, write_table
+from .core.parallel import pmap
 
 # %% ../nbs/12a_audioset.ipynb #2a3726ab
 COLUMNS = ['YTID','start_seconds','end_seconds','positive_labels'] # of a list of segments

@@ -11,10 +11,10 @@ import html, os
 from pathlib import Path
 import numpy as np, pandas as pd
 from .anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit
-from .audio import resample
+from .core.audio import resample
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .labels import write_table
+from .core.labels import write_table
 from .widgets import View, column, head_html, html_box, look, note_html, row, sound_uri
 
 # %% ../nbs/60b_audit.ipynb #18e594af

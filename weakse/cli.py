@@ -16,8 +16,8 @@ from typing import Annotated
 import typer, yaml
 from fastcore.docments import docments
 from typer.core import TyperGroup
-from .terminal import console, say as _say
-from .params import Block, ParamsError, check_limits, load_params
+from .core.terminal import console, say as _say
+from .core.params import Block, ParamsError, check_limits, load_params
 
 # %% ../nbs/61_cli.ipynb #1f900707
 def _message(e):
@@ -33,7 +33,7 @@ _no_memory = re.compile(r"can't allocate memory|out of memory|Storage size calcu
 
 def _explained(e):
     "What a person is told of an error; None for one that only a traceback explains."
-    from weakse.scale import WorkerKilledError
+    from weakse.core.parallel import WorkerKilledError
     if isinstance(e, WorkerKilledError) or not isinstance(e, (MemoryError, RuntimeError)): return _message(e)
     if isinstance(e, RuntimeError) and not _no_memory.search(str(e)): return None
     why = ' '.join(str(e).split())[:300]
@@ -75,7 +75,7 @@ def as_folder(
     overwrite, # not asked: a folder is replaced if it is weakse's own, else never
 ):
     "The output is a folder that is made anew."
-    from weakse.files import check_output
+    from weakse.core.files import check_output
     check_output(path, inputs, folder=True)
 
 def as_file(
@@ -84,7 +84,7 @@ def as_file(
     overwrite, # may it be replaced?
 ):
     "The output is a file."
-    from weakse.files import check_output
+    from weakse.core.files import check_output
     check_output(path, inputs, folder=False, overwrite=overwrite)
 
 def as_table(
@@ -100,7 +100,7 @@ def as_files(
 ):          # a check of an output
     "The output is some files in a folder that may hold others."
     def _check(path, inputs, overwrite):
-        from weakse.files import check_files
+        from weakse.core.files import check_files
         check_files(path, names, inputs, overwrite=overwrite)
     return _check
 
@@ -171,7 +171,7 @@ def _choose(block):
 
 def stage(
     name:str,                        # name of a block of the parameter file
-    params:str|Path='params.yaml',   # the parameter file
+    params:str|Path='core.params.yaml',   # the parameter file
 )->functools.partial:                # the stage's function with its values filled in
     "A stage's function with the values of its block. Raises `ParamsError` with the dotted path of what does not fit."
     return _filled(load_params(params).block(name))
@@ -196,7 +196,7 @@ def check_params(
 # %% ../nbs/61_cli.ipynb #f94a2ad5
 def _note(json_file, report):
     "Keep the small numbers of a stage."
-    from weakse.files import write_json
+    from weakse.core.files import write_json
     if json_file: write_json(json_file, report, overwrite=True)   # asked before the work began
 
 @verb(writes=dict(out=as_files('clips.csv','vocabulary.csv','corpus.json'), truth=as_files('events.csv','speech.csv'), pairs=as_files('pairs.csv')))
@@ -267,8 +267,8 @@ def train(
 def _cost(anchors, settings, params):
     "Print what a training will cost; classes and rate are the anchors' where this run has found them already, else AudioSet's 527 and the corpus's."
     if params.name!='params.yaml': anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
-    from weakse.files import read_json
-    from weakse.labels import Vocabulary, audioset_vocabulary
+    from weakse.core.files import read_json
+    from weakse.core.labels import Vocabulary, audioset_vocabulary
     from weakse.train import training_cost
     there = (anchors/'store.json').is_file()
     blocks = load_params(params)
@@ -379,7 +379,7 @@ def write_index(
     table:str,     # Table 1 in Markdown
 )->bool:           # had it the marks?
     "Put Table 1 between its marks in a notebook's prose."
-    from weakse.files import edit_text
+    from weakse.core.files import edit_text
     doc = json.loads(Path(notebook).read_text(encoding='utf-8'))
     for cell in doc['cells']:
         text = ''.join(cell['source'])
@@ -417,7 +417,7 @@ def read_means(
     path:str|Path, # a table1.json
 )->dict:           # (system, metric) -> mean
     "The means of a table that was measured here. Raises `ValueError` when the file is another one."
-    from weakse.files import read_json
+    from weakse.core.files import read_json
     table = read_json(path)
     if not (isinstance(table, dict) and table.get('rows')): raise ValueError(f"`{path}` has no rows of Table 1: give a table1.json")
     return {(r['system'], k):v['mean'] for r in table['rows'] for k,v in r.items() if isinstance(v, dict) and v.get('mean') is not None}
@@ -570,7 +570,7 @@ def compare(
     tolerance:int=0,   # samples by which the two files of a pair may differ in length; the longer one is cut
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
-    from weakse.files import scratch_folder, write_json
+    from weakse.core.files import scratch_folder, write_json
     from weakse.inference import enhance_pairs
     from weakse.metrics import score_folders
     from weakse.tables import print_failures, print_table1, write_table1
@@ -601,7 +601,7 @@ def _rebase(values, up):
 
 def _own_run(run):
     "The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody else's."
-    from weakse.files import ForeignPathError, made_run, marker, own_folder
+    from weakse.core.files import ForeignPathError, made_run, marker, own_folder
     def said(name): return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
     older = 'by `weakse repro`' in said('params.yaml').partition('\n')[0]      # of a version without markers
     if os.path.lexists(run) and not (run.is_dir() and (said(marker)==made_run or older or not any(run.iterdir()))):
@@ -610,7 +610,7 @@ def _own_run(run):
 
 def _point(path, data):
     "Write the pointer to raw input, unless it points there: DVC keeps its hashes in the same file."
-    from weakse.files import edit_text
+    from weakse.core.files import edit_text
     there = path.is_file() and yaml.safe_load(path.read_text(encoding='utf-8'))['deps'][0]['path']
     if there!=data: edit_text(path, yaml.safe_dump({'deps':[{'path':data}], 'outs':[{'path':'data'}]}))
 
@@ -623,7 +623,7 @@ def run_folder(
     if not (root/'dvc.yaml').is_file(): raise ParamsError(f"no `dvc.yaml` in `{root}`: run this in a checkout of weakse")
     data = load_params(params).get('data', singles['data'])
     if not (root/data).is_dir(): raise ParamsError(f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw input")
-    from weakse.files import edit_text, real_path
+    from weakse.core.files import edit_text, real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
     run = _own_run(root/'runs'/params.stem)
     values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')

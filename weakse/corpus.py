@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 import pandas as pd, torch
 from torch import Tensor
-from .audio import load_audio
-from .files import check_files, own_folder, read_json, write_json
-from .labels import Vocabulary, load_table, write_table
+from .core.audio import load_audio
+from .core.files import check_files, own_folder, read_json, write_json
+from .core.labels import Vocabulary, load_table, write_table
 
 # %% ../nbs/10_corpus.ipynb #feeb1176
 class CorpusError(ValueError):

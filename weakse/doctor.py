@@ -20,13 +20,13 @@ from torch import Tensor
 
 from .adapters import _named, _own_names, _table_problems, _vocabulary, read_labels
 from .anchors import detect_anchors
-from .audio import AudioError, audio_info, dc_offset, down_mix, load_audio, noted, plain_text, stft
+from .core.audio import AudioError, audio_info, dc_offset, down_mix, load_audio, noted, plain_text, stft
 from .conditions import RELATED, close_related
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .files import atomic_path, check_files, own_folder, scratch_folder, write_text
-from .labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
-from .scale import pmap
+from .core.files import atomic_path, check_files, own_folder, scratch_folder, write_text
+from .core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
+from .core.parallel import pmap
 
 # %% ../nbs/27_doctor.ipynb #aea0a858
 FACTS = ["seconds", "sample_rate", "channels", "level_db", "offset", "clipped", "silent", "bandwidth", "digest", "note", "error"]

@@ -12,13 +12,13 @@ from importlib.resources import files as package_files
 from pathlib import Path
 import typer
 from .cli import _as_options, _note, _say, _values, recordings, stage, verb
-from .terminal import console, put, table_of
+from .core.terminal import console, put, table_of
 
 # %% ../nbs/61a_doors.ipynb #9e49b6bc
 def _coded_as(path):
     "The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says so."
     import soundfile as sf
-    from weakse.audio import FORMATS
+    from weakse.core.audio import FORMATS
     try: form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError: return '.wav'
     return next((suffix for suffix,f in FORMATS.items() if f==form), '.wav')
@@ -37,7 +37,7 @@ def piped(
     "Standard input as a file, for as long as this lasts. Raises `ValueError` where nothing is piped in."
     given = [str(i) for i in inputs]
     if '-' not in given: yield given,''; return
-    from weakse.files import scratch_folder
+    from weakse.core.files import scratch_folder
     with scratch_folder() as folder:
         name = str(_poured(folder))
         yield [name if i=='-' else i for i in given],name
@@ -91,7 +91,7 @@ def closing(
 # %% ../nbs/61a_doors.ipynb #65d061f0
 def _place(path, suffixes, overwrite):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
-    from weakse.files import check_output
+    from weakse.core.files import check_output
     from weakse.inference import _refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes: raise ValueError(f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)}")
@@ -108,7 +108,7 @@ def class_names(
 )->list:             # names
     "The classes of a system, or AudioSet's where it has no vocabulary."
     own = Path(system or os.environ.get('WEAKSE_SYSTEM') or 'artifacts/models/unet')/'vocabulary.csv'
-    file = own if own.is_file() else package_files('weakse')/'vocabularies'/'audioset.csv'
+    file = own if own.is_file() else package_files('weakse.core')/'vocabularies'/'audioset.csv'
     with file.open(newline='', encoding='utf-8-sig') as f: return [r.get('name') or r['display_name'] for r in csv.DictReader(f)]
 
 def complete_class(
@@ -215,11 +215,11 @@ def extract(
 )->str:                    # closing line
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
     from weakse.extraction import extract_files
-    from weakse.labels import Ontology
+    from weakse.core.labels import Ontology
     from weakse.systems import load_system
     from weakse.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
-    from weakse.audio import SOUND_SUFFIXES
+    from weakse.core.audio import SOUND_SUFFIXES
     if out.suffix.lower() in SOUND_SUFFIXES: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
     wish = _given(keep=keep, drop=drop, gains=parse_gains(gain) or None, strength=strength, floor_db=floor_db)
     part = _given(start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None, bitrate=bitrate)
@@ -232,7 +232,7 @@ def extract(
 # %% ../nbs/61a_doors.ipynb #64d221d6
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
-    from weakse.audio import AudioError, noted
+    from weakse.core.audio import AudioError, noted
     from weakse.extraction import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
@@ -241,7 +241,7 @@ def _events_of(path, detector, threshold, repair, progress):
     return events.assign(file=str(path)),row | dict(seconds=seconds, status='ok', events=len(events), message='; '.join(notes))
 
 def _seconds(path):
-    from weakse.audio import audio_info
+    from weakse.core.audio import audio_info
     return round(audio_info(path).seconds, 3)
 
 def _label_files(inputs, labels, overwrite):
@@ -319,7 +319,7 @@ def detect(
 # %% ../nbs/61a_doors.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
-    from weakse.files import is_own
+    from weakse.core.files import is_own
     if not os.path.lexists(out) or is_own(out): return
     raise ValueError(f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
 

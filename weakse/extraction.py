@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
+from .core.audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
     stft, istft, tpdf, warn_audio, write_samples)
 from .detectors import detect, load_detector
-from .files import atomic_path, check_output, scratch_path
+from .core.files import atomic_path, check_output, scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
     run_key, _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms,
     _single, _Sums,
     _survey, _without_clean, _write_stretches)
-from .labels import UnknownClassError, Vocabulary, nearest_names, write_table
-from .params import check_limits
+from .core.labels import UnknownClassError, Vocabulary, nearest_names, write_table
+from .core.params import check_limits
 from .systems import System, load_system
 
 # %% ../nbs/47_extraction.ipynb #dade22f8

@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 from .anchors import curve_step, find_anchors, show_anchor
-from .audio import load_audio, plain_text, resample
+from .core.audio import load_audio, plain_text, resample
 from .corpus import Corpus, read_corpus
 from .detectors import Detector, load_detector
-from .files import atomic_path, check_files, own_folder, write_json
+from .core.files import atomic_path, check_files, own_folder, write_json
 from .inference import show_enhancement
-from .labels import is_absent, load_table
-from .terminal import say
+from .core.labels import is_absent, load_table
+from .core.terminal import say
 
 # %% ../nbs/52_figures.ipynb #4b96d0f0
 class NothingToDrawError(ValueError):

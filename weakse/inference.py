@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from .audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read,
+from .core.audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read,
     audio_info, check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
     noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
-from .broadcast import append_chunks, broadcast_chunks
+from .core.broadcast import append_chunks, broadcast_chunks
 from .detectors import _audible, load_detector
-from .files import atomic_path, check_output, place_of, read_json, scratch_folder, write_json
+from .core.files import atomic_path, check_output, place_of, read_json, scratch_folder, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
-from .scale import torch_threads
+from .core.parallel import torch_threads
 from .systems import Network, System, load_system
 from .tasks import pick_precision
-from .terminal import plain, say
+from .core.terminal import plain, say
 
 # %% ../nbs/43_inference.ipynb #8ea5ea48
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from .anchors import read_anchors
 from .conditions import close_related, purity
-from .files import check_files
+from .core.files import check_files
 from .kinds import read_kinds
 from .losses import make_loss
 from .mining import anchor_sets
 from .mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
 from .models.selective import SelectiveNet
 from .models.unet import count_parameters
-from .saved import check_room
+from .core.saved import check_room
 from .systems import SYSTEM_FILES, save_system
 from .tasks import WeakTask
 from .train import Checkpoint, fit, light_curve, outside_share, steps_kept

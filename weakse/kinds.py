@@ -13,12 +13,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .audio import plain_text
+from .core.audio import plain_text
 from .anchors import AnchorStore, read_anchors
 from .conditions import purity
-from .files import check_output
-from .labels import is_absent, load_table, write_table
-from .terminal import say
+from .core.files import check_output
+from .core.labels import is_absent, load_table, write_table
+from .core.terminal import say
 
 # %% ../nbs/26_kinds.ipynb #bc3586ec
 def frame_energies(

@@ -15,12 +15,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
-from .audio import AudioError, _mp3_rates, load_audio, resample, write_samples
-from .files import atomic_path, check_output, read_json
-from .labels import load_table
-from .scale import pmap
+from .core.audio import AudioError, _mp3_rates, load_audio, resample, write_samples
+from .core.files import atomic_path, check_output, read_json
+from .core.labels import load_table
+from .core.parallel import pmap
 from .scenes import PARTS, load_scene, read_scenes, scene_parts
-from .terminal import say
+from .core.terminal import say
 from .widgets import matching_gains, spectrogram_db
 
 # %% ../nbs/60d_listen.ipynb #6d49ca7c

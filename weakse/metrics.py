@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
-from .audio import check_rate, _as_float,hushed,load_audio,noted,resample,sound_files
-from .scale import pmap
-from .terminal import say
+from .core.audio import check_rate, _as_float,hushed,load_audio,noted,resample,sound_files
+from .core.parallel import pmap
+from .core.terminal import say
 
 # %% ../nbs/50_metrics.ipynb #b39acc8c
 class MetricError(ValueError):

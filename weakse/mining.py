@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from .files import atomic_path, check_files, own_folder, write_json
-from .labels import Vocabulary
+from .core.files import atomic_path, check_files, own_folder, write_json
+from .core.labels import Vocabulary
 from .conditions import RELATED, close_related, tag_sets
 
 # %% ../nbs/23_mining.ipynb #0ed3f68d

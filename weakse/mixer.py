@@ -10,10 +10,10 @@ import math, os, shlex
 import numpy as np, torch
 from pathlib import Path
 from torch import Tensor
-from .audio import check_audio, check_rate
+from .core.audio import check_audio, check_rate
 from .extraction import Wish, _estimates, _factor, _listen, _mixed, resolve_classes, vocabulary_of
 from .inference import _single, _without_clean
-from .labels import UnknownClassError, nearest_names
+from .core.labels import UnknownClassError, nearest_names
 from .systems import load_system
 
 # %% ../nbs/48_mixer.ipynb #5aaac1cd

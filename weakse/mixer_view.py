@@ -11,7 +11,7 @@ import html, math, os
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
-from .audio import load_audio
+from .core.audio import load_audio
 from .mixer import Mixer
 from .widgets import View, button, column, head_html, html_box, line_html, look, note_html, picture_uri, players_html, row, sound_uri, spectrogram_db, upload
 

@@ -10,14 +10,14 @@ import hashlib, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
-from .audio import load_audio, save_audio
-from .files import check_files, own_folder, own_folders
-from .labels import write_table
+from .core.audio import load_audio, save_audio
+from .core.files import check_files, own_folder, own_folders
+from .core.labels import write_table
 from .mixtures import prefetch, shuffled_positions
 from .models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from .models.unet import count_parameters
 from .models.wave_unet import WaveUNet
-from .saved import check_room
+from .core.saved import check_room
 from .systems import SYSTEM_FILES, save_system
 from .tasks import AdversarialTask, PairedTask
 from .train import Checkpoint, fit, light_curve, steps_kept

@@ -15,13 +15,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .audio import energy, fit_length, load_audio, save_audio
+from .core.audio import energy, fit_length, load_audio, save_audio
 from .corpus import Corpus, CorpusError, read_corpus
-from .files import atomic_path, check_output
-from .labels import load_table, write_table
-from .scale import pmap
+from .core.files import atomic_path, check_output
+from .core.labels import load_table, write_table
+from .core.parallel import pmap
 from .synth import Run, from_queue, read_recipe, render_event, render_pair
-from .terminal import say
+from .core.terminal import say
 
 # %% ../nbs/14_scenes.ipynb #4e6bb967
 PARTS = ("speech", "transient", "stationary")

@@ -17,19 +17,19 @@ import torch
 from torch import Tensor
 
 from .anchors import NoAnchorsError, detect_anchors
-from .audio import save_audio
-from .files import atomic_path, check_output, check_table, read_json, write_json, write_text
+from .core.audio import save_audio
+from .core.files import atomic_path, check_output, check_table, read_json, write_json, write_text
 from .inference import condition_of, extract_sequence
 from .joint import heard_as, pure_anchors
 from .kinds import read_kinds
-from .labels import write_table
+from .core.labels import write_table
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
 from .models.wiener import oracle
-from .scale import pmap
+from .core.parallel import pmap
 from .scenes import load_scene, read_scenes, scene_parts
 from .systems import load_system
 from .tables import _cell, _difference_cell, _markdown_table
-from .terminal import say
+from .core.terminal import say
 
 # %% ../nbs/54_selective.ipynb #d6a83b2c
 def sdr_sar(

@@ -9,7 +9,7 @@ __all__ = ['Stream']
 import functools, math
 import numpy as np, torch
 from torch import Tensor
-from .audio import LayoutError, _as_float, _check_finite, check_rate
+from .core.audio import LayoutError, _as_float, _check_finite, check_rate
 from .inference import _Sums, _local_of, _options, _plan, _without_clean, overlap_stretches
 from .systems import load_system
 

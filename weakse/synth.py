@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch, yaml
 from scipy.signal import oaconvolve
 from torch import Tensor
-from .audio import fit_length, mix_at_snr, save_audio
+from .core.audio import fit_length, mix_at_snr, save_audio
 from .corpus import CORPUS_FILES, Corpus, CorpusError
-from .files import check_files, own_folder, own_folders
-from .labels import Vocabulary, audioset_vocabulary, load_table, write_table
-from .scale import pmap
+from .core.files import check_files, own_folder, own_folders
+from .core.labels import Vocabulary, audioset_vocabulary, load_table, write_table
+from .core.parallel import pmap
 from .sounds import GENERATORS, bumps_db, burst, coloured, filter_db, generate, generator, rumble, tilt_db
 from .voices import draw_voices, espeak_available, say, trim
 

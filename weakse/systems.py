@@ -13,14 +13,14 @@ import numpy as np, torch
 from pathlib import Path
 from torch import Tensor, nn
 from safetensors.torch import save
-from .audio import check_audio, down_mix, extreme, resample, times_two_to
-from .files import atomic_path, check_files, own_folder, write_json
+from .core.audio import check_audio, down_mix, extreme, resample, times_two_to
+from .core.files import atomic_path, check_files, own_folder, write_json
 from .models.segan import SEGAN
 from .models.selective import SelectiveNet
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet
 from .models.wiener import highpass, identity, oracle, wiener
-from .saved import build_saved, check_settings, newest_format, read_array, read_config, read_names
+from .core.saved import build_saved, check_settings, newest_format, read_array, read_config, read_names
 
 # %% ../nbs/35_systems.ipynb #83767d8f
 class UnusableSystemError(ValueError):

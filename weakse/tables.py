@@ -11,12 +11,12 @@ __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibra
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
-from .files import atomic_path, check_output, edit_text, read_json, write_json, write_text
+from .core.files import atomic_path, check_output, edit_text, read_json, write_json, write_text
 from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']
-from . import terminal
-from .terminal import plain, put, table_of
+from .core import terminal
+from .core.terminal import plain, put, table_of
 
 # %% ../nbs/51_tables.ipynb #d2deaaf7
 _reported = dict(Noisy=(1.97,3.35,2.44,2.63,1.68), Wiener=(2.22,3.23,2.68,2.67,5.07), SEGAN=(2.16,3.48,2.94,2.80,7.73),

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from .files import atomic_path, check_files, is_own, marker, own_folder, read_json
+from .core.files import atomic_path, check_files, is_own, marker, own_folder, read_json
 from .losses import make_loss
-from .params import check_limits
-from .saved import check_room
+from .core.params import check_limits
+from .core.saved import check_room
 from .tasks import WeakTask
 
 # %% ../nbs/42_train.ipynb #fd630f08

@@ -11,12 +11,12 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from .adapters import AUDIO_TYPES, raise_all
-from .audio import AudioError, audio_info, energy, load_audio, noted, save_audio
+from .core.audio import AudioError, audio_info, energy, load_audio, noted, save_audio
 from .corpus import CorpusError
-from .fetch import fetch, hash_of
-from .files import atomic_path, own_folder, put_in_place, read_json, scratch_folder, write_json
-from .labels import write_table
-from .scale import pmap
+from .core.fetch import fetch, hash_of
+from .core.files import atomic_path, own_folder, put_in_place, read_json, scratch_folder, write_json
+from .core.labels import write_table
+from .core.parallel import pmap
 
 # %% ../nbs/13_voicebank.ipynb #2897dba1
 class ArchiveError(CorpusError):

@@ -16,9 +16,9 @@ from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from .audio import SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample, write_samples
-from .files import scratch_folder
-from .labels import Ontology, Vocabulary, nearest_names
+from .core.audio import SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample, write_samples
+from .core.files import scratch_folder
+from .core.labels import Ontology, Vocabulary, nearest_names
 
 # %% ../nbs/60_widgets.ipynb #cc479857
 _css = """
@@ -416,7 +416,7 @@ def tree_rows(
 # %% ../nbs/60_widgets.ipynb #a435070b
 def audioset_ontology()->Ontology: # 557 nodes
     "AudioSet's classes and the groups that hold them (Gemmeke et al., 2017; the ontology is under CC BY-SA 4.0)."
-    with (package_files('weakse')/'vocabularies'/'ontology.csv').open(newline='', encoding='utf-8') as f:
+    with (package_files('weakse.core')/'vocabularies'/'ontology.csv').open(newline='', encoding='utf-8') as f:
         return Ontology([dict(r, child_ids=r['child_ids'].split()) for r in csv.DictReader(f)])
 
 # %% ../nbs/60_widgets.ipynb #e922fbd9

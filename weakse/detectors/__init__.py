@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..audio import check_audio, check_rate, down_mix, extreme, hushed, resample, times_two_to
-from ..labels import Vocabulary
-from ..saved import read_config
+from ..core.audio import check_audio, check_rate, down_mix, extreme, hushed, resample, times_two_to
+from ..core.labels import Vocabulary
+from ..core.saved import read_config
 
 # %% ../../nbs/20_detectors.ipynb #7cb7b715
 @runtime_checkable

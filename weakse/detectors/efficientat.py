@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from ..corpus import Corpus, read_corpus
 from . import corpus_thresholds, read_weights, window_starts
-from ..fetch import fetch
-from ..files import atomic_path, check_output, write_json
-from ..labels import Vocabulary, audioset_vocabulary
-from ..saved import newest_format, read_config, read_names
+from ..core.fetch import fetch
+from ..core.files import atomic_path, check_output, write_json
+from ..core.labels import Vocabulary, audioset_vocabulary
+from ..core.saved import newest_format, read_config, read_names
 
 # %% ../../nbs/20c_detectors.efficientat.ipynb #5d2efefb
 def kaldi_mel_bank(

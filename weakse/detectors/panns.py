@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..audio import fit_length
+from ..core.audio import fit_length
 from ..corpus import read_corpus
 from . import corpus_thresholds, read_weights
-from ..fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
-from ..files import atomic_path, check_files, check_output, own_folder, write_json
-from ..labels import Vocabulary, audioset_vocabulary
-from ..saved import newest_format, read_config, read_names
+from ..core.fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
+from ..core.files import atomic_path, check_files, check_output, own_folder, write_json
+from ..core.labels import Vocabulary, audioset_vocabulary
+from ..core.saved import newest_format, read_config, read_names
 
 # %% ../../nbs/20b_detectors.panns.ipynb #584ed296
 @contextlib.contextmanager

@@ -16,13 +16,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..audio import LogMel
+from ..core.audio import LogMel
 from ..corpus import Corpus, read_corpus
 from . import clip_tags, equal_pr_thresholds
-from ..labels import Vocabulary
-from ..files import atomic_path, check_output, write_json
-from ..params import check_limits
-from ..saved import build_saved, check_room, check_settings, check_shapes, newest_format, read_config, read_names
+from ..core.labels import Vocabulary
+from ..core.files import atomic_path, check_output, write_json
+from ..core.params import check_limits
+from ..core.saved import build_saved, check_room, check_settings, check_shapes, newest_format, read_config, read_names
 
 # %% ../../nbs/20a_detectors.small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):

@@ -10,8 +10,8 @@ import math
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
-from ..audio import LogMel
-from ..params import check_limits
+from ..core.audio import LogMel
+from ..core.params import check_limits
 from .unet import ConditionalUNet
 
 # %% ../../nbs/31_models.selective.ipynb #f21b99e7

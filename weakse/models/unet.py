@@ -10,8 +10,8 @@ import math
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
-from ..audio import stft, istft
-from ..params import check_limits
+from ..core.audio import stft, istft
+from ..core.params import check_limits
 
 # %% ../../nbs/30_models.unet.ipynb #995205ca
 class ConditionalConv(nn.Module):
