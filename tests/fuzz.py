@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
 import weakse.doors   # its verbs
-from weakse.adapters import read_labels
+from weakse.corpora.folder import read_labels
 from weakse.anchors import AnchorStore, _write_store, read_audit
 from weakse.app import free_port, theme_html, write_page
 from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio

@@ -15,9 +15,9 @@ params = work/'paper_check.yaml'
 
 def make_inputs():
     "The AudioSet-shaped folder, test pairs, and the stand-ins for the weights."
-    from weakse.audioset import audioset_shaped
+    from weakse.corpora.audioset import audioset_shaped
     from weakse.detectors.panns import write_stand_ins
-    from weakse.synth import synth_corpus
+    from weakse.corpora.synth import synth_corpus
     corpus = synth_corpus(root/'sources', work/'corpus', work/'truth', work/'pairs', sample_rate=32000, n_clips=48, n_pairs=4, voices=8)
     audioset_shaped(corpus, work/'audioset')
     write_stand_ins(cache)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest, torch
 
-from weakse import audioset
+from weakse.corpora import audioset
 from weakse.core.audio import save_audio
-from weakse.audioset import (FAILURES, ClipError, fetch_clips, make_manifest, manifest_hash, read_failures, read_manifest,
+from weakse.corpora.audioset import (FAILURES, ClipError, fetch_clips, make_manifest, manifest_hash, read_failures, read_manifest,
                              read_segments, youtube_audio)
 from weakse.core.fetch import FetchError, sha256_of
 
@@ -29,7 +29,7 @@ RUN = '''
 import sys, time; sys.path.insert(0, {here!r})
 from pathlib import Path
 from test_audioset import FAST, site
-from weakse.audioset import fetch_clips
+from weakse.corpora.audioset import fetch_clips
 def slow(id, folder):
     with open({log!r}, 'a') as f: f.write(id+chr(10))
     time.sleep(.05)
@@ -142,7 +142,7 @@ def test_what_ffmpeg_is_asked_for(tmp_path, monkeypatch):
     source = tmp_path/'-odd name.webm'
     source.write_bytes(b'\x1aE\xdf\xa3 no sound file')
     from weakse.core.audio import audio_info
-    from weakse.audioset import cut_clip
+    from weakse.corpora.audioset import cut_clip
     assert audio_info(cut_clip(source, tmp_path/'out.flac', 30, 32)).frames == 64000
     args = (tmp_path/'args').read_text().splitlines()
     assert args[args.index('-i')+1] == str(source) and [args[i+1] for i, a in enumerate(args) if a == '-ss'] == ['28.000', '2.000']

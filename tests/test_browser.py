@@ -14,7 +14,7 @@ def page_path(tmp_path_factory):
     from weakse.core.labels import Vocabulary
     from weakse.listen import listening_page
     from weakse.models.selective import SelectiveNet
-    from weakse.scenes import _level, _write_scene
+    from weakse.corpora.scenes import _level, _write_scene
     from weakse.selective import run_experiments
     from weakse.systems import save_system
     torch.set_num_threads(1)

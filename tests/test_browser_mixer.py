@@ -22,7 +22,7 @@ from pathlib import Path
 from weakse.anchors import detect_anchors
 from weakse.core.audio import save_audio
 from weakse.audit import AuditView
-from weakse.corpus import Corpus
+from weakse.corpora.corpus import Corpus
 from weakse.extraction import _DemoDetector
 here,ears,t = Path('.'),_DemoDetector(),torch.arange(4*16000)/16000
 for i in range(8):

@@ -60,7 +60,7 @@ def test_names_with_dollars_in_pictures(tmp_path):
     import matplotlib.pyplot as plt
     from weakse.ablate import draw_ablation
     from weakse.anchors import show_anchor
-    from weakse.audioset import show_coverage
+    from weakse.corpora.audioset import show_coverage
     from weakse.detectors.small import SmallDetector
     from weakse.core.labels import Vocabulary
     drawn = [show_anchor(torch.from_numpy(noise[0]), 16000, SmallDetector(Vocabulary([odd, 'b']), width=2), odd, .5),

@@ -1,8 +1,8 @@
 "Tables of labels as people and programs write them: read as they are meant, or refused with the row; and files under the names of another system."
 import os, unicodedata, warnings
 import numpy as np, pytest, soundfile as sf
-from weakse.adapters import CorpusWarning, esc50_corpus, folder_corpus, fsd50k_corpus, read_labels
-from weakse.corpus import CorpusError, read_corpus
+from weakse.corpora.folder import CorpusWarning, esc50_corpus, folder_corpus, fsd50k_corpus, read_labels
+from weakse.corpora.corpus import CorpusError, read_corpus
 from weakse.doctor import examine
 from weakse.core.labels import Vocabulary, label_map
 

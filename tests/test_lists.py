@@ -2,8 +2,8 @@
 import threading, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
-from weakse import audioset
-from weakse.audioset import LISTS, PINS, fetch_list
+from weakse.corpora import audioset
+from weakse.corpora.audioset import LISTS, PINS, fetch_list
 from weakse.core.fetch import FetchError, _StayEncrypted
 from weakse.core.files import read_json
 

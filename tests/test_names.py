@@ -3,11 +3,11 @@ import os, sys
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from test_terminal import run
-from weakse.adapters import _relative, copy_pairs, folder_corpus
+from weakse.corpora.folder import _relative, copy_pairs, folder_corpus
 from weakse.app import write_page
 from weakse.core.audio import save_audio
 from weakse.cli import run_folder
-from weakse.corpus import read_corpus
+from weakse.corpora.corpus import read_corpus
 from weakse.doors import _coded_as
 from weakse.figures import read_pairs
 from weakse.core.files import ForeignPathError, check_output, read_json

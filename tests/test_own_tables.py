@@ -3,14 +3,14 @@ import os, re
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 from weakse.anchors import _write_store, anchor_accuracy, read_anchors, read_audit
-from weakse.audioset import MANIFEST, read_manifest
-from weakse.corpus import Corpus, read_corpus
+from weakse.corpora.audioset import MANIFEST, read_manifest
+from weakse.corpora.corpus import Corpus, read_corpus
 from weakse.figures import draw_figures
 from weakse.kinds import read_kinds
 from weakse.core.labels import TableError, Vocabulary, load_table, write_table
 from weakse.listen import listening_page
-from weakse.scenes import _read_kinds, read_scenes
-from weakse.synth import read_recipe
+from weakse.corpora.scenes import _read_kinds, read_scenes
+from weakse.corpora.synth import read_recipe
 
 NAMES = Vocabulary(['Speech', 'Dog'])
 DAMAGED = dict(comma=lambda t: t.replace(b'\n', b'\n,', 1), header=lambda t: t.partition(b'\n')[2], column=lambda t: re.sub(rb'\b(file|name|class|scene)\b', b'life', t, count=1),

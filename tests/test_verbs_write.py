@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.audioset, weakse.doors, weakse.core.fetch, weakse.voicebank
+import weakse.corpora.audioset, weakse.doors, weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli import app
 from weakse.detectors import efficientat
@@ -121,7 +121,7 @@ def published():
     nodes = [dict(id=i, name=n, child_ids=[], restrictions=[]) for i,n in zip(known.ids, known.names)]
     lists = {'balanced_train_segments.csv': '# YTID, start_seconds, end_seconds, positive_labels\nabc-0000000, 0.000, 1.000, "/m/09x0r"\n',
              'class_labels_indices.csv': table.getvalue(), 'ontology.json': json.dumps(nodes)}
-    return answers | {weakse.audioset.LISTS[n].removeprefix('https://'): t.encode() for n,t in lists.items()}
+    return answers | {weakse.corpora.audioset.LISTS[n].removeprefix('https://'): t.encode() for n,t in lists.items()}
 
 @pytest.fixture(scope='module')
 def site():
@@ -142,9 +142,9 @@ def site():
         patch.setenv('no_proxy', '127.0.0.1')
         patch.setattr(weakse.core.fetch, '_request', lambda url, have: ask(url.replace('https://', f'http://127.0.0.1:{web.server_port}/'), have))
         patch.setattr(efficientat, 'SHA256', hashlib.sha256(b'weights').hexdigest())
-        patch.setattr(weakse.voicebank, '_published', archives)
-        patch.setitem(weakse.voicebank.parts, 'test', ('testset_wav', 2))
-        patch.setattr(weakse.audioset, 'youtube_audio', lambda id, folder: save_audio(Path(folder)/f'{id}.wav', np.ones(16000, np.float32)/2, 8000))
+        patch.setattr(weakse.corpora.voicebank, '_published', archives)
+        patch.setitem(weakse.corpora.voicebank.parts, 'test', ('testset_wav', 2))
+        patch.setattr(weakse.corpora.audioset, 'youtube_audio', lambda id, folder: save_audio(Path(folder)/f'{id}.wav', np.ones(16000, np.float32)/2, 8000))
         yield
     web.shutdown(); web.server_close()
 

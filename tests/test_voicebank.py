@@ -2,8 +2,8 @@
 import io, os, random, signal, subprocess, sys, time, zipfile
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf
-from weakse.corpus import CorpusError
-from weakse.voicebank import fetch_voicebank, safe_entries
+from weakse.corpora.corpus import CorpusError
+from weakse.corpora.voicebank import fetch_voicebank, safe_entries
 
 names = [f'p{s}_{i:03}' for s in (232, 257) for i in range(30)]
 
@@ -31,7 +31,7 @@ def content(folder): return {p.relative_to(folder).as_posix(): p.read_bytes() fo
 
 def test_killed_and_resumed(source, tmp_path):
     code = f"""
-import time, weakse.voicebank as v
+import time, weakse.corpora.voicebank as v
 load = v._load
 def slow(*args): time.sleep(.02); return load(*args)
 v._load = slow

@@ -6,7 +6,7 @@ from weakse.core.files import (ForeignPathError, atomic_path, check_output, is_o
                           write_json)
 from weakse.app import write_page
 from weakse.core.audio import save_audio
-from weakse.audioset import cut_clip, fetch_clips
+from weakse.corpora.audioset import cut_clip, fetch_clips
 from weakse.audit import set_verdict
 from weakse.extraction import extract_file, write_events
 from weakse.core.fetch import fetch, keep_record

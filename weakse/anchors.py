@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .core.audio import plain_text, resample, rms_db, show
-from .corpus import Corpus, read_corpus
+from .corpora.corpus import Corpus, read_corpus
 from .detectors import Detector, clip_batches, load_detector
 from .core.labels import TableError, UnknownClassError, Vocabulary, load_table, read_rows, write_table
 from .core.saved import UnusableFileError, newest_format, read_array, read_config, read_names

@@ -19,7 +19,7 @@ from .core.audio import AudioError, _mp3_rates, load_audio, resample, write_samp
 from .core.files import atomic_path, check_output, read_json
 from .core.labels import load_table
 from .core.parallel import pmap
-from .scenes import PARTS, load_scene, read_scenes, scene_parts
+from .corpora.scenes import PARTS, load_scene, read_scenes, scene_parts
 from .core.terminal import say
 from .widgets import matching_gains, spectrogram_db
 

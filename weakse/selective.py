@@ -26,7 +26,7 @@ from .core.labels import write_table
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
 from .models.wiener import oracle
 from .core.parallel import pmap
-from .scenes import load_scene, read_scenes, scene_parts
+from .corpora.scenes import load_scene, read_scenes, scene_parts
 from .systems import load_system
 from .tables import _cell, _difference_cell, _markdown_table
 from .core.terminal import say

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..corpus import Corpus, read_corpus
+from ..corpora.corpus import Corpus, read_corpus
 from . import corpus_thresholds, read_weights, window_starts
 from ..core.fetch import fetch
 from ..core.files import atomic_path, check_output, write_json

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..core.audio import fit_length
-from ..corpus import read_corpus
+from ..corpora.corpus import read_corpus
 from . import corpus_thresholds, read_weights
 from ..core.fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
 from ..core.files import atomic_path, check_files, check_output, own_folder, write_json

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..core.audio import LogMel
-from ..corpus import Corpus, read_corpus
+from ..corpora.corpus import Corpus, read_corpus
 from . import clip_tags, equal_pr_thresholds
 from ..core.labels import Vocabulary
 from ..core.files import atomic_path, check_output, write_json
