@@ -14,7 +14,7 @@ from weakse.anchors import AnchorStore, _write_store, read_audit
 from weakse.app import free_port, theme_html, write_page
 from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
 from weakse.cli import app, check_params, main
-from weakse.detectors import detect, load_detector
+from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, extract
 from weakse.inference import enhance

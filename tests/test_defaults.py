@@ -115,7 +115,7 @@ def extract(d, tmp):
 
 @job
 def detect(d, tmp):
-    from weakse.detectors import detect, load_detector
+    from weakse.detectors.protocol import detect, load_detector
     return detect(WAV, 8000, d/'tagger'), load_detector(d/'tagger').tags(torch.from_numpy(WAV))
 
 @job

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 from weakse.core.audio import AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, audio_info, check_audio
-from weakse.detectors import detect
+from weakse.detectors.protocol import detect
 from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, detect_file, extract, extract_file, extract_files
 from weakse.inference import NotDetectedError, OutputCollisionError, enhance, enhance_file, enhance_files
 from weakse.core.labels import UnknownClassError, Vocabulary

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np, pytest, soundfile as sf, torch
 from test_systems import folders                                     # noqa: F401, a fixture
 from weakse.core.audio import AudioWarning, down_mix, load_audio, noted, save_audio
-from weakse.detectors import detect
+from weakse.detectors.protocol import detect
 from weakse.extraction import _demo_system, _DemoDetector, _demo_scene, detect_file, extract, extract_file
 from weakse.inference import enhance, enhance_file, extract_sequence
 from weakse.metrics import score_folders, score_pair, ssnr

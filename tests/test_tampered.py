@@ -3,7 +3,7 @@ import json, random, resource, shutil, struct, time
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, pytest, torch
-from weakse.detectors import load_detector
+from weakse.detectors.protocol import load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.core.labels import Vocabulary
 from weakse.models.segan import SEGAN

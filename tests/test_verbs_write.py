@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 import weakse.corpora.audioset, weakse.doors, weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli import app
-from weakse.detectors import efficientat
+from weakse.detectors.protocol import efficientat
 from weakse.core.labels import audioset_vocabulary
 
 PARAMS = """

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .core.audio import plain_text, resample, rms_db, show
 from .corpora.corpus import Corpus, read_corpus
-from .detectors import Detector, clip_batches, load_detector
+from .detectors.protocol import Detector, clip_batches, load_detector
 from .core.labels import TableError, UnknownClassError, Vocabulary, load_table, read_rows, write_table
 from .core.saved import UnusableFileError, newest_format, read_array, read_config, read_names
 from .core.files import atomic_path, check_output, write_json

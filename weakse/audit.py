@@ -13,7 +13,7 @@ import numpy as np, pandas as pd
 from .anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit
 from .core.audio import resample
 from .corpora.corpus import Corpus, read_corpus
-from .detectors import Detector, load_detector
+from .detectors.protocol import Detector, load_detector
 from .core.labels import write_table
 from .widgets import View, column, head_html, html_box, look, note_html, row, sound_uri
 

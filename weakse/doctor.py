@@ -23,7 +23,7 @@ from .anchors import detect_anchors
 from .core.audio import AudioError, audio_info, dc_offset, down_mix, load_audio, noted, plain_text, stft
 from .conditions import RELATED, close_related
 from .corpora.corpus import Corpus, read_corpus
-from .detectors import Detector, load_detector
+from .detectors.protocol import Detector, load_detector
 from .core.files import atomic_path, check_files, own_folder, scratch_folder, write_text
 from .core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
 from .core.parallel import pmap

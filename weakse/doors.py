@@ -185,7 +185,7 @@ _usual = 'artifacts/tagger'
 
 def _ears(detector):
     "A detector by name. Raises `ValueError` with what can be done where there is none yet."
-    from weakse.detectors import load_detector
+    from weakse.detectors.protocol import load_detector
     if detector!=_usual or Path(detector).is_dir(): return load_detector(detector)
     raise ValueError(f"there is no detector at {_usual} yet: run `make repro`, or name one with --detector: a folder, or `efficientat` after `weakse fetch efficientat`")
 

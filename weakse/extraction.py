@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .core.audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
     stft, istft, tpdf, warn_audio, write_samples)
-from .detectors import detect, load_detector
+from .detectors.protocol import detect, load_detector
 from .core.files import atomic_path, check_output, scratch_path
 from .inference import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
     run_key, _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms,

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from .anchors import curve_step, find_anchors, show_anchor
 from .core.audio import load_audio, plain_text, resample
 from .corpora.corpus import Corpus, read_corpus
-from .detectors import Detector, load_detector
+from .detectors.protocol import Detector, load_detector
 from .core.files import atomic_path, check_files, own_folder, write_json
 from .inference import show_enhancement
 from .core.labels import is_absent, load_table

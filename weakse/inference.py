@@ -19,7 +19,7 @@ from .core.audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioEr
     audio_info, check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
     noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
 from .core.broadcast import append_chunks, broadcast_chunks
-from .detectors import _audible, load_detector
+from .detectors.protocol import _audible, load_detector
 from .core.files import atomic_path, check_output, place_of, read_json, scratch_folder, write_json
 from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
