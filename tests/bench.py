@@ -26,7 +26,7 @@ def tag_sets(n, seed=0, n_classes=527):
 
 def mining(sizes=(24, 96, 384, 1536, 4096), limit=20):
     "Pairs a second of Algorithm 1 as listed, of its bit form and of the maximum matching, for growing mini-batches."
-    from weakse.mining import match_pairs, mine_pairs, mine_pairs_fast
+    from weakse.mining.pairs import match_pairs, mine_pairs, mine_pairs_fast
     spent = {}
     for n in sizes:
         batches, plain = [tag_sets(n, i) for i in range(max(3, 960//n))], None
@@ -50,7 +50,7 @@ class Store:
 def training(steps=8, batch=8):
     "Share of a training step spent outside the network: waiting for mixtures, against forward, backward and update."
     from weakse.losses import make_loss
-    from weakse.mixtures import Mixtures
+    from weakse.mining.mixtures import Mixtures
     from weakse.models.unet import ConditionalUNet
     from weakse.tasks import WeakTask
     from weakse.train import fit, outside_share

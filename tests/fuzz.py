@@ -10,7 +10,7 @@ import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
 import weakse.doors   # its verbs
 from weakse.corpora.folder import read_labels
-from weakse.anchors import AnchorStore, _write_store, read_audit
+from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app import free_port, theme_html, write_page
 from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
 from weakse.cli import app, check_params, main
@@ -19,7 +19,7 @@ from weakse.detectors.small import SmallDetector, save_small
 from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, extract
 from weakse.inference import enhance
 from weakse.core.labels import Ontology, Vocabulary
-from weakse.mining import mine_store
+from weakse.mining.pairs import mine_store
 from weakse.metrics import _direct
 from weakse.mixer import Mixer
 from weakse.models.selective import SelectiveNet

@@ -19,7 +19,7 @@ MixerView(_demo_scene(), 16000, _demo_system(), _DemoDetector())"""
 audit_cell = """
 import torch, pandas as pd
 from pathlib import Path
-from weakse.anchors import detect_anchors
+from weakse.mining.anchors import detect_anchors
 from weakse.core.audio import save_audio
 from weakse.audit import AuditView
 from weakse.corpora.corpus import Corpus

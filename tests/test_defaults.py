@@ -146,8 +146,8 @@ def doctor(d, tmp):
 
 @job
 def anchors(d, tmp):
-    from weakse.anchors import find_anchors
-    from weakse.conditions import condition_bank
+    from weakse.mining.anchors import find_anchors
+    from weakse.mining.conditions import condition_bank
     probs = torch.from_numpy(np.random.default_rng(2).random((300, 3), np.float32))
     return find_anchors(probs, [0, 2], 1.), condition_bank(Store.tags, Store.classes), names.encode('Dog'), names.decode([.9, 0, .8]), names.decode(torch.from_numpy(Store.tags[0]))
 
@@ -163,7 +163,7 @@ def filters(d, tmp):
 
 @job
 def mixtures(d, tmp):
-    from weakse.mixtures import Mixtures
+    from weakse.mining.mixtures import Mixtures
     pairs = np.array([[0, 6], [7, 13], [1, 14], [2, 8]])
     draw = lambda **o: Mixtures(Store(), pairs, batch_size=4, **o)
     more = dict(level='snr', n_interferers=(1, 2), sets=Store.tags>.5, identity_share=.2, absent_share=.2, level_db=-20, gain_range=(-3., 3.), eq_db=6., seconds=.3)
@@ -176,7 +176,7 @@ def weak_task(model, **options):
 
 @job
 def weak_training(d, tmp):
-    from weakse.mixtures import Mixtures
+    from weakse.mining.mixtures import Mixtures
     from weakse.train import Checkpoint, _make_model, fit, training_cost
     task = weak_task(_make_model(3, 0, **small))
     save = Checkpoint(tmp/'c', 1, task=task)

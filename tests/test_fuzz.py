@@ -4,7 +4,7 @@ import numpy as np, pytest, soundfile as sf
 import fuzz as module
 from fuzz import Finding, attempt, fuzz, report
 from weakse import cli
-from weakse.anchors import AuditError, read_audit
+from weakse.mining.anchors import AuditError, read_audit
 from weakse.extraction import _demo_system, extract, extract_file
 from weakse.core.files import read_json
 from weakse.inference import enhance

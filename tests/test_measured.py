@@ -2,17 +2,17 @@
 import numpy as np, pandas as pd, pytest, torch
 from weakse import cli, figures, selective
 from weakse.ablate import _cells, ablate
-from weakse.anchors import NoAnchorsError, _write_store
+from weakse.mining.anchors import NoAnchorsError, _write_store
 from weakse.core.audio import save_audio
 from weakse.corpora.corpus import Corpus
 from weakse.core.files import write_json
 from weakse.inference import enhance_pairs
 from weakse.joint import JointError, heard_as, pure_anchors, usable_anchors
-from weakse.kinds import measure_kinds, read_kinds
+from weakse.mining.sound_types import measure_kinds, read_kinds
 from weakse.core.labels import Vocabulary, write_table
 from weakse.listen import listening_page
 from weakse.metrics import score_folders
-from weakse.mining import NoPairsError
+from weakse.mining.pairs import NoPairsError
 from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes
 from weakse.selective import RECOGNISED, _told, recognition, selective_markdown, write_selective
 from weakse.systems import System

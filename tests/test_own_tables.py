@@ -2,11 +2,11 @@
 import os, re
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
-from weakse.anchors import _write_store, anchor_accuracy, read_anchors, read_audit
+from weakse.mining.anchors import _write_store, anchor_accuracy, read_anchors, read_audit
 from weakse.corpora.audioset import MANIFEST, read_manifest
 from weakse.corpora.corpus import Corpus, read_corpus
 from weakse.figures import draw_figures
-from weakse.kinds import read_kinds
+from weakse.mining.sound_types import read_kinds
 from weakse.core.labels import TableError, Vocabulary, load_table, write_table
 from weakse.listen import listening_page
 from weakse.corpora.scenes import _read_kinds, read_scenes

@@ -74,7 +74,7 @@ def saved_files():
                                         ('tags', np.zeros((2, 4), np.float16)), ('tags', np.zeros((1, 3), np.float16)), ('tags', np.full((2, 3), np.nan, np.float16))], ids=lambda v: v if isinstance(v, str) else f'{v.shape}{v.dtype}')
 def test_an_anchor_store_of_another_size(tmp_path, name, array):
     import pandas as pd
-    from weakse.anchors import _write_store, read_anchors
+    from weakse.mining.anchors import _write_store, read_anchors
     from weakse.core.labels import Vocabulary
     table = pd.DataFrame({'clip':[0, 1], 'file':['a', 'b'], 'class':['A', 'B'], 'start':[0., 0.], 'area':[.5, .5], 'level_db':[-20., -20.]})
     _write_store(tmp_path/'s', table, torch.zeros(2, 1600), np.full((2, 3), .3), Vocabulary(['A', 'B', 'C']), dict(sample_rate=16000, seconds=.1))

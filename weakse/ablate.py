@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
-from .anchors import NoAnchorsError, detect_anchors, read_anchors
+from .mining.anchors import NoAnchorsError, detect_anchors, read_anchors
 from .core.audio import plain_text
 from .core.files import atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text
 from .inference import enhance_pairs
 from .metrics import score_folders
-from .mining import NoPairsError, mine
+from .mining.pairs import NoPairsError, mine
 from .tables import shown
 from .core.terminal import say
 from .train import train_unet
@@ -76,13 +76,13 @@ def base_settings(
     return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in out.items()}
 
 # %% ../nbs/53_ablate.ipynb #82360920
-_code = ('anchors','conditions','inference','losses','metrics','mining','mixtures','models.unet','tasks','train')
+_code = ('mining.anchors','mining.conditions','inference','losses','metrics','mining.pairs','mining.mixtures','models.unet','tasks','train')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."
     trees = (ast.dump(ast.parse(inspect.getsource(import_module(f'weakse.{m}')))) for m in _code)   # comments do not count
     h = hashlib.sha256(''.join(trees).encode())
-    for path in [Path(store)/'anchors.csv', Path(store)/'tags.npy', *(Path(pairs)/d/n for d in ('clean','noisy') for n in names)]: h.update(path.read_bytes())
+    for path in [Path(store)/'mining.anchors.csv', Path(store)/'tags.npy', *(Path(pairs)/d/n for d in ('clean','noisy') for n in names)]: h.update(path.read_bytes())
     return h.hexdigest()[:16]
 
 def _test_files(pairs, n):

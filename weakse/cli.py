@@ -143,12 +143,12 @@ stages = dict(
     corpus=dict(synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus', audioset='corpora.audioset.audioset_corpus',
                 fsd50k='corpora.folder.fsd50k_corpus', esc50='corpora.folder.esc50_corpus'),
     tagger=dict(small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare', panns='detectors.panns.prepare'),
-    anchors='anchors.detect_anchors', mine='mining.mine', train='train.train_unet',
+    anchors='mining.anchors.detect_anchors', mine='mining.pairs.mine', train='train.train_unet',
     paired=dict(synth='corpora.synth.synth_train_pairs', folder='paired.copy_train_pairs'),
     segan='paired.train_segan', wave_unet='paired.train_wave_unet',
     enhance='inference.enhance_pairs', score='metrics.score_folders', table1='tables.write_table1',
     figures='figures.draw_figures', ablate='ablate.ablate',
-    kinds='kinds.measure_kinds', scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
+    kinds='mining.sound_types.measure_kinds', scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
     joint='joint.train_selective', selective='selective.run_experiments', listen='listen.listening_page')
 
 # single values beside the blocks, and what stands in for one that is not given

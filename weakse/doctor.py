@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from .corpora.folder import _named, _own_names, _table_problems, _vocabulary, read_labels
-from .anchors import detect_anchors
+from .mining.anchors import detect_anchors
 from .core.audio import AudioError, audio_info, dc_offset, down_mix, load_audio, noted, plain_text, stft
-from .conditions import RELATED, close_related
+from .mining.conditions import RELATED, close_related
 from .corpora.corpus import Corpus, read_corpus
 from .detectors.protocol import Detector, load_detector
 from .core.files import atomic_path, check_files, own_folder, scratch_folder, write_text

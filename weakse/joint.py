@@ -14,13 +14,13 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from .anchors import read_anchors
-from .conditions import close_related, purity
+from .mining.anchors import read_anchors
+from .mining.conditions import close_related, purity
 from .core.files import check_files
-from .kinds import read_kinds
+from .mining.sound_types import read_kinds
 from .losses import make_loss
-from .mining import anchor_sets
-from .mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
+from .mining.pairs import anchor_sets
+from .mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
 from .models.selective import SelectiveNet
 from .models.unet import count_parameters
 from .core.saved import check_room

@@ -13,7 +13,7 @@ from torch import Tensor
 from .core.audio import load_audio, save_audio
 from .core.files import check_files, own_folder, own_folders
 from .core.labels import write_table
-from .mixtures import prefetch, shuffled_positions
+from .mining.mixtures import prefetch, shuffled_positions
 from .models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from .models.unet import count_parameters
 from .models.wave_unet import WaveUNet

@@ -16,12 +16,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .anchors import NoAnchorsError, detect_anchors
+from .mining.anchors import NoAnchorsError, detect_anchors
 from .core.audio import save_audio
 from .core.files import atomic_path, check_output, check_table, read_json, write_json, write_text
 from .inference import condition_of, extract_sequence
 from .joint import heard_as, pure_anchors
-from .kinds import read_kinds
+from .mining.sound_types import read_kinds
 from .core.labels import write_table
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
 from .models.wiener import oracle

@@ -150,8 +150,8 @@ def _digest(path):
 
 def _make_mixtures(store, folder, condition, purest, options):
     "The mixtures of a store and a folder of mined pairs, and the condition bank."
-    from weakse.conditions import condition_bank
-    from weakse.mixtures import Mixtures
+    from weakse.mining.conditions import condition_bank
+    from weakse.mining.mixtures import Mixtures
     pairs, sets = (np.load(Path(folder)/f'{n}.npy') for n in ('pairs','sets'))
     if len(sets) != len(store): raise ValueError(f"{folder} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` again")
     bank = condition_bank(store.tags, store.classes)
@@ -231,7 +231,7 @@ def _make_task(n_cond, s):
 
 def _train(anchors, mined, out, settings, every, folder, progress):
     "The work of `train_unet`: data, model, task, checkpoint, loop, system."
-    from weakse.anchors import read_anchors
+    from weakse.mining.anchors import read_anchors
     from weakse.systems import SYSTEM_FILES, save_system
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
     store, s, clock = read_anchors(anchors), settings, time.perf_counter()
