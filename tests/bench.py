@@ -94,7 +94,7 @@ worker = '''
 import sys, json, time, resource, torch
 torch.set_num_threads(2)
 from weakse.inference import enhance_file
-from weakse.systems import load_system
+from weakse.models.registry import load_system
 system = load_system(sys.argv[1])
 start = time.perf_counter()
 enhance_file(sys.argv[2], sys.argv[3], system)
@@ -103,7 +103,7 @@ print(json.dumps([time.perf_counter()-start, resource.getrusage(resource.RUSAGE_
 
 def a_system(folder):
     "Folder of the system that `make repro` trained, or of an untrained one of the same size."
-    from weakse.systems import default_system, save_system
+    from weakse.models.registry import default_system, save_system
     if (default_system()/'config.json').is_file(): return default_system()
     from weakse.core.labels import audioset_vocabulary
     from weakse.models.unet import ConditionalUNet

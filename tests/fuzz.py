@@ -24,7 +24,7 @@ from weakse.metrics import _direct
 from weakse.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
-from weakse.systems import load_system, save_system
+from weakse.models.registry import load_system, save_system
 
 REPO,HERE,LIMIT = Path(__file__).resolve().parents[1],Path(weakse.__file__).resolve().parent,60   # s that a case may take
 NAMES = Vocabulary(list(_demo_bands))

@@ -9,7 +9,7 @@ from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.wave_unet import WaveUNet
 from weakse.stream import Stream
-from weakse.systems import load_system, save_system
+from weakse.models.registry import load_system, save_system
 
 names = Vocabulary(["Speech", "Dog", "Rain"])
 small = dict(depth=2, n_fft=128, hop_length=32, width=1/8)
@@ -81,7 +81,7 @@ def test_titles_are_kept(tmp_path, systems):
 slow = '''
 import sys, time
 from weakse.inference import enhance_file
-from weakse.systems import load_system
+from weakse.models.registry import load_system
 system = load_system(sys.argv[1])
 if len(sys.argv) > 4:
     import weakse.inference as i

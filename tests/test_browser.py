@@ -16,7 +16,7 @@ def page_path(tmp_path_factory):
     from weakse.models.selective import SelectiveNet
     from weakse.corpora.scenes import _level, _write_scene
     from weakse.selective import run_experiments
-    from weakse.systems import save_system
+    from weakse.models.registry import save_system
     torch.set_num_threads(1)
     tmp,t = tmp_path_factory.mktemp('listen'),torch.arange(32000)/16000
     voice = .05*sum(torch.sin(2*torch.pi*k*110*t)/k for k in range(1, 20))*(torch.sin(2*torch.pi*2.5*t)>-.3)

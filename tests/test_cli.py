@@ -11,7 +11,7 @@ from weakse.detectors.small import SmallDetector, save_small
 from weakse.core.labels import Vocabulary
 from weakse.mixer import Mixer
 from weakse.models.unet import ConditionalUNet
-from weakse.systems import save_system
+from weakse.models.registry import save_system
 
 rate = 16000
 

@@ -55,7 +55,7 @@ def made(tmp_path_factory):
     "Saved systems, a detector and training pairs."
     from weakse.core.audio import save_audio
     from weakse.detectors.small import SmallDetector, save_small
-    from weakse.systems import save_system
+    from weakse.models.registry import save_system
     d = tmp_path_factory.mktemp('made')
     torch.manual_seed(0)
     for name,make in nets().items():
@@ -99,7 +99,7 @@ def enhance_file(d, tmp):
 
 @job
 def oracle(d, tmp):
-    from weakse.systems import load_system
+    from weakse.models.registry import load_system
     return load_system('oracle')(torch.from_numpy(WAV), clean=torch.from_numpy(WAV/2))
 
 @job
@@ -128,7 +128,7 @@ def mixer(d, tmp):
 
 @job
 def listening(d, tmp):
-    from weakse.systems import load_system
+    from weakse.models.registry import load_system
     s = load_system(d/'selective')
     return s.embed(WAV, 8000), s.classify(WAV, 8000), s.tags(WAV, 8000), load_system(d/'unet').condition('Dog', 'one_hot')
 
@@ -156,7 +156,7 @@ def filters(d, tmp):
     from weakse.core.audio import LogMel, dithering, tpdf
     from weakse.detectors.efficientat import FrontEnd
     from weakse.detectors.panns import _noises
-    from weakse.models.wiener import _demo_pair
+    from weakse.models.classical import _demo_pair
     from weakse.extraction import _demo_scene
     x = torch.from_numpy(WAV)
     return LogMel(8000, 256, 80)(x), FrontEnd()(x), _noises(2, torch.Generator('cpu').manual_seed(0)), _demo_pair(), _demo_scene(), tpdf((2, 9), dithering(True))
@@ -199,7 +199,7 @@ def joint_training(d, tmp):
 @job
 def paired_training(d, tmp):
     from weakse.paired import train_segan, train_wave_unet
-    from weakse.systems import load_system
+    from weakse.models.registry import load_system
     same = dict(steps=2, batch_size=2, progress=False, valid_every=1, checkpoint_every=1)
     train_wave_unet(d/'pairs', tmp/'w', width=.1, depth=2, schedule='constant', **same)
     train_segan(d/'pairs', tmp/'s', width=1/16, n_reference=2, **same)

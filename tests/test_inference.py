@@ -8,7 +8,7 @@ from weakse.core.audio import AudioError, audio_info, load_audio, save_audio
 from weakse.inference import enhance, enhance_file, enhance_files, overlap_add
 from weakse.core.labels import Vocabulary
 from weakse.models.unet import ConditionalUNet
-from weakse.systems import System, load_system, save_system
+from weakse.models.registry import System, load_system, save_system
 
 names = Vocabulary(["Speech", "Dog", "Rain"])
 passing = System("passing", lambda wav, cond, clean, rate: wav, any_rate=True, block=0.1)
@@ -119,7 +119,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
     code = """
 import resource, sys, numpy as np, soundfile as sf, torch
 from weakse.inference import enhance_file
-from weakse.systems import System
+from weakse.models.registry import System
 torch.set_num_threads(1)
 local = System("half", lambda wav, *_: wav/2, block=4.0)
 noise = 0.1*np.random.default_rng(0).standard_normal((32000*60, 2)).astype(np.float32)

@@ -13,7 +13,7 @@ from weakse.core.labels import UnknownClassError, Vocabulary
 from weakse.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
-from weakse.systems import load_system, save_system
+from weakse.models.registry import load_system, save_system
 
 TRIED = Counter()
 NAMES = Vocabulary(list(_demo_bands))

@@ -11,7 +11,7 @@ from weakse.metrics import score_folders, score_pair, ssnr
 from weakse.mixer import Mixer
 from weakse.core.parallel import torch_threads
 from weakse.stream import Stream
-from weakse.systems import load_system
+from weakse.models.registry import load_system
 
 scene,rate = _demo_scene(),16000
 levels = [1e-45, 1e-40, 1e-30, 1e-15, 1e15, 1e25, 1e37]

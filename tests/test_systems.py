@@ -8,7 +8,7 @@ from weakse.models.segan import SEGAN
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.wave_unet import WaveUNet
-from weakse.systems import load_system, save_system, system_names
+from weakse.models.registry import load_system, save_system, system_names
 
 names = Vocabulary(["Speech", "Dog", "Rain"])
 small = dict(depth=2, n_fft=128, hop_length=32, width=1/8)
@@ -42,7 +42,7 @@ def test_a_system_goes_to_spawned_workers(folders, tmp_path):
         import torch
         from torch.utils.data import DataLoader, Dataset
         from weakse.inference import enhance
-        from weakse.systems import load_system
+        from weakse.models.registry import load_system
         class Clips(Dataset):
             def __init__(self, systems): self.systems = systems
             def __len__(self): return len(self.systems)

@@ -11,7 +11,7 @@ from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.wave_unet import WaveUNet
 from weakse.core.saved import UnusableFileError, shapes_of
-from weakse.systems import UnusableSystemError, load_system, save_system
+from weakse.models.registry import UnusableSystemError, load_system, save_system
 
 names = Vocabulary(['Speech', 'Dog', 'Rain'])
 

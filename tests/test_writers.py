@@ -227,7 +227,7 @@ def wav_of(path):
     return source
 
 def system():
-    from weakse.systems import System
+    from weakse.models.registry import System
     return System('half', lambda wav, *_: wav/2, vocabulary=Vocabulary(['Speech']))
 
 # name of the file -> f(path, overwrite=...)

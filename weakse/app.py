@@ -17,7 +17,7 @@ from .core.files import real_path, scratch_folder, write_json, write_text
 from .inference import enhance
 from .core.labels import audioset_vocabulary
 from .mixer_view import MixerView
-from .systems import UnusableSystemError, default_system
+from .models.registry import UnusableSystemError, default_system
 from .core.terminal import say
 from .widgets import ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html
 

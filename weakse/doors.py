@@ -150,7 +150,7 @@ def enhance(
 )->str:                  # closing line
     "Keep the speech of recordings, take the rest away."
     from weakse.inference import enhance_file, enhance_files, enhance_pairs
-    from weakse.systems import load_system
+    from weakse.models.registry import load_system
     given,part = _given(target=target, strength=strength),_given(start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None, bitrate=bitrate)
     options,model = {**_values('enhance', enhance_file, params), **given},load_system(system)
     if pairs and part: raise ValueError(f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it out")
@@ -216,7 +216,7 @@ def extract(
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
     from weakse.extraction import extract_files
     from weakse.core.labels import Ontology
-    from weakse.systems import load_system
+    from weakse.models.registry import load_system
     from weakse.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
     from weakse.core.audio import SOUND_SUFFIXES

@@ -24,7 +24,7 @@ from .inference import (NotDetectedError, OutputCollisionError, checkpointed_str
     _survey, _without_clean, _write_stretches)
 from .core.labels import UnknownClassError, Vocabulary, nearest_names, write_table
 from .core.params import check_limits
-from .systems import System, load_system
+from .models.registry import System, load_system
 
 # %% ../nbs/47_extraction.ipynb #dade22f8
 _demo_bands = dict(Speech=(250, 1500), Hum=(0, 250), Whistle=(1500, 8000))   # Hz

@@ -25,7 +25,7 @@ from .models.selective import SelectiveNet, UnusableReferenceError
 from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
 from .core.parallel import torch_threads
-from .systems import Network, System, load_system
+from .models.registry import Network, System, load_system
 from .tasks import pick_precision
 from .core.terminal import plain, say
 

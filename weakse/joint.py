@@ -24,7 +24,7 @@ from .mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_pos
 from .models.selective import SelectiveNet
 from .models.unet import count_parameters
 from .core.saved import check_room
-from .systems import SYSTEM_FILES, save_system
+from .models.registry import SYSTEM_FILES, save_system
 from .tasks import WeakTask
 from .train import Checkpoint, fit, light_curve, outside_share, steps_kept
 
@@ -289,7 +289,7 @@ def train_selective(
     residual_share:float=.25,        # share of the batches with an object already removed
     scenes:dict|None=None,           # further keywords of `Scenes`: snr_range, keep, same_share, ...
     n_references:int=10,             # anchors behind a class's embedding in the finished system
-    use:dict|None=None,              # how the finished system is used, see `weakse.systems.save_system`
+    use:dict|None=None,              # how the finished system is used, see `weakse.models.registry.save_system`
     seed:int=0,
     checkpoint_every:int=500,        # updates between checkpoints
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`

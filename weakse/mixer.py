@@ -14,7 +14,7 @@ from .core.audio import check_audio, check_rate
 from .extraction import Wish, _estimates, _factor, _listen, _mixed, resolve_classes, vocabulary_of
 from .inference import _single, _without_clean
 from .core.labels import UnknownClassError, nearest_names
-from .systems import load_system
+from .models.registry import load_system
 
 # %% ../nbs/48_mixer.ipynb #5aaac1cd
 class Faders(dict):

@@ -18,7 +18,7 @@ from .models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from .models.unet import count_parameters
 from .models.wave_unet import WaveUNet
 from .core.saved import check_room
-from .systems import SYSTEM_FILES, save_system
+from .models.registry import SYSTEM_FILES, save_system
 from .tasks import AdversarialTask, PairedTask
 from .train import Checkpoint, fit, light_curve, steps_kept
 

@@ -24,10 +24,10 @@ from .joint import heard_as, pure_anchors
 from .mining.sound_types import read_kinds
 from .core.labels import write_table
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
-from .models.wiener import oracle
+from .models.classical import oracle
 from .core.parallel import pmap
 from .corpora.scenes import load_scene, read_scenes, scene_parts
-from .systems import load_system
+from .models.registry import load_system
 from .tables import _cell, _difference_cell, _markdown_table
 from .core.terminal import say
 

@@ -11,7 +11,7 @@ import numpy as np, torch
 from torch import Tensor
 from .core.audio import LayoutError, _as_float, _check_finite, check_rate
 from .inference import _Sums, _local_of, _options, _plan, _without_clean, overlap_stretches
-from .systems import load_system
+from .models.registry import load_system
 
 # %% ../nbs/46_stream.ipynb #016c442f
 class Stream:

@@ -209,7 +209,7 @@ def train_unet(
     mixtures:dict|None=None,         # further keywords of `Mixtures`: level, snr_range, n_interferers, ...
     condition:str='soft',            # conditions in training: "soft" (paper), "one_hot", "mean"
     purest:float=.1,                 # share of a class's anchors, the purest, whose mean tag the finished system is asked with; 1: all
-    use:dict|None=None,              # how the finished system is used: `strength`, `condition`, ...; see `weakse.systems.save_system`
+    use:dict|None=None,              # how the finished system is used: `strength`, `condition`, ...; see `weakse.models.registry.save_system`
     seed:int=0,                      # seed of weights and mixtures
     checkpoint_every:int=500,        # updates between checkpoints
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`
@@ -232,7 +232,7 @@ def _make_task(n_cond, s):
 def _train(anchors, mined, out, settings, every, folder, progress):
     "The work of `train_unet`: data, model, task, checkpoint, loop, system."
     from weakse.mining.anchors import read_anchors
-    from weakse.systems import SYSTEM_FILES, save_system
+    from weakse.models.registry import SYSTEM_FILES, save_system
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
     store, s, clock = read_anchors(anchors), settings, time.perf_counter()
     mixtures, bank = _make_mixtures(store, mined, s['condition'], s['purest'], dict(s['mixtures'] or {}, batch_size=s['batch_size'], seed=s['seed']))
