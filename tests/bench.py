@@ -49,11 +49,11 @@ class Store:
 
 def training(steps=8, batch=8):
     "Share of a training step spent outside the network: waiting for mixtures, against forward, backward and update."
-    from weakse.losses import make_loss
+    from weakse.training.losses import make_loss
     from weakse.mining.mixtures import Mixtures
     from weakse.models.unet import ConditionalUNet
-    from weakse.tasks import WeakTask
-    from weakse.train import fit, outside_share
+    from weakse.training.tasks import WeakTask
+    from weakse.training.weak import fit, outside_share
     store = Store()
     pairs = np.random.default_rng(2).permutation(len(store)).reshape(-1, 2)
     mixtures = Mixtures(store, pairs, None, np.eye(35, dtype=bool)[store.classes], batch_size=batch)

@@ -170,14 +170,14 @@ def mixtures(d, tmp):
     return draw().batch(0), draw(condition='one_hot', **more).batch(3), next(draw().batches(1))
 
 def weak_task(model, **options):
-    from weakse.losses import make_loss
-    from weakse.tasks import WeakTask
+    from weakse.training.losses import make_loss
+    from weakse.training.tasks import WeakTask
     return WeakTask(model, make_loss({'waveform_mae': 1., 'compressed_stft': .1, 'multi_resolution_stft': .1, 'si_sdr_loss': .01, 'waveform_rmse': .1}), clip=1., ema=.9, **options)
 
 @job
 def weak_training(d, tmp):
     from weakse.mining.mixtures import Mixtures
-    from weakse.train import Checkpoint, _make_model, fit, training_cost
+    from weakse.training.weak import Checkpoint, _make_model, fit, training_cost
     task = weak_task(_make_model(3, 0, **small))
     save = Checkpoint(tmp/'c', 1, task=task)
     rows = fit(task, Mixtures(Store(), np.array([[0, 6], [7, 13]]), batch_size=4).batches(0), 2, [save], 0, False)
@@ -188,7 +188,7 @@ def weak_training(d, tmp):
 
 @job
 def joint_training(d, tmp):
-    from weakse.joint import _make_scenes, _make_task, embedding_bank, train_selective
+    from weakse.training.selective import _make_scenes, _make_task, embedding_bank, train_selective
     import inspect
     s = {k: p.default for k,p in inspect.signature(train_selective).parameters.items() if p.kind is p.KEYWORD_ONLY} | small | dict(batch_size=4, residual_share=1., depth=2)
     kinds = pd.DataFrame({'class': names.names, 'kind': ['speech', 'transient', 'stationary'], 'seen': True})
@@ -198,7 +198,7 @@ def joint_training(d, tmp):
 
 @job
 def paired_training(d, tmp):
-    from weakse.paired import train_segan, train_wave_unet
+    from weakse.training.paired import train_segan, train_wave_unet
     from weakse.models.registry import load_system
     same = dict(steps=2, batch_size=2, progress=False, valid_every=1, checkpoint_every=1)
     train_wave_unet(d/'pairs', tmp/'w', width=.1, depth=2, schedule='constant', **same)

@@ -13,8 +13,8 @@ def said(code, **env):
     assert done.returncode==0, done.stderr[-2000:]
     return done.stderr
 
-@pytest.mark.parametrize('code', ['import weakse.train', 'import weakse, torch', 'from weakse.inference import enhance',
-                                  'import weakse.cli as c; c.verb; import weakse.joint'])
+@pytest.mark.parametrize('code', ['import weakse.training.weak', 'import weakse, torch', 'from weakse.inference import enhance',
+                                  'import weakse.cli as c; c.verb; import weakse.training.selective'])
 def test_threads_sleep_where_they_wait(code):
     env = said(code)
     if 'OPENMP DISPLAY ENVIRONMENT' not in env: pytest.skip("this torch brings another OpenMP than GNU's")

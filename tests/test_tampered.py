@@ -140,7 +140,7 @@ def small_disk(most):
 
 def test_full_disk_after_all_steps(tmp_path, monkeypatch):
     "The checkpoints stay, the message says where, and the next run goes on from there to the same system."
-    import weakse.paired as paired
+    import weakse.training.paired as paired
     from weakse.core.audio import save_audio
     rng,save = np.random.default_rng(0),paired.save_system
     for n in 'abc':
@@ -161,7 +161,7 @@ def test_full_disk_after_all_steps(tmp_path, monkeypatch):
 def test_checkpoint_on_a_full_disk(tmp_path):
     "A checkpoint that cannot be written is an error of the system with its folder, and the one before stays."
     from types import SimpleNamespace
-    from weakse.train import Checkpoint
+    from weakse.training.weak import Checkpoint
     save = Checkpoint(tmp_path/'c', 1, task=SimpleNamespace(state_dict=lambda: {'x': torch.zeros(10**5)}))
     save.save(1)
     with small_disk(10_000), pytest.raises(OSError, match='the disk is full'): save.save(2)

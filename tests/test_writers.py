@@ -15,7 +15,7 @@ from weakse.inference import OutputCollisionError, checkpointed_stretches, enhan
 from weakse.core.labels import Vocabulary
 from weakse.listen import write_group
 from weakse.tables import write_readme, write_table1
-from weakse.train import Checkpoint
+from weakse.training.weak import Checkpoint
 
 def tree(folder):
     "Relative path -> hash of every file below a folder."

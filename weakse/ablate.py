@@ -22,7 +22,7 @@ from .metrics import score_folders
 from .mining.pairs import NoPairsError, mine
 from .tables import shown
 from .core.terminal import say
-from .train import train_unet
+from .training.weak import train_unet
 
 # %% ../nbs/53_ablate.ipynb #4733f2c9
 changes = {                                                        # variant -> what it changes in the base
@@ -76,7 +76,7 @@ def base_settings(
     return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in out.items()}
 
 # %% ../nbs/53_ablate.ipynb #82360920
-_code = ('mining.anchors','mining.conditions','inference','losses','metrics','mining.pairs','mining.mixtures','models.unet','tasks','train')
+_code = ('mining.anchors','mining.conditions','inference','training.losses','metrics','mining.pairs','mining.mixtures','models.unet','training.tasks','training.weak')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."

@@ -143,13 +143,13 @@ stages = dict(
     corpus=dict(synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus', audioset='corpora.audioset.audioset_corpus',
                 fsd50k='corpora.folder.fsd50k_corpus', esc50='corpora.folder.esc50_corpus'),
     tagger=dict(small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare', panns='detectors.panns.prepare'),
-    anchors='mining.anchors.detect_anchors', mine='mining.pairs.mine', train='train.train_unet',
-    paired=dict(synth='corpora.synth.synth_train_pairs', folder='paired.copy_train_pairs'),
-    segan='paired.train_segan', wave_unet='paired.train_wave_unet',
+    anchors='mining.anchors.detect_anchors', mine='mining.pairs.mine', train='training.weak.train_unet',
+    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
+    segan='training.paired.train_segan', wave_unet='training.paired.train_wave_unet',
     enhance='inference.enhance_pairs', score='metrics.score_folders', table1='tables.write_table1',
     figures='figures.draw_figures', ablate='ablate.ablate',
     kinds='mining.sound_types.measure_kinds', scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
-    joint='joint.train_selective', selective='selective.run_experiments', listen='listen.listening_page')
+    joint='training.selective.train_selective', selective='selective.run_experiments', listen='listen.listening_page')
 
 # single values beside the blocks, and what stands in for one that is not given
 singles = dict(seed=0, data='sources', title='own corpus')
@@ -269,7 +269,7 @@ def _cost(anchors, settings, params):
     if params.name!='params.yaml': anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.core.files import read_json
     from weakse.core.labels import Vocabulary, audioset_vocabulary
-    from weakse.train import training_cost
+    from weakse.training.weak import training_cost
     there = (anchors/'store.json').is_file()
     blocks = load_params(params)
     info = read_json(anchors/'store.json') if there else {k:v for b in ('corpus','anchors') if b in blocks for k,v in stage(b, params).keywords.items()}

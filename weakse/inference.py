@@ -26,7 +26,7 @@ from .models.unet import ConditionalUNet
 from .models.wave_unet import WaveUNet, receptive_field
 from .core.parallel import torch_threads
 from .models.registry import Network, System, load_system
-from .tasks import pick_precision
+from .training.tasks import pick_precision
 from .core.terminal import plain, say
 
 # %% ../nbs/43_inference.ipynb #8ea5ea48
