@@ -93,7 +93,7 @@ def beside_a_busy_core():
 worker = '''
 import sys, json, time, resource, torch
 torch.set_num_threads(2)
-from weakse.inference import enhance_file
+from weakse.inference.enhance import enhance_file
 from weakse.models.registry import load_system
 system = load_system(sys.argv[1])
 start = time.perf_counter()

@@ -16,12 +16,12 @@ from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, pla
 from weakse.cli import app, check_params, main
 from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
-from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, extract
-from weakse.inference import enhance
+from weakse.inference.extract import _demo_bands, _demo_system, _DemoDetector, extract
+from weakse.inference.enhance import enhance
 from weakse.core.labels import Ontology, Vocabulary
 from weakse.mining.pairs import mine_store
 from weakse.metrics import _direct
-from weakse.mixer import Mixer
+from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.registry import load_system, save_system

@@ -3,12 +3,12 @@ import os, random, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from weakse.core.audio import audio_info, load_audio, save_audio
-from weakse.inference import enhance, enhance_file, overlap_add
+from weakse.inference.enhance import enhance, enhance_file, overlap_add
 from weakse.core.labels import Vocabulary
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.wave_unet import WaveUNet
-from weakse.stream import Stream
+from weakse.inference.stream import Stream
 from weakse.models.registry import load_system, save_system
 
 names = Vocabulary(["Speech", "Dog", "Rain"])
@@ -80,11 +80,11 @@ def test_titles_are_kept(tmp_path, systems):
 
 slow = '''
 import sys, time
-from weakse.inference import enhance_file
+from weakse.inference.enhance import enhance_file
 from weakse.models.registry import load_system
 system = load_system(sys.argv[1])
 if len(sys.argv) > 4:
-    import weakse.inference as i
+    import weakse.inference.enhance as i
     write = i.write_json
     def slowly(*a, **how): write(*a, **how); time.sleep(.2)
     i.write_json = slowly
@@ -111,7 +111,7 @@ def test_killed_and_gone_on(tmp_path, systems, suffix):
 
 def stopped(tmp_path, system, **options):
     "Leave a part behind after two blocks."
-    import weakse.inference as module
+    import weakse.inference.enhance as module
     write,count = module.write_json,[]
     def stop(*a, **how):
         write(*a, **how); count.append(1)
@@ -159,7 +159,7 @@ def test_a_stream_is_the_file_later(systems, name, rate, channels):
 def test_memory_of_a_stream_does_not_grow():
     code = """
 import resource, torch
-from weakse.stream import Stream
+from weakse.inference.stream import Stream
 torch.set_num_threads(1)
 stream,block = Stream('highpass', 48000, 2, block=1.0),.1*torch.randn(2, 48000)
 peaks = []

@@ -2,8 +2,8 @@
 import struct
 import numpy as np, pytest, soundfile as sf
 from weakse.core.audio import _riff_chunks, load_audio
-from weakse.extraction import _demo_system, extract_file
-from weakse.inference import enhance_file
+from weakse.inference.extract import _demo_system, extract_file
+from weakse.inference.enhance import enhance_file
 
 RATE = 8000
 

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.skipif(not chromium, reason="no chromium on this machi
 
 mixer_cell = """
 from weakse.mixer_view import MixerView
-from weakse.extraction import _DemoDetector, _demo_scene, _demo_system
+from weakse.inference.extract import _DemoDetector, _demo_scene, _demo_system
 MixerView(_demo_scene(), 16000, _demo_system(), _DemoDetector())"""
 
 audit_cell = """
@@ -23,7 +23,7 @@ from weakse.mining.anchors import detect_anchors
 from weakse.core.audio import save_audio
 from weakse.audit import AuditView
 from weakse.corpora.corpus import Corpus
-from weakse.extraction import _DemoDetector
+from weakse.inference.extract import _DemoDetector
 here,ears,t = Path('.'),_DemoDetector(),torch.arange(4*16000)/16000
 for i in range(8):
     wav = .01*torch.randn(4*16000, generator=torch.Generator().manual_seed(i))
@@ -177,7 +177,7 @@ def test_in_voila(page, tmp_path, theme):
 def test_a_file_of_ones_own(page, tmp_path):
     import torch
     from weakse.core.audio import save_audio
-    from weakse.extraction import _demo_scene
+    from weakse.inference.extract import _demo_scene
     notebook(tmp_path, mixer_cell)
     scene = _demo_scene()[:32000]
     talk = save_audio(tmp_path/'my talk.wav', torch.stack([scene, scene.flip(0)]), 16000)

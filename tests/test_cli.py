@@ -9,7 +9,7 @@ from weakse.core.audio import audio_info
 from weakse.cli import app
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.core.labels import Vocabulary
-from weakse.mixer import Mixer
+from weakse.inference.mixer import Mixer
 from weakse.models.unet import ConditionalUNet
 from weakse.models.registry import save_system
 

@@ -84,7 +84,7 @@ def job(f): jobs[f.__name__] = f; return f
 def of_every_system(name):
     @job
     def f(d, tmp):
-        from weakse.inference import enhance
+        from weakse.inference.enhance import enhance
         return enhance(WAV, 8000, d/name if (d/name).is_dir() else name), enhance(torch.from_numpy(WAV), 8000, d/name if (d/name).is_dir() else name, block=.5)
     jobs[f'enhance_{name}'] = jobs.pop('f')
 for name in ('noisy', 'highpass', 'wiener', 'unet', 'selective', 'wave_unet', 'segan'): of_every_system(name)
@@ -92,7 +92,7 @@ for name in ('noisy', 'highpass', 'wiener', 'unet', 'selective', 'wave_unet', 's
 @job
 def enhance_file(d, tmp):
     from weakse.core.audio import load_audio
-    from weakse.inference import enhance_file
+    from weakse.inference.enhance import enhance_file
     enhance_file(d/'pair.wav', tmp/'o.wav', d/'unet')
     enhance_file(d/'pair.wav', tmp/'d.wav', 'wiener')
     return load_audio(tmp/'o.wav'), (tmp/'d.wav').read_bytes()
@@ -104,13 +104,13 @@ def oracle(d, tmp):
 
 @job
 def stream(d, tmp):
-    from weakse.stream import Stream
+    from weakse.inference.stream import Stream
     s = Stream(d/'unet', 8000, 2, block=.25, context=.1)
     return [s.push(WAV[:, a:a+1000]) for a in range(0, 12000, 1000)], s.flush()
 
 @job
 def extract(d, tmp):
-    from weakse.extraction import extract
+    from weakse.inference.extract import extract
     return extract(WAV, 8000, keep='Dog', system=d/'unet', detector=None), extract(torch.from_numpy(WAV), 8000, drop='Rain', floor_db=-20, system=d/'unet', detector=d/'tagger')
 
 @job
@@ -120,7 +120,7 @@ def detect(d, tmp):
 
 @job
 def mixer(d, tmp):
-    from weakse.mixer import Mixer
+    from weakse.inference.mixer import Mixer
     from weakse.mixer_view import before_after
     m = Mixer(WAV, 8000, d/'unet', d/'tagger', progress=False)
     m.gains['rest'] = -6
@@ -157,7 +157,7 @@ def filters(d, tmp):
     from weakse.detectors.efficientat import FrontEnd
     from weakse.detectors.panns import _noises
     from weakse.models.classical import _demo_pair
-    from weakse.extraction import _demo_scene
+    from weakse.inference.extract import _demo_scene
     x = torch.from_numpy(WAV)
     return LogMel(8000, 256, 80)(x), FrontEnd()(x), _noises(2, torch.Generator('cpu').manual_seed(0)), _demo_pair(), _demo_scene(), tpdf((2, 9), dithering(True))
 

@@ -5,9 +5,9 @@ import fuzz as module
 from fuzz import Finding, attempt, fuzz, report
 from weakse import cli
 from weakse.mining.anchors import AuditError, read_audit
-from weakse.extraction import _demo_system, extract, extract_file
+from weakse.inference.extract import _demo_system, extract, extract_file
 from weakse.core.files import read_json
-from weakse.inference import enhance
+from weakse.inference.enhance import enhance
 from weakse.metrics import _direct
 from test_tampered import small_disk
 

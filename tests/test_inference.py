@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 
 from weakse.core.audio import AudioError, audio_info, load_audio, save_audio
-from weakse.inference import enhance, enhance_file, enhance_files, overlap_add
+from weakse.inference.enhance import enhance, enhance_file, enhance_files, overlap_add
 from weakse.core.labels import Vocabulary
 from weakse.models.unet import ConditionalUNet
 from weakse.models.registry import System, load_system, save_system
@@ -102,7 +102,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
     source = save_audio(tmp_path/'a.wav', 0.1*torch.randn(400000), 16000)
     code = f"""
 import resource, signal
-from weakse.inference import enhance_files
+from weakse.inference.enhance import enhance_files
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
 print(enhance_files({str(source)!r}, {str(tmp_path/'out')!r}, 'noisy', progress=False).message[0])"""
@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
     "Half an hour of stereo takes no more memory than two minutes; as arrays, input and output alone would take 460 MB more."
     code = """
 import resource, sys, numpy as np, soundfile as sf, torch
-from weakse.inference import enhance_file
+from weakse.inference.enhance import enhance_file
 from weakse.models.registry import System
 torch.set_num_threads(1)
 local = System("half", lambda wav, *_: wav/2, block=4.0)

@@ -7,10 +7,10 @@ import numpy as np, pytest, soundfile as sf, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 from weakse.core.audio import AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, audio_info, check_audio
 from weakse.detectors.protocol import detect
-from weakse.extraction import _demo_bands, _demo_system, _DemoDetector, detect_file, extract, extract_file, extract_files
-from weakse.inference import NotDetectedError, OutputCollisionError, enhance, enhance_file, enhance_files
+from weakse.inference.extract import _demo_bands, _demo_system, _DemoDetector, detect_file, extract, extract_file, extract_files
+from weakse.inference.enhance import NotDetectedError, OutputCollisionError, enhance, enhance_file, enhance_files
 from weakse.core.labels import UnknownClassError, Vocabulary
-from weakse.mixer import Mixer
+from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.registry import load_system, save_system

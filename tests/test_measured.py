@@ -6,7 +6,7 @@ from weakse.mining.anchors import NoAnchorsError, _write_store
 from weakse.core.audio import save_audio
 from weakse.corpora.corpus import Corpus
 from weakse.core.files import write_json
-from weakse.inference import enhance_pairs
+from weakse.inference.enhance import enhance_pairs
 from weakse.training.selective import JointError, heard_as, pure_anchors, usable_anchors
 from weakse.mining.sound_types import measure_kinds, read_kinds
 from weakse.core.labels import Vocabulary, write_table

@@ -2,9 +2,9 @@
 import subprocess, sys
 import numpy as np, pytest, soundfile as sf, torch
 from weakse.core.audio import resample, resample_pieces
-import weakse.inference as inference
-from weakse.extraction import _demo_system
-from weakse.inference import enhance
+import weakse.inference.enhance as inference
+from weakse.inference.extract import _demo_system
+from weakse.inference.enhance import enhance
 
 @pytest.mark.parametrize('rates', [(44100, 16000), (16000, 44100), (655350, 16000), (16000, 16000)])
 def test_pieces_are_resampled_as_one(rates):
@@ -22,7 +22,7 @@ def test_the_bound_moves_nothing(tmp_path, monkeypatch, rate):
 
 code = """
 import resource, torch
-from weakse.extraction import _demo_system, _DemoDetector, detect_file, extract_file
+from weakse.inference.extract import _demo_system, _DemoDetector, detect_file, extract_file
 torch.set_num_threads(1)
 system = _demo_system()
 system.block = 5.

@@ -13,7 +13,7 @@ def said(code, **env):
     assert done.returncode==0, done.stderr[-2000:]
     return done.stderr
 
-@pytest.mark.parametrize('code', ['import weakse.training.weak', 'import weakse, torch', 'from weakse.inference import enhance',
+@pytest.mark.parametrize('code', ['import weakse.training.weak', 'import weakse, torch', 'from weakse.inference.enhance import enhance',
                                   'import weakse.cli as c; c.verb; import weakse.training.selective'])
 def test_threads_sleep_where_they_wait(code):
     env = said(code)

@@ -5,12 +5,12 @@ import numpy as np, pytest, soundfile as sf, torch
 from test_systems import folders                                     # noqa: F401, a fixture
 from weakse.core.audio import AudioWarning, down_mix, load_audio, noted, save_audio
 from weakse.detectors.protocol import detect
-from weakse.extraction import _demo_system, _DemoDetector, _demo_scene, detect_file, extract, extract_file
-from weakse.inference import enhance, enhance_file, extract_sequence
+from weakse.inference.extract import _demo_system, _DemoDetector, _demo_scene, detect_file, extract, extract_file
+from weakse.inference.enhance import enhance, enhance_file, extract_sequence
 from weakse.metrics import score_folders, score_pair, ssnr
-from weakse.mixer import Mixer
+from weakse.inference.mixer import Mixer
 from weakse.core.parallel import torch_threads
-from weakse.stream import Stream
+from weakse.inference.stream import Stream
 from weakse.models.registry import load_system
 
 scene,rate = _demo_scene(),16000

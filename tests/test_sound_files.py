@@ -6,8 +6,8 @@ from weakse.core.audio import (BITS, AudioError, AudioWarning, EmptyAudioError, 
                           sound_files, write_samples)
 from weakse.doctor import sound_facts
 from weakse.doors import detect_files
-from weakse.extraction import _demo_system, _DemoDetector, detect_long, extract_file
-from weakse.inference import OutputCollisionError, _survey, enhance_file, enhance_files
+from weakse.inference.extract import _demo_system, _DemoDetector, detect_long, extract_file
+from weakse.inference.enhance import OutputCollisionError, _survey, enhance_file, enhance_files
 
 RATE = 16000
 

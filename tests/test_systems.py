@@ -1,8 +1,8 @@
 """Systems travel: to other processes, to threads, and to a caller whose defaults are not ours."""
 import pickle, subprocess, sys, textwrap
 import pytest, torch
-from weakse.extraction import _demo_system
-from weakse.inference import enhance
+from weakse.inference.extract import _demo_system
+from weakse.inference.enhance import enhance
 from weakse.core.labels import Vocabulary
 from weakse.models.segan import SEGAN
 from weakse.models.selective import SelectiveNet
@@ -41,7 +41,7 @@ def test_a_system_goes_to_spawned_workers(folders, tmp_path):
     script.write_text(textwrap.dedent(f"""
         import torch
         from torch.utils.data import DataLoader, Dataset
-        from weakse.inference import enhance
+        from weakse.inference.enhance import enhance
         from weakse.models.registry import load_system
         class Clips(Dataset):
             def __init__(self, systems): self.systems = systems

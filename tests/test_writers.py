@@ -8,10 +8,10 @@ from weakse.app import write_page
 from weakse.core.audio import save_audio
 from weakse.corpora.audioset import cut_clip, fetch_clips
 from weakse.audit import set_verdict
-from weakse.extraction import extract_file, write_events
+from weakse.inference.extract import extract_file, write_events
 from weakse.core.fetch import fetch, keep_record
 from weakse.figures import save_figure
-from weakse.inference import OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs
+from weakse.inference.enhance import OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs
 from weakse.core.labels import Vocabulary
 from weakse.listen import write_group
 from weakse.tables import write_readme, write_table1

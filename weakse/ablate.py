@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .mining.anchors import NoAnchorsError, detect_anchors, read_anchors
 from .core.audio import plain_text
 from .core.files import atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text
-from .inference import enhance_pairs
+from .inference.enhance import enhance_pairs
 from .metrics import score_folders
 from .mining.pairs import NoPairsError, mine
 from .tables import shown
@@ -76,7 +76,7 @@ def base_settings(
     return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in out.items()}
 
 # %% ../nbs/53_ablate.ipynb #82360920
-_code = ('mining.anchors','mining.conditions','inference','training.losses','metrics','mining.pairs','mining.mixtures','models.unet','training.tasks','training.weak')
+_code = ('mining.anchors','mining.conditions','inference.enhance','training.losses','metrics','mining.pairs','mining.mixtures','models.unet','training.tasks','training.weak')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from .core.audio import load_audio, mix_at_snr
 from .audit import AuditView
-from .extraction import vocabulary_of
+from .inference.extract import vocabulary_of
 from .core.files import real_path, scratch_folder, write_json, write_text
-from .inference import enhance
+from .inference.enhance import enhance
 from .core.labels import audioset_vocabulary
 from .mixer_view import MixerView
 from .models.registry import UnusableSystemError, default_system

@@ -146,7 +146,7 @@ stages = dict(
     anchors='mining.anchors.detect_anchors', mine='mining.pairs.mine', train='training.weak.train_unet',
     paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
     segan='training.paired.train_segan', wave_unet='training.paired.train_wave_unet',
-    enhance='inference.enhance_pairs', score='metrics.score_folders', table1='tables.write_table1',
+    enhance='inference.enhance.enhance_pairs', score='metrics.score_folders', table1='tables.write_table1',
     figures='figures.draw_figures', ablate='ablate.ablate',
     kinds='mining.sound_types.measure_kinds', scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
     joint='training.selective.train_selective', selective='selective.run_experiments', listen='listen.listening_page')
@@ -571,7 +571,7 @@ def compare(
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
     from weakse.core.files import scratch_folder, write_json
-    from weakse.inference import enhance_pairs
+    from weakse.inference.enhance import enhance_pairs
     from weakse.metrics import score_folders
     from weakse.tables import print_failures, print_table1, write_table1
     rows,lost = _rows(systems),{}

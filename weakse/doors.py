@@ -92,7 +92,7 @@ def closing(
 def _place(path, suffixes, overwrite):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
     from weakse.core.files import check_output
-    from weakse.inference import _refuse_unwritable
+    from weakse.inference.enhance import _refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes: raise ValueError(f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)}")
     check_output(path, folder=False, overwrite=overwrite)
@@ -149,7 +149,7 @@ def enhance(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                  # closing line
     "Keep the speech of recordings, take the rest away."
-    from weakse.inference import enhance_file, enhance_files, enhance_pairs
+    from weakse.inference.enhance import enhance_file, enhance_files, enhance_pairs
     from weakse.models.registry import load_system
     given,part = _given(target=target, strength=strength),_given(start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None, bitrate=bitrate)
     options,model = {**_values('enhance', enhance_file, params), **given},load_system(system)
@@ -214,7 +214,7 @@ def extract(
     json:Path=None,        # file for the report, a row a recording
 )->str:                    # closing line
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
-    from weakse.extraction import extract_files
+    from weakse.inference.extract import extract_files
     from weakse.core.labels import Ontology
     from weakse.models.registry import load_system
     from weakse.widgets import audioset_ontology
@@ -233,7 +233,7 @@ def extract(
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
     from weakse.core.audio import AudioError, noted
-    from weakse.extraction import detect_file
+    from weakse.inference.extract import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
         with noted() as notes: events,seconds = detect_file(path, detector, threshold, repair=repair, progress=progress),_seconds(path)
@@ -246,7 +246,7 @@ def _seconds(path):
 
 def _label_files(inputs, labels, overwrite):
     "`{recording: file for its labels, or None}`. Raises `OutputCollisionError` and `OSError`."
-    from weakse.inference import OutputCollisionError, _once_each, _real, _refuse_collisions, _refuse_unwritable
+    from weakse.inference.enhance import OutputCollisionError, _once_each, _real, _refuse_collisions, _refuse_unwritable
     found = _once_each(inputs, _real(labels or os.devnull))
     if labels is None: return {path: None for path,_ in found}
     single = len(found)==1 and labels.suffix.lower()=='.txt'
@@ -269,7 +269,7 @@ def detect_files(
 ):                        # events (DataFrame: file, class, onset s, offset s, score) and report (a row a recording)
     "What is heard in every recording. A bad one is a row of the report; raises only for what concerns all."
     from tqdm.auto import tqdm
-    from weakse.extraction import write_events
+    from weakse.inference.extract import write_events
     import pandas as pd
     columns,tables,rows = ['file','class','onset','offset','score'],[],[]
     jobs = _label_files(inputs, labels, overwrite)
@@ -307,7 +307,7 @@ def detect(
     if anchors:
         store = stage('anchors', params)(Path(inputs[0]), detector, anchors, **_given(audit=audit))
         return f"{len(store)} anchors in {anchors}"
-    from weakse.extraction import write_events
+    from weakse.inference.extract import write_events
     _place(csv, ['.csv'], overwrite); _place(json, ['.json'], overwrite)
     ears = _ears(detector)
     with piped(inputs) as (files,stdin): events,report = detect_files(files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair, progress=sys.stderr.isatty())

@@ -16,7 +16,7 @@ from .core.audio import load_audio, plain_text, resample
 from .corpora.corpus import Corpus, read_corpus
 from .detectors.protocol import Detector, load_detector
 from .core.files import atomic_path, check_files, own_folder, write_json
-from .inference import show_enhancement
+from .inference.enhance import show_enhancement
 from .core.labels import is_absent, load_table
 from .core.terminal import say
 

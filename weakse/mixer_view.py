@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 from .core.audio import load_audio
-from .mixer import Mixer
+from .inference.mixer import Mixer
 from .widgets import View, button, column, head_html, html_box, line_html, look, note_html, picture_uri, players_html, row, sound_uri, spectrogram_db, upload
 
 # %% ../nbs/60a_mixer_view.ipynb #fa144762
