@@ -138,7 +138,7 @@ def long_file(seconds=7200, rate=48000, limit=400):
 
 def scoring(n=3, rate=16000):
     "Metrics of a pair of 3 s, in one process."
-    from weakse.metrics import score_pair
+    from weakse.evaluation.metrics import score_pair
     rng = np.random.default_rng(0)
     s = (rng.standard_normal(3*rate)*np.repeat(rng.random(60), 3*rate//60)*.1).astype('float32')
     pair = torch.from_numpy(s), torch.from_numpy(s+.01*rng.standard_normal(len(s)).astype('float32'))

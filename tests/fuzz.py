@@ -20,7 +20,7 @@ from weakse.inference.extract import _demo_bands, _demo_system, _DemoDetector, e
 from weakse.inference.enhance import enhance
 from weakse.core.labels import Ontology, Vocabulary
 from weakse.mining.pairs import mine_store
-from weakse.metrics import _direct
+from weakse.evaluation.metrics import _direct
 from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet

@@ -15,7 +15,7 @@ def page_path(tmp_path_factory):
     from weakse.listen import listening_page
     from weakse.models.selective import SelectiveNet
     from weakse.corpora.scenes import _level, _write_scene
-    from weakse.selective import run_experiments
+    from weakse.evaluation.experiments import run_experiments
     from weakse.models.registry import save_system
     torch.set_num_threads(1)
     tmp,t = tmp_path_factory.mktemp('listen'),torch.arange(32000)/16000

@@ -8,7 +8,7 @@ from weakse.mining.anchors import AuditError, read_audit
 from weakse.inference.extract import _demo_system, extract, extract_file
 from weakse.core.files import read_json
 from weakse.inference.enhance import enhance
-from weakse.metrics import _direct
+from weakse.evaluation.metrics import _direct
 from test_tampered import small_disk
 
 def test_a_slice_of_the_drawn_inputs(capsys):

@@ -1,7 +1,7 @@
 """A stage of the run that has nothing to measure says so and goes on; what is measured on a system is told as in its training."""
 import numpy as np, pandas as pd, pytest, torch
 from weakse import cli, figures, selective
-from weakse.ablate import _cells, ablate
+from weakse.evaluation.ablation import _cells, ablate
 from weakse.mining.anchors import NoAnchorsError, _write_store
 from weakse.core.audio import save_audio
 from weakse.corpora.corpus import Corpus
@@ -11,12 +11,12 @@ from weakse.training.selective import JointError, heard_as, pure_anchors, usable
 from weakse.mining.sound_types import measure_kinds, read_kinds
 from weakse.core.labels import Vocabulary, write_table
 from weakse.listen import listening_page
-from weakse.metrics import score_folders
+from weakse.evaluation.metrics import score_folders
 from weakse.mining.pairs import NoPairsError
 from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes
-from weakse.selective import RECOGNISED, _told, recognition, selective_markdown, write_selective
+from weakse.evaluation.experiments import RECOGNISED, _told, recognition, selective_markdown, write_selective
 from weakse.models.registry import System
-from weakse.tables import print_scores, print_table1, write_table1
+from weakse.evaluation.tables import print_scores, print_table1, write_table1
 
 NAMES = Vocabulary(['Speech','Knock','Rain']).with_thresholds([.5]*3)
 KINDS = pd.DataFrame([('Speech','speech',True), ('Knock','transient',True), ('Rain','stationary',True)], columns=['class','kind','seen'])

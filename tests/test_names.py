@@ -9,7 +9,7 @@ from weakse.core.audio import save_audio
 from weakse.cli import run_folder
 from weakse.corpora.corpus import read_corpus
 from weakse.doors import _coded_as
-from weakse.figures import read_pairs
+from weakse.evaluation.figures import read_pairs
 from weakse.core.files import ForeignPathError, check_output, read_json
 from weakse.core.labels import write_table
 from weakse.training.paired import copy_train_pairs

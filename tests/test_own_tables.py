@@ -5,7 +5,7 @@ import numpy as np, pandas as pd, pytest, torch
 from weakse.mining.anchors import _write_store, anchor_accuracy, read_anchors, read_audit
 from weakse.corpora.audioset import MANIFEST, read_manifest
 from weakse.corpora.corpus import Corpus, read_corpus
-from weakse.figures import draw_figures
+from weakse.evaluation.figures import draw_figures
 from weakse.mining.sound_types import read_kinds
 from weakse.core.labels import TableError, Vocabulary, load_table, write_table
 from weakse.listen import listening_page
@@ -57,7 +57,7 @@ def _pairs(d):
     _corpus(d/'c')
     write_table(d/'pairs.csv', pd.DataFrame(dict(file=['a.wav'], snr_db=[5.], speaker=[''], noise=[''])))
     def read():
-        from weakse.figures import read_pairs
+        from weakse.evaluation.figures import read_pairs
         return read_pairs(d)
     return d/'pairs.csv',read
 

@@ -3,9 +3,9 @@ import json
 import numpy as np, pytest, soundfile as sf
 from scipy.signal import lfilter
 import plain_metrics as plain
-from weakse import metrics
-from weakse.metrics import MetricError, LengthError, bss_eval, fitted_sdr, llr, metric_names, score_folders, score_pair, si_sdr, ssnr, wss
-from weakse.tables import write_readme, write_table1
+from weakse.evaluation import metrics
+from weakse.evaluation.metrics import MetricError, LengthError, bss_eval, fitted_sdr, llr, metric_names, score_folders, score_pair, si_sdr, ssnr, wss
+from weakse.evaluation.tables import write_readme, write_table1
 from weakse.core.audio import load_audio
 from weakse.core.files import shared_dir, write_json
 

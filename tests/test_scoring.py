@@ -1,8 +1,8 @@
 "What scoring must survive: a package that writes behind its table, workers that are killed, machines without shared memory."
 import os, subprocess, sys
 import numpy as np, pytest, soundfile as sf
-from weakse.apart import longest, n_utterances, pesq_apart
-from weakse.metrics import MetricError, pesq_wb, score_folders
+from weakse.evaluation.apart import longest, n_utterances, pesq_apart
+from weakse.evaluation.metrics import MetricError, pesq_wb, score_folders
 
 
 def bursts(n, seed=0):
@@ -38,7 +38,7 @@ def test_a_long_pair_scores_the_same_in_a_process_of_its_own():
 
 
 def test_a_child_that_dies_is_a_reason(monkeypatch):
-    from weakse import apart
+    from weakse.evaluation import apart
     monkeypatch.setattr(apart.sys, 'executable', '/bin/false')
     assert 'ended with exit code 1 on 20.0 s' in pesq_apart(*bursts(10))['error']
 
@@ -64,7 +64,7 @@ def test_a_killed_worker_is_a_row(monkeypatch):
 
 
 def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
-    from weakse import metrics
+    from weakse.evaluation import metrics
     good = metrics._score_file
     monkeypatch.setattr(metrics, '_score_file', lambda item: os.kill(os.getpid(), 9) if item[0] == 'b' else good(item))
     folders = pairs(tmp_path, **{k: bursts(1) for k in 'abc'})

@@ -10,11 +10,11 @@ from weakse.corpora.audioset import cut_clip, fetch_clips
 from weakse.audit import set_verdict
 from weakse.inference.extract import extract_file, write_events
 from weakse.core.fetch import fetch, keep_record
-from weakse.figures import save_figure
+from weakse.evaluation.figures import save_figure
 from weakse.inference.enhance import OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs
 from weakse.core.labels import Vocabulary
 from weakse.listen import write_group
-from weakse.tables import write_readme, write_table1
+from weakse.evaluation.tables import write_readme, write_table1
 from weakse.training.weak import Checkpoint
 
 def tree(folder):

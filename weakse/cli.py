@@ -146,10 +146,10 @@ stages = dict(
     anchors='mining.anchors.detect_anchors', mine='mining.pairs.mine', train='training.weak.train_unet',
     paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
     segan='training.paired.train_segan', wave_unet='training.paired.train_wave_unet',
-    enhance='inference.enhance.enhance_pairs', score='metrics.score_folders', table1='tables.write_table1',
-    figures='figures.draw_figures', ablate='ablate.ablate',
+    enhance='inference.enhance.enhance_pairs', score='evaluation.metrics.score_folders', table1='evaluation.tables.write_table1',
+    figures='evaluation.figures.draw_figures', ablate='evaluation.ablation.ablate',
     kinds='mining.sound_types.measure_kinds', scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
-    joint='training.selective.train_selective', selective='selective.run_experiments', listen='listen.listening_page')
+    joint='training.selective.train_selective', selective='evaluation.experiments.run_experiments', listen='listen.listening_page')
 
 # single values beside the blocks, and what stands in for one that is not given
 singles = dict(seed=0, data='sources', title='own corpus')
@@ -335,7 +335,7 @@ def score(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
-    from weakse.tables import print_scores
+    from weakse.evaluation.tables import print_scores
     f = _behind(stages['score'])
     values = _values('score', f, params) | ({} if tolerance is None else dict(tolerance=tolerance))
     scores = f(clean, enhanced, **(values if check else {k:v for k,v in values.items() if k!='expected'}))
@@ -397,7 +397,7 @@ def report(
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
 )->str:                 # closing line; None where there is no table
     "Print Table 1."
-    from weakse.tables import print_table1, write_readme
+    from weakse.evaluation.tables import print_table1, write_readme
     md = Path('results/table1.md')
     absent = [str(p) for p in (md, md.with_suffix('.json')) if not p.is_file()]
     if absent and compare: raise ParamsError(f"no `{absent[0]}` here to compare with `{compare}`: `make repro` makes it")
@@ -572,8 +572,8 @@ def compare(
     "Run several systems on the same pairs and write their table, as Table 1."
     from weakse.core.files import scratch_folder, write_json
     from weakse.inference.enhance import enhance_pairs
-    from weakse.metrics import score_folders
-    from weakse.tables import print_failures, print_table1, write_table1
+    from weakse.evaluation.metrics import score_folders
+    from weakse.evaluation.tables import print_failures, print_table1, write_table1
     rows,lost = _rows(systems),{}
     if out.suffix.lower()!='.json': raise ValueError(f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
     with scratch_folder() as d:
