@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import weakse.doors   # its verbs
 from weakse.corpora.folder import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
-from weakse.app import free_port, theme_html, write_page
+from weakse.app.server import free_port, theme_html, write_page
 from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
 from weakse.cli import app, check_params, main
 from weakse.detectors.protocol import detect, load_detector

@@ -3,7 +3,7 @@ import http.client, importlib.util, os, re, subprocess, sys
 from pathlib import Path
 from urllib.parse import urlsplit
 import pytest
-from weakse import app
+from weakse.app import server as app
 
 needs_voila = pytest.mark.skipif(importlib.util.find_spec('voila') is None, reason="needs voila: pip install 'weakse[browser]'")
 
@@ -32,7 +32,7 @@ def address(tmp_path_factory):
     here = Path(__file__).resolve().parents[1]
     path = os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])
     env = os.environ | dict(PYTHONPATH=path, JUPYTER_PLATFORM_DIRS="1")
-    server = subprocess.Popen([sys.executable, '-c', 'from weakse.app import serve; serve(open_browser=False)'], env=env, text=True,
+    server = subprocess.Popen([sys.executable, '-c', 'from weakse.app.server import serve; serve(open_browser=False)'], env=env, text=True,
                               cwd=tmp_path_factory.mktemp('app'), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = [server.stdout.readline()]
     while server.poll() is None and 'running at' not in said[-1]: said.append(server.stdout.readline())

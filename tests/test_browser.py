@@ -12,7 +12,7 @@ current = "document.querySelector('.clip[aria-current]').href.split('/').pop()"
 def page_path(tmp_path_factory):
     "A page of one made-up scene and tiny untrained networks."
     from weakse.core.labels import Vocabulary
-    from weakse.listen import listening_page
+    from weakse.app.listening import listening_page
     from weakse.models.selective import SelectiveNet
     from weakse.corpora.scenes import _level, _write_scene
     from weakse.evaluation.experiments import run_experiments

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.skipif(not chromium, reason="no chromium on this machi
               pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)}; pip install 'weakse[browser,dev]'")]
 
 mixer_cell = """
-from weakse.mixer_view import MixerView
+from weakse.app.mixer_view import MixerView
 from weakse.inference.extract import _DemoDetector, _demo_scene, _demo_system
 MixerView(_demo_scene(), 16000, _demo_system(), _DemoDetector())"""
 
@@ -21,7 +21,7 @@ import torch, pandas as pd
 from pathlib import Path
 from weakse.mining.anchors import detect_anchors
 from weakse.core.audio import save_audio
-from weakse.audit import AuditView
+from weakse.app.audit import AuditView
 from weakse.corpora.corpus import Corpus
 from weakse.inference.extract import _DemoDetector
 here,ears,t = Path('.'),_DemoDetector(),torch.arange(4*16000)/16000

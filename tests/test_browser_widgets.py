@@ -13,7 +13,7 @@ rain = .04*torch.randn(4*sr, generator=torch.Generator().manual_seed(0))"""
 
 picker_cell = """
 from weakse.core.labels import Ontology, Vocabulary
-from weakse.widgets import ClassPicker
+from weakse.app.widgets import ClassPicker
 tree = dict(Animal=['Dog','Cat'], Dog=['Bark','Howl'], Human=['Speech','Cough'], Weather=['Rain','Wind'])
 names = list(dict.fromkeys([*tree, *sum(tree.values(), [])]))
 zoo = Ontology([dict(id=n.lower(), name=n, child_ids=[c.lower() for c in tree.get(n, [])]) for n in names])
@@ -21,7 +21,7 @@ classes = [n for n in names if n not in ('Animal','Human','Weather')] + [f'Machi
 ClassPicker(Vocabulary(classes, [c.lower() for c in classes]), zoo)"""
 
 comparison_cell = """
-from weakse.widgets import Comparison
+from weakse.app.widgets import Comparison
 Comparison(voice+rain, voice+.1*rain, sr, uploads=True)"""
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_without_a_kernel(browser, tmp_path, width):
     "Static players on a page from the disk, as wide as a screen and as a telephone; nothing is asked of the network."
     here = {}
     exec(sounds_cell, here)
-    from weakse.widgets import static_players
+    from weakse.app.widgets import static_players
     players = static_players({'Before': here['voice']+here['rain'], 'After': here['voice'], 'Removed': here['rain']}, here['sr'], title='Rain taken out')
     (tmp_path/'page.html').write_text(f'<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><body>{players.data}', encoding='utf-8')
     for scheme in ('light','dark'):
@@ -159,7 +159,7 @@ def test_without_a_kernel(browser, tmp_path, width):
 def test_app(page, tmp_path):
     "`serve` where nothing was trained: what can work works, the rest says what it lacks."
     env = os.environ | dict(PYTHONPATH=os.pathsep.join([str(Path(__file__).resolve().parents[1]), os.environ.get('PYTHONPATH', '')]), OMP_NUM_THREADS='1', JUPYTER_PLATFORM_DIRS='1')
-    server = subprocess.Popen([sys.executable, '-c', 'from weakse.app import serve; serve(open_browser=False)'], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen([sys.executable, '-c', 'from weakse.app.server import serve; serve(open_browser=False)'], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         url = re.search(r'http://\S+', server.stdout.readline())[0]
         while 'running at' not in server.stdout.readline(): pass

@@ -121,7 +121,7 @@ def detect(d, tmp):
 @job
 def mixer(d, tmp):
     from weakse.inference.mixer import Mixer
-    from weakse.mixer_view import before_after
+    from weakse.app.mixer_view import before_after
     m = Mixer(WAV, 8000, d/'unet', d/'tagger', progress=False)
     m.gains['rest'] = -6
     return m.stems, m.rest, m.render(), before_after(m)
@@ -134,14 +134,14 @@ def listening(d, tmp):
 
 @job
 def pictures(d, tmp):
-    import weakse.listen as listen, weakse.widgets as widgets
-    from weakse.app import example_recording
+    import weakse.app.listening as listen, weakse.app.widgets as widgets
+    from weakse.app.server import example_recording
     x = torch.from_numpy(WAV)
     return widgets.matching_gains({'a': WAV, 'b': x/2}, 8000), widgets.spectrogram_db(x[0], 8000, 100), example_recording('nowhere'), listen.write_group(tmp, {'a': x[0], 'b': x[1]}, 8000)
 
 @job
 def doctor(d, tmp):
-    from weakse.doctor import sound_facts
+    from weakse.app.checkup import sound_facts
     return sound_facts(d/'pair.wav')
 
 @job

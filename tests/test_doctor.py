@@ -2,7 +2,7 @@
 import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core.audio import hushed, save_audio
-from weakse.doctor import FACTS, FINDINGS, examine, sound_facts
+from weakse.app.checkup import FACTS, FINDINGS, examine, sound_facts
 from weakse.evaluation.metrics import MetricError, stoi
 
 rng = np.random.default_rng(0)
@@ -31,7 +31,7 @@ def test_cancelling_channels_have_a_bandwidth(tmp_path):
     assert facts['bandwidth'] > 7000 and facts['note']==''
 
 def test_pictures_of_cancelling_channels():
-    from weakse.widgets import comparison_tracks, spectrogram_db
+    from weakse.app.widgets import comparison_tracks, spectrogram_db
     both = torch.from_numpy(np.concatenate([noise, -noise]))
     with pytest.warns(UserWarning, match='cancel'): assert spectrogram_db(both, 16000).max() > -60
     with pytest.warns(UserWarning, match='cancel'): assert comparison_tracks(both, noise, 16000)['Before'].abs().max() > .01

@@ -3,7 +3,7 @@ import os, unicodedata, warnings
 import numpy as np, pytest, soundfile as sf
 from weakse.corpora.folder import CorpusWarning, esc50_corpus, folder_corpus, fsd50k_corpus, read_labels
 from weakse.corpora.corpus import CorpusError, read_corpus
-from weakse.doctor import examine
+from weakse.app.checkup import examine
 from weakse.core.labels import Vocabulary, label_map
 
 def table(folder, content):

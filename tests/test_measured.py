@@ -10,7 +10,7 @@ from weakse.inference.enhance import enhance_pairs
 from weakse.training.selective import JointError, heard_as, pure_anchors, usable_anchors
 from weakse.mining.sound_types import measure_kinds, read_kinds
 from weakse.core.labels import Vocabulary, write_table
-from weakse.listen import listening_page
+from weakse.app.listening import listening_page
 from weakse.evaluation.metrics import score_folders
 from weakse.mining.pairs import NoPairsError
 from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from test_terminal import run
 from weakse.corpora.folder import _relative, copy_pairs, folder_corpus
-from weakse.app import write_page
+from weakse.app.server import write_page
 from weakse.core.audio import save_audio
 from weakse.cli import run_folder
 from weakse.corpora.corpus import read_corpus

@@ -133,7 +133,7 @@ def test_a_name_with_dollars_is_drawn_as_it_is():
     plt.close(ax.figure)
 
 def test_the_doctor_draws_any_class(tmp_path):
-    from weakse.doctor import draw_together, examine
+    from weakse.app.checkup import draw_together, examine
     for i in range(4): save_audio(tmp_path/f'{i}.wav', scene, rate)
     (tmp_path/'l.csv').write_text('file,label\n' + ''.join(f'{i}.wav,{n}\n' for i,n in enumerate([r'$\frac$', 'Hum', r'$\frac$+Hum', 'Hum'])))
     (tmp_path/'v.csv').write_text('index,mid,display_name\n0,/a,$\\frac$\n1,/b,Hum\n')

@@ -3,7 +3,7 @@ import pickle
 from functools import partial
 from pathlib import Path
 import pytest
-import weakse.listen as listen, weakse.core.parallel as scale, weakse.evaluation.experiments as selective
+import weakse.app.listening as listen, weakse.core.parallel as scale, weakse.evaluation.experiments as selective
 
 class Sent(Exception): "Stands for the worker processes."
 

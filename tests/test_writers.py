@@ -4,16 +4,16 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, soundfile as
 from pathlib import Path
 from weakse.core.files import (ForeignPathError, atomic_path, check_output, is_own, made_by, marker, own_folder, remove_own,
                           write_json)
-from weakse.app import write_page
+from weakse.app.server import write_page
 from weakse.core.audio import save_audio
 from weakse.corpora.audioset import cut_clip, fetch_clips
-from weakse.audit import set_verdict
+from weakse.app.audit import set_verdict
 from weakse.inference.extract import extract_file, write_events
 from weakse.core.fetch import fetch, keep_record
 from weakse.evaluation.figures import save_figure
 from weakse.inference.enhance import OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs
 from weakse.core.labels import Vocabulary
-from weakse.listen import write_group
+from weakse.app.listening import write_group
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.training.weak import Checkpoint
 

@@ -149,7 +149,7 @@ stages = dict(
     enhance='inference.enhance.enhance_pairs', score='evaluation.metrics.score_folders', table1='evaluation.tables.write_table1',
     figures='evaluation.figures.draw_figures', ablate='evaluation.ablation.ablate',
     kinds='mining.sound_types.measure_kinds', scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
-    joint='training.selective.train_selective', selective='evaluation.experiments.run_experiments', listen='listen.listening_page')
+    joint='training.selective.train_selective', selective='evaluation.experiments.run_experiments', listen='app.listening.listening_page')
 
 # single values beside the blocks, and what stands in for one that is not given
 singles = dict(seed=0, data='sources', title='own corpus')

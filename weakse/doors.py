@@ -217,7 +217,7 @@ def extract(
     from weakse.inference.extract import extract_files
     from weakse.core.labels import Ontology
     from weakse.models.registry import load_system
-    from weakse.widgets import audioset_ontology
+    from weakse.app.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
     from weakse.core.audio import SOUND_SUFFIXES
     if out.suffix.lower() in SOUND_SUFFIXES: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
@@ -339,7 +339,7 @@ def doctor(
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
 )->str:                      # closing line
     "Examine weakly labelled recordings before any training, and write a page about them."
-    from weakse.doctor import examine, write_report
+    from weakse.app.checkup import examine, write_report
     _own_folder(out)
     report = examine(source, audio, detector=detector and _ears(detector), file_column=file_column, label_column=label_column, separator=separator,
                      label_map=label_map, vocabulary=vocabulary, sample_rate=sample_rate, n_listen=n_listen, progress=sys.stderr.isatty())
@@ -361,6 +361,6 @@ def open_app(
     folder:Path=Path('.'),   # to work in: the one with `artifacts/`
 ):
     "Open the app in a browser: pick sounds, mix them, compare, audit anchors. Ctrl-C ends it."
-    from weakse.app import serve
+    from weakse.app.server import serve
     if not folder.is_dir(): raise ValueError(f"{folder} is no folder; expected the one with `artifacts/`: give it with --folder")
     serve(port, not no_browser, folder=folder, theme=theme)
