@@ -6,9 +6,9 @@ from test_terminal import run
 from weakse.corpora.folder import _relative, copy_pairs, folder_corpus
 from weakse.app.server import write_page
 from weakse.core.audio import save_audio
-from weakse.cli import run_folder
+from weakse.cli.stages import run_folder
 from weakse.corpora.corpus import read_corpus
-from weakse.doors import _coded_as
+from weakse.cli.recordings import _coded_as
 from weakse.evaluation.figures import read_pairs
 from weakse.core.files import ForeignPathError, check_output, read_json
 from weakse.core.labels import write_table

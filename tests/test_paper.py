@@ -15,7 +15,7 @@ def test_every_setting_says_where_it_comes_from():
         assert re.search(r'#.*(Sec|Eq|Table|Algorithm|not stated|a pool of|levels are)', line), f"no source: {line}"
 
 def test_every_key_fits_its_function():
-    from weakse.cli import check_params
+    from weakse.cli.stages import check_params
     pytest.importorskip('torch')
     check_params(paper)
 

@@ -3,9 +3,9 @@ import random, shutil, time
 from pathlib import Path
 import numpy as np, pytest, yaml
 from typer.testing import CliRunner
-import weakse.doors
+import weakse.cli.recordings
 from weakse.core.audio import save_audio
-from weakse.cli import app, check_params, has_pairs, stage
+from weakse.cli.stages import app, check_params, has_pairs, stage
 from weakse.core.params import ParamsError, check_limits, load_params
 
 ROOT = Path(__file__).parents[1]

@@ -55,7 +55,7 @@ def test_another_error_of_torch_keeps_its_traceback():
 @pytest.mark.skipif(sys.platform!='linux', reason="the limit is Linux's")
 def test_the_command_with_little_memory(tmp_path):
     (tmp_path/'params.yaml').write_text('train: {width: 8.0}\n')
-    code = 'import resource; resource.setrlimit(resource.RLIMIT_AS, (6*2**30,)*2); from weakse.cli import main; main()'
+    code = 'import resource; resource.setrlimit(resource.RLIMIT_AS, (6*2**30,)*2); from weakse.cli.stages import main; main()'
     r = subprocess.run([sys.executable, '-c', code, 'train', '--dry-run'], cwd=tmp_path, capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1])))
     assert r.returncode==1 and 'Traceback' not in r.stderr and len(r.stderr.strip().splitlines())==1 and 'memory' in r.stderr, r.stderr[-2000:]
 

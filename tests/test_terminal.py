@@ -12,7 +12,7 @@ NAMES = ['[/b]', '[bold]x', ':x:', 'a\x1b[31mb', '\u202eabc', 'n\x85x', os.fsdec
 def run(folder, *args, tail='', **env):
     "The command in `folder`, through a shell where `tail` says what follows."
     env = {**os.environ, 'COLUMNS':'100', 'NO_COLOR':'1', 'TERM':'dumb', 'PYTHONPATH':str(Path(__file__).parents[1]), **env}
-    command = [sys.executable, '-c', 'from weakse.cli import main; main()', *map(str, args)]
+    command = [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *map(str, args)]
     if tail: return subprocess.run(['bash', '-c', f'set -o pipefail; "$@" {tail}', '-', *command], cwd=folder, capture_output=True, env=env)
     return subprocess.run(command, cwd=folder, capture_output=True, env=env)
 

@@ -31,7 +31,7 @@ def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
     save_audio(tmp_path/'a.wav', .1*torch.randn(1, 16000), 16000)
     (tmp_path/'params.yaml').write_text('enhance: {progress: false, strength: 0.5}\n')
     env = {**os.environ, 'PYTHONPATH':str(Path(__file__).parents[1])}
-    r = subprocess.run([sys.executable, '-c', 'from weakse.cli import main; main()', 'enhance', 'a.wav', '-o', 'out', '--system', 'highpass'], cwd=tmp_path, capture_output=True, text=True, env=env)
+    r = subprocess.run([sys.executable, '-c', 'from weakse.cli.stages import main; main()', 'enhance', 'a.wav', '-o', 'out', '--system', 'highpass'], cwd=tmp_path, capture_output=True, text=True, env=env)
     assert r.returncode==0, r.stderr
 
 @pytest.mark.parametrize('inner', [dict(batch_size=3), dict(absent_share=.5), dict(residual_share=.5), dict(seed=4)], ids=str)

@@ -4,9 +4,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.corpora.audioset, weakse.doors, weakse.core.fetch, weakse.corpora.voicebank
+import weakse.corpora.audioset, weakse.cli.recordings, weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
-from weakse.cli import app
+from weakse.cli.stages import app
 from weakse.detectors.protocol import efficientat
 from weakse.core.labels import audioset_vocabulary
 

@@ -1,0 +1,5 @@
+"`python -m weakse` is the command `weakse`."
+from weakse.cli.stages import main
+
+if __name__ == '__main__':
+    main()
