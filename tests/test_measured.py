@@ -176,4 +176,4 @@ def test_a_corpus_without_speech_is_no_typo(bare, crowded, capsys, monkeypatch):
     capsys.readouterr()
     table = measure_kinds(crowded.folder, bare/'kinds.csv', speech='Dog', min_anchors=1, transient=.1, stationary=0.)
     assert "'Dog' is no class of the anchors" in capsys.readouterr().err and 'speech' not in set(table.kind)
-    with pytest.raises(ValueError, match="unknown class 'Speach'"): measure_kinds(crowded.folder, bare/'kinds.csv', speech='Speach')
+    with pytest.raises(ValueError, match="unknown class 'Speach'"): measure_kinds(crowded.folder, bare/'kinds.csv', speech='Speach', overwrite=True)
