@@ -174,6 +174,6 @@ def test_a_corpus_without_speech_is_no_typo(bare, crowded, capsys, monkeypatch):
     assert "'Speech' is no class of the detector" in captions['figure1']
     with pytest.raises(ValueError, match='Speach'): figures.draw_figures(bare/'corpus', 'any', bare/'pairs', bare/'enhanced', bare/'out', target='Speach')
     capsys.readouterr()
-    table = measure_kinds(crowded.folder, bare/'kinds.csv', speech='Dog', min_anchors=1, transient=.1, stationary=0.)
+    table = measure_kinds(crowded.folder, bare/'kinds.csv', speech='Dog', min_anchors=1, transient=.1, stationary=0., overwrite=True)
     assert "'Dog' is no class of the anchors" in capsys.readouterr().err and 'speech' not in set(table.kind)
     with pytest.raises(ValueError, match="unknown class 'Speach'"): measure_kinds(crowded.folder, bare/'kinds.csv', speech='Speach', overwrite=True)
