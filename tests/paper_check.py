@@ -18,7 +18,9 @@ def make_inputs():
     from weakse.corpora.audioset import audioset_shaped
     from weakse.detectors.panns import write_stand_ins
     from weakse.corpora.synth import synth_corpus
-    corpus = synth_corpus(root/'sources', work/'corpus', work/'truth', work/'pairs', sample_rate=32000, n_clips=48, n_pairs=4, voices=8)
+    corpus = synth_corpus(
+        root / 'sources', work / 'corpus', work / 'truth', work / 'pairs', sample_rate=32000, n_clips=48,
+        n_pairs=4, voices=8)
     audioset_shaped(corpus, work/'audioset')
     write_stand_ins(cache)
 
@@ -33,8 +35,12 @@ def write_params():
 
 def weakse(*args):
     "Run the command; its exit code, and what it said."
-    env = {**os.environ, 'WEAKSE_HOME': str(cache), 'PATH': f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    done = subprocess.run([Path(sys.executable).with_name('weakse'), *args], cwd=root, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    env = {
+        **os.environ, 'WEAKSE_HOME': str(cache),
+        'PATH': f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name('weakse'), *args], cwd=root, env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print(done.stdout[-3000:])
     return done.returncode, done.stdout
 
@@ -43,9 +49,15 @@ def main():
     make_inputs()
     write_params()
     code, said = weakse('repro', 'score@noisy', '--params', str(params))
-    if code == 0 or '1.97' not in said: sys.exit("the check of the noisy files should have stopped this run: these are not VoiceBank-DEMAND's")
+    if code == 0 or '1.97' not in said:
+        sys.exit(
+            "the check of the noisy files should have stopped this run: these are not VoiceBank-DEMAND's")
     code, said = weakse('repro', 'enhance@weakse', '--params', str(params))
-    if code: sys.exit("the paper's path is broken: the message is above")
-    print(f"the paper's path works: 20 steps at full width, 527 classes, in {time.perf_counter()-start:.0f} s with everything before them")
+    if code:
+        sys.exit("the paper's path is broken: the message is above")
+    print(
+        f"the paper's path works: 20 steps at full width, 527 classes, in {time.perf_counter() - start:.0f} "
+        "s with everything before them")
 
-if __name__ == '__main__': main()
+if __name__ == '__main__':
+    main()

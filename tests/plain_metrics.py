@@ -6,10 +6,12 @@ import math
 import numpy as np
 
 EPS = np.finfo(float).eps
-CENTRE = [50,120,190,260,330,400,470,540,617.372,703.378,798.717,904.128,1020.38,1148.30,1288.72,1442.54,1610.70,1794.16,1993.93,2211.08,2446.71,
-          2701.97,2978.04,3276.17,3597.63]
-WIDTH = [70]*7+[77.3724,86.0056,95.3398,105.411,116.256,127.914,140.423,153.823,168.154,183.457,199.776,217.153,235.631,255.255,276.072,298.126,
-                321.465,346.136]
+CENTRE = [
+    50, 120, 190, 260, 330, 400, 470, 540, 617.372, 703.378, 798.717, 904.128, 1020.38, 1148.30, 1288.72,
+    1442.54, 1610.70, 1794.16, 1993.93, 2211.08, 2446.71, 2701.97, 2978.04, 3276.17, 3597.63]
+WIDTH = [70] * 7 + [
+    77.3724, 86.0056, 95.3398, 105.411, 116.256, 127.914, 140.423, 153.823, 168.154, 183.457, 199.776,
+    217.153, 235.631, 255.255, 276.072, 298.126, 321.465, 346.136]
 
 
 def frames(x, rate):
@@ -52,14 +54,18 @@ def llr(clean, estimate, rate, cap=2.):
 
 def band_levels(frame, rate):
     n = 1
-    while n < 2*len(frame): n *= 2
+    while n < 2*len(frame):
+        n *= 2
     power = np.abs(np.fft.fft(frame, n))**2
     levels = []
     for f, w in zip(CENTRE, WIDTH):
-        middle, width, total = math.floor(f/(rate/2)*(n/2)), w/(rate/2)*(n/2), 0.
+        middle = math.floor(f/(rate/2)*(n/2))
+        width = w/(rate/2)*(n/2)
+        total = 0.
         for j in range(n//2):
             gain = math.exp(-11*((j-middle)/width)**2+math.log(WIDTH[0])-math.log(w))
-            if gain > math.exp(-30/(2*2.303)): total += gain*power[j]
+            if gain > math.exp(-30/(2*2.303)):
+                total += gain*power[j]
         levels.append(10*math.log10(max(total, 1e-10)))
     return levels
 
@@ -71,10 +77,12 @@ def slopes_and_weights(level):
     for i in range(n):
         k = i
         if slope[i] > 0:
-            while k < n and slope[k] > 0: k += 1
+            while k < n and slope[k] > 0:
+                k += 1
             peak = level[k-1]
         else:
-            while k >= 0 and slope[k] <= 0: k -= 1
+            while k >= 0 and slope[k] <= 0:
+                k -= 1
             peak = level[k+1]
         weights.append(20/(20+max(level)-level[i])*1/(1+peak-level[i]))
     return slope, weights

@@ -1,11 +1,15 @@
-"The listening page in a browser: one sound plays, another takes over at the same position, keys work, nothing is wider than a phone."
+"""The listening page in a browser: one sound plays, another takes over at the same position, keys work,
+nothing is wider than a phone."""
 from pathlib import Path
 import pandas as pd, pytest, torch
 
 chromium = Path('/usr/bin/chromium')
-playwright = pytest.importorskip('playwright.sync_api', reason="playwright is not installed: pip install playwright")
-pytestmark = pytest.mark.skipif(not chromium.exists(), reason=f"no browser at {chromium}: apt-get install chromium")
-heard = "[...document.querySelectorAll('#sounds audio')].filter(a => !a.paused && a.currentTime > .05).map(a => a.src.split('/').pop())"
+playwright = pytest.importorskip(
+    'playwright.sync_api', reason="playwright is not installed: pip install playwright")
+pytestmark = pytest.mark.skipif(
+    not chromium.exists(), reason=f"no browser at {chromium}: apt-get install chromium")
+heard = ("[...document.querySelectorAll('#sounds audio')].filter(a => !a.paused && a.currentTime > "
+         ".05).map(a => a.src.split('/').pop())")
 current = "document.querySelector('.clip[aria-current]').href.split('/').pop()"
 
 @pytest.fixture(scope='module')
@@ -20,12 +24,24 @@ def page_path(tmp_path_factory):
     torch.set_num_threads(1)
     tmp,t = tmp_path_factory.mktemp('listen'),torch.arange(32000)/16000
     voice = .05*sum(torch.sin(2*torch.pi*k*110*t)/k for k in range(1, 20))*(torch.sin(2*torch.pi*2.5*t)>-.3)
-    _write_scene(_level(voice, torch.randn(32000)*torch.exp(-25*(t%.45)), torch.randn(32000)), 'scene_000', tmp/'scenes', 16000)
-    row = dict(name='scene_000', transient='Knock', transient_seen=True, stationary='Rain', stationary_seen=False, voice='', text='Hello')
+    _write_scene(
+        _level(voice, torch.randn(32000) * torch.exp(-25 * (t % 0.45)), torch.randn(32000)), 'scene_000',
+        tmp / 'scenes', 16000)
+    row = dict(
+        name='scene_000', transient='Knock', transient_seen=True, stationary='Rain', stationary_seen=False,
+        voice='', text='Hello')
     pd.DataFrame([row]).to_csv(tmp/'scenes'/'scenes.csv', index=False)
-    save_system(SelectiveNet(3, n_embed=8, width=1/32, depth=3).eval(), tmp/'joint', sample_rate=16000, vocabulary=Vocabulary(['Speech','Knock','Rain']), bank=torch.randn(3, 8))
-    run_experiments(tmp/'scenes', None, tmp/'joint', tmp/'selective', tmp/'a.json', snrs=(0., 5.), extra_snrs=(5.,), n_workers=1, progress=False)
-    return Path(listening_page(tmp/'a.json', tmp/'selective', tmp/'scenes', tmp/'listen', n_workers=1, progress=False)['page'])
+    save_system(
+        SelectiveNet(3, n_embed=8, width=1 / 32, depth=3).eval(), tmp / 'joint', sample_rate=16000,
+        vocabulary=Vocabulary(['Speech', 'Knock', 'Rain']), bank=torch.randn(3, 8))
+    run_experiments(
+        tmp / 'scenes', None, tmp / 'joint', tmp / 'selective', tmp / 'a.json', snrs=(0.0, 5.0),
+        extra_snrs=(5.0,), n_workers=1, progress=False)
+    return Path(
+        listening_page(
+            tmp / 'a.json', tmp / 'selective', tmp / 'scenes', tmp / 'listen', n_workers=1, progress=False
+        )['page']
+    )
 
 @pytest.fixture(scope='module')
 def browser():
@@ -43,11 +59,13 @@ def open_page(browser, page_path):
         opened.append(context)
         page = context.new_page()
         page.on('pageerror', lambda e: errors.append(str(e)))
-        page.on('request', lambda r: errors.append(r.url) if not r.url.startswith(('file:', 'data:')) else None)
+        page.on(
+            'request', lambda r: errors.append(r.url) if not r.url.startswith(('file:', 'data:')) else None)
         page.goto(page_path.as_uri())
         return page
     yield _open
-    for c in opened: c.close()
+    for c in opened:
+        c.close()
     assert errors == []
 
 def test_one_sound_plays_and_another_takes_over(open_page, tmp_path):
@@ -59,37 +77,54 @@ def test_one_sound_plays_and_another_takes_over(open_page, tmp_path):
     page.keyboard.press('ArrowRight')
     page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_3_extracted3.mp3'")   # alone
     at = page.evaluate("audio.currentTime")
-    assert before-.05 <= at or at < .5                                                     # it went on, or came round
-    assert page.inner_text('#name') == 'Extracted, condition 3' and 'Sample 1 · 5 dB' in page.inner_text('#where')
+    # it went on, or came round
+    assert before-.05 <= at or at < .5
+    assert page.inner_text('#name') == 'Extracted, condition 3' and 'Sample 1 · 5 dB' in page.inner_text(
+        '#where'
+    )
     page.screenshot(path=tmp_path/'playing.png')
     assert (tmp_path/'playing.png').stat().st_size > 20_000
 
 def test_keys(open_page):
     page = open_page()
-    page.keyboard.press(' '); page.wait_for_function(f"{heard}.length === 1")
-    page.keyboard.press(' '); page.wait_for_function(f"{heard}.length === 0")
-    page.keyboard.press('ArrowRight'); assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
-    page.keyboard.press('n'); assert page.evaluate(current) == 'scene_000_5dB_noisy_0_noisy.mp3'
-    page.keyboard.press('n'); assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
-    page.keyboard.press('ArrowDown'); assert page.evaluate(current) == 'scene_000_5dB_oracle_mask_1_extracted1.mp3'
+    page.keyboard.press(' ')
+    page.wait_for_function(f"{heard}.length === 1")
+    page.keyboard.press(' ')
+    page.wait_for_function(f"{heard}.length === 0")
+    page.keyboard.press('ArrowRight')
+    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
+    page.keyboard.press('n')
+    assert page.evaluate(current) == 'scene_000_5dB_noisy_0_noisy.mp3'
+    page.keyboard.press('n')
+    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
+    page.keyboard.press('ArrowDown')
+    assert page.evaluate(current) == 'scene_000_5dB_oracle_mask_1_extracted1.mp3'
     assert page.evaluate("audio.volume") == 1
-    page.keyboard.press('m'); assert page.evaluate("audio.volume") == pytest.approx(float(page.get_attribute('.clip[aria-current]', 'data-volume')), abs=1e-3)
-    page.keyboard.press('r'); assert not page.evaluate("audio.loop")
+    page.keyboard.press('m')
+    assert page.evaluate("audio.volume") == pytest.approx(
+        float(page.get_attribute('.clip[aria-current]', 'data-volume')), abs=1e-3)
+    page.keyboard.press('r')
+    assert not page.evaluate("audio.loop")
 
 def test_level_keeps_the_sample(open_page):
     page = open_page()
     page.keyboard.press('ArrowRight')
     page.click('.levels label:has-text("0 dB")')
     assert page.evaluate(current) == 'scene_000_0dB_joint_1_extracted1.mp3'
-    page.keyboard.press('ArrowLeft'); assert page.evaluate(current) == 'scene_000_0dB_noisy_0_noisy.mp3'   # after a click the keys belong to the page
+    page.keyboard.press('ArrowLeft')
+    # after a click the keys belong to the page
+    assert page.evaluate(current) == 'scene_000_0dB_noisy_0_noisy.mp3'
     page.click('.levels label:has-text("All")')
     assert page.locator('tbody:visible').count() == page.locator('tbody').count()
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_phone(open_page, scheme):
-    page = open_page(viewport=dict(width=360, height=740), is_mobile=True, has_touch=True, color_scheme=scheme)
+    page = open_page(
+        viewport=dict(width=360, height=740), is_mobile=True, has_touch=True, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.locator('#experiment2 .clip:not(.true):visible').first.tap()
     page.wait_for_function(f"{heard}.length === 1")
-    ink,ground = (sum(map(int, page.evaluate(f"getComputedStyle(document.body).{k}.match(/\\d+/g).slice(0, 3)"))) for k in ('color', 'backgroundColor'))
+    ink, ground = (
+        sum(map(int, page.evaluate(f"getComputedStyle(document.body).{k}.match(/\\d+/g).slice(0, 3)")))
+        for k in ('color', 'backgroundColor'))
     assert (ink > ground) == (scheme == 'dark')

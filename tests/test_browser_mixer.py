@@ -8,8 +8,11 @@ import pytest
 
 chromium = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 absent = [m for m in ('voila','playwright','jupyterlab') if importlib.util.find_spec(m) is None]
-pytestmark = [pytest.mark.skipif(not chromium, reason="no chromium on this machine: apt-get install chromium"),
-              pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)}; pip install 'weakse[browser,dev]'")]
+pytestmark = [
+    pytest.mark.skipif(not chromium, reason="no chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(
+        bool(absent), reason=f"not installed: {', '.join(absent)}; pip install 'weakse[browser,dev]'"),
+]
 
 mixer_cell = """
 from weakse.app.mixer_view import MixerView
@@ -38,24 +41,35 @@ AuditView(store, ears, corpus, 'audit.csv', 'Whistle', n=2)"""
 def notebook(folder, *cells):
     "Write `page.ipynb`."
     kernel = dict(name='python3', display_name='python3', language='python')
-    cells = [dict(cell_type='code', id=f'cell{i}', metadata={}, source=c.strip(), outputs=[], execution_count=None) for i,c in enumerate(cells)]
-    (folder/'page.ipynb').write_text(json.dumps(dict(cells=cells, metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)))
+    cells = [
+        dict(cell_type='code', id=f'cell{i}', metadata={}, source=c.strip(), outputs=[], execution_count=None)
+        for i, c in enumerate(cells)]
+    (folder / 'page.ipynb').write_text(
+        json.dumps(dict(cells=cells, metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)))
 
 class Server:
     "A program that serves pages, stopped at the end."
     def __init__(self, folder, words, ready):
-        with socket.socket() as s: s.bind(('127.0.0.1', 0)); self.port = s.getsockname()[1]
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            self.port = s.getsockname()[1]
         self.url = f'http://127.0.0.1:{self.port}'
         root = str(Path(__file__).resolve().parents[1])
-        env = os.environ | dict(PYTHONPATH=os.pathsep.join([root, os.environ.get('PYTHONPATH', '')]), OMP_NUM_THREADS='1', JUPYTER_PLATFORM_DIRS='1',
-                                JUPYTER_CONFIG_DIR=str(folder/'config'), JUPYTERLAB_SETTINGS_DIR=str(folder/'settings'), IPYTHONDIR=str(folder/'ipython'))
-        self.process = subprocess.Popen([sys.executable, '-m', *words, f'--port={self.port}', '--no-browser'], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        env = os.environ | dict(
+            PYTHONPATH=os.pathsep.join([root, os.environ.get('PYTHONPATH', '')]), OMP_NUM_THREADS='1',
+            JUPYTER_PLATFORM_DIRS='1', JUPYTER_CONFIG_DIR=str(folder / 'config'),
+            JUPYTERLAB_SETTINGS_DIR=str(folder / 'settings'), IPYTHONDIR=str(folder / 'ipython'))
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', *words, f'--port={self.port}', '--no-browser'], cwd=folder, env=env,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = []
         for line in self.process.stdout:
             said.append(line)
             if ready in line: break
-        else: pytest.fail(f"{words[0]} did not start:\n{''.join(said)[-3000:]}")
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()   # a full pipe would stop the server
+        else:
+            pytest.fail(f"{words[0]} did not start:\n{''.join(said)[-3000:]}")
+        # a full pipe would stop the server
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
         self.connect()
 
     def connect(self, patience=60):
@@ -69,26 +83,40 @@ class Server:
 
     def wait(self, seconds):
         "A pause between two knocks, cut short when the server ends."
-        try: self.process.wait(seconds)
-        except subprocess.TimeoutExpired: pass
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
 
-    def __enter__(self): return self
-    def __exit__(self, *_): self.process.terminate(); self.process.wait(timeout=30)
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=30)
 
-def voila(folder): return Server(folder, ['voila','page.ipynb'], 'running at')
+def voila(folder):
+    return Server(folder, ['voila','page.ipynb'], 'running at')
 
 def lab(folder, dark):
     theme = folder/'settings'/'@jupyterlab'/'apputils-extension'/'themes.jupyterlab-settings'
     theme.parent.mkdir(parents=True)
     theme.write_text(json.dumps(dict(theme=f"JupyterLab {'Dark' if dark else 'Light'}")))
-    return Server(folder, ['jupyterlab','--allow-root','--ServerApp.ip=127.0.0.1','--ServerApp.token=','--ServerApp.password=','--LabApp.news_url=None','--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate'], 'is running at')
+    return Server(
+        folder,
+        [
+            'jupyterlab', '--allow-root', '--ServerApp.ip=127.0.0.1', '--ServerApp.token=',
+            '--ServerApp.password=', '--LabApp.news_url=None',
+            '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate'],
+        'is running at',
+    )
 
 @pytest.fixture(scope='module')
 def browser():
     "Chromium without a window."
     from playwright.sync_api import sync_playwright
     with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=chromium, args=['--no-sandbox','--autoplay-policy=no-user-gesture-required'])
+        browser = p.chromium.launch(
+            executable_path=chromium, args=['--no-sandbox', '--autoplay-policy=no-user-gesture-required'])
         yield browser
         browser.close()
 
@@ -106,41 +134,52 @@ def page(browser):
 def look(page, name):
     "Keep a screenshot, if somebody wants to look."
     folder = os.environ.get('WEAKSE_SCREENSHOTS')
-    if folder: page.screenshot(path=Path(folder)/f'{name}.png', full_page=True)
+    if folder:
+        page.screenshot(path=Path(folder)/f'{name}.png', full_page=True)
 
-def says(page, text): page.get_by_text(text).first.wait_for()
+def says(page, text):
+    page.get_by_text(text).first.wait_for()
 
 def run_cells(page, n):
     "Run the first `n` cells of a notebook in JupyterLab, by its own shortcut."
     says(page, '| Idle')
     page.locator('.jp-CodeCell .cm-content').first.click()
-    for _ in range(n): page.keyboard.press('Shift+Enter')
+    for _ in range(n):
+        page.keyboard.press('Shift+Enter')
 
-def strip(page, name): return page.locator('.ws-strip').filter(has_text=name)
+def strip(page, name):
+    return page.locator('.ws-strip').filter(has_text=name)
 
 def use_mixer(page, folder, name):
     "Mute, fade by keyboard, solo, reset."
     from playwright.sync_api import expect
     says(page, 'Heard:')
-    expect(page.locator('.ws-strip').get_by_role('button', name='Mute')).to_have_count(4)         # three classes were heard, and the rest; no other class is offered
+    # three classes were heard, and the rest; no other class is offered
+    expect(page.locator('.ws-strip').get_by_role('button', name='Mute')).to_have_count(4)
     expect(page.locator('audio[aria-label="After"]')).to_have_count(1)
-    page.wait_for_function("document.querySelector('audio[aria-label=\"After\"]').duration > 3.9")   # a sound that the browser can play
+    # a sound that the browser can play
+    page.wait_for_function("document.querySelector('audio[aria-label=\"After\"]').duration > 3.9")
     look(page, f'{name}_fresh')
     src = page.locator('audio[aria-label="After"]').get_attribute('src')
-    page.evaluate("a => {a.loop = true; return a.play()}", page.locator('audio[aria-label="Before"]').element_handle())
+    page.evaluate(
+        "a => {a.loop = true; return a.play()}", page.locator('audio[aria-label="Before"]').element_handle())
     page.evaluate("a => a.play()", page.locator('audio[aria-label="After"]').element_handle())
-    page.wait_for_function("document.querySelector('audio[aria-label=\"Before\"]').paused")        # one at a time
+    # one at a time
+    page.wait_for_function("document.querySelector('audio[aria-label=\"Before\"]').paused")
     page.evaluate("a => {a.loop = true}", page.locator('audio[aria-label="After"]').element_handle())
     strip(page, 'Hum').get_by_role('button', name='Mute').click()
     says(page, '--drop Hum')
     assert page.locator('audio[aria-label="After"]').get_attribute('src')!=src
-    page.wait_for_function("document.querySelector('audio[aria-label=\"After\"]').played.length > 0")   # the mix changed while it played: it plays on
+    # the mix changed while it played: it plays on
+    page.wait_for_function("document.querySelector('audio[aria-label=\"After\"]').played.length > 0")
     strip(page, 'Whistle').locator('.noUi-handle').focus()
-    for _ in range(6): page.keyboard.press('ArrowLeft')
+    for _ in range(6):
+        page.keyboard.press('ArrowLeft')
     says(page, '--gain Whistle=-6')
     look(page, f'{name}_moved')
     strip(page, 'Speech').get_by_role('button', name='Solo').focus()
-    page.keyboard.press('Space')                                                                   # without a mouse
+    # without a mouse
+    page.keyboard.press('Space')
     says(page, 'keep=')
     page.get_by_role('button', name='Reset').click()
     says(page, '--gain rest=0')
@@ -159,7 +198,9 @@ def use_audit(page, folder, name):
     cards.nth(0).get_by_role('button', name='Accept').focus()
     page.keyboard.press('Enter')
     says(page, 'Whistle: 1 accepted, 1 rejected')
-    assert (folder/'audit.csv').read_text()==f'file,class,verdict\n{best},Whistle,accept\n{worst},Whistle,reject\n'
+    assert (
+        folder / 'audit.csv'
+    ).read_text() == f'file,class,verdict\n{best},Whistle,accept\n{worst},Whistle,reject\n'
     look(page, f'{name}_decided')
     cards.nth(0).get_by_role('button', name='Undecided').click()
     says(page, 'Whistle: 0 accepted, 1 rejected')
@@ -185,8 +226,10 @@ def test_a_file_of_ones_own(page, tmp_path):
     with voila(tmp_path) as server:
         page.goto(server.url)
         says(page, 'Heard:')
-        for path,text in ((talk,'my talk.wav: 2.0 s, 2 channels. Heard:'), (tmp_path/'page.wav','it is a web page')):
-            with page.expect_file_chooser() as chooser: page.get_by_role('button', name='Choose a recording').click()
+        for path, text in (
+            (talk, 'my talk.wav: 2.0 s, 2 channels. Heard:'), (tmp_path / 'page.wav', 'it is a web page')):
+            with page.expect_file_chooser() as chooser:
+                page.get_by_role('button', name='Choose a recording').click()
             chooser.value.set_files(path)
             says(page, text)
         says(page, "weakse extract 'my talk.wav'")          # the desk stays as it was

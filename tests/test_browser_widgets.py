@@ -1,8 +1,10 @@
-"""The class picker, the comparison and the app in a browser: clicked as a person would, in Voila, in JupyterLab, and on a page without a kernel."""
+"""The class picker, the comparison and the app in a browser: clicked as a person would, in Voila, in
+JupyterLab, and on a page without a kernel."""
 import os, re, subprocess, sys
 from pathlib import Path
 import pytest
-from test_browser_mixer import browser, lab, look, notebook, page, pytestmark, says, voila   # the machinery; two of these are fixtures
+# the machinery; two of these are fixtures
+from test_browser_mixer import browser, lab, look, notebook, page, pytestmark, says, voila
 
 sounds_cell = """
 import torch
@@ -27,15 +29,20 @@ Comparison(voice+rain, voice+.1*rain, sr, uploads=True)"""
 @pytest.fixture(autouse=True)
 def patience(request):
     "Busy machines are slow: nothing waits for longer than it must, but a text may take three minutes."
-    if 'page' in request.fixturenames: request.getfixturevalue('page').set_default_timeout(180_000)
+    if 'page' in request.fixturenames:
+        request.getfixturevalue('page').set_default_timeout(180_000)
 
 def stop(server):
     "End a server, in the end by force."
     server.terminate()
-    try: server.communicate(timeout=60)
-    except subprocess.TimeoutExpired: server.kill(); server.communicate()
+    try:
+        server.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.communicate()
 
-def pressed(page, name, line): return page.locator('.ws-row').filter(has_text=line).get_by_role('button', name=name)
+def pressed(page, name, line):
+    return page.locator('.ws-row').filter(has_text=line).get_by_role('button', name=name)
 
 def use_picker(page, name):
     "Open, search, pick by mouse and by keyboard, let go."
@@ -48,10 +55,14 @@ def use_picker(page, name):
     says(page, '--drop Dog --drop Bark --drop Howl')
     search = page.get_by_placeholder('Search 48 sounds')
     search.fill('spee')
-    expect(page.locator('.ws-row:visible')).to_have_count(2)                            # Human, and Speech below it
-    search.press('Tab')                                                                 # on from the field without a mouse: Human, its two buttons, Keep of Speech
-    for _ in range(3): page.keyboard.press('Tab')
-    if page.evaluate("document.activeElement.title")!='Keep: Speech': page.keyboard.press('Tab')
+    # Human, and Speech below it
+    expect(page.locator('.ws-row:visible')).to_have_count(2)
+    # on from the field without a mouse: Human, its two buttons, Keep of Speech
+    search.press('Tab')
+    for _ in range(3):
+        page.keyboard.press('Tab')
+    if page.evaluate("document.activeElement.title")!='Keep: Speech':
+        page.keyboard.press('Tab')
     assert page.evaluate("document.activeElement.title")=='Keep: Speech'
     page.keyboard.press('Space')
     says(page, 'keep=["Speech"], drop=["Dog", "Bark", "Howl"]')
@@ -68,21 +79,29 @@ def use_picker(page, name):
     page.get_by_role('button', name='Show more').click()
     says(page, 'Machine 39')
 
-def position(page, name): return page.evaluate(f"document.querySelector('audio[aria-label=\"{name}\"]').currentTime")
+def position(page, name):
+    return page.evaluate(f"document.querySelector('audio[aria-label=\"{name}\"]').currentTime")
 
 def use_players(page, name):
     "Play, switch while it plays, other loudness, by mouse and by keyboard."
     page.wait_for_function("[...document.querySelectorAll('audio')].every(a => a.duration > 3.9)")
     assert page.locator('audio:visible').count()==1
-    page.evaluate("document.querySelectorAll('audio').forEach(a => { a.muted = true; a.playbackRate = .1 })")   # slowly, or a busy machine finds it ended
-    page.locator('.ws-picture:visible').click(position=dict(x=page.locator('.ws-picture:visible').bounding_box()['width']/2, y=20))   # a click in the picture goes there
+    # slowly, or a busy machine finds it ended
+    page.evaluate("document.querySelectorAll('audio').forEach(a => { a.muted = true; a.playbackRate = .1 })")
+    # a click in the picture goes there
+    page.locator('.ws-picture:visible').click(
+        position=dict(x=page.locator('.ws-picture:visible').bounding_box()['width'] / 2, y=20))
     page.wait_for_function("Math.abs(document.querySelector('audio[aria-label=Before]').currentTime-2) < .1")
     page.evaluate("document.querySelector('audio[aria-label=Before]').play()")
     page.wait_for_function("document.querySelector('audio[aria-label=Before]').currentTime > 2.05")
     page.get_by_text('Removed', exact=True).click()
-    page.wait_for_function("document.querySelector('audio[aria-label=Before]').paused && !document.querySelector('audio[aria-label=Removed]').paused")
-    assert position(page, 'Removed')>2.02                                               # the place was carried over
-    page.keyboard.press('ArrowLeft')                                                    # the switch is a group of radio buttons
+    page.wait_for_function(
+        "document.querySelector('audio[aria-label=Before]').paused && "
+        "!document.querySelector('audio[aria-label=Removed]').paused")
+    # the place was carried over
+    assert position(page, 'Removed')>2.02
+    # the switch is a group of radio buttons
+    page.keyboard.press('ArrowLeft')
     page.wait_for_function("!document.querySelector('audio[aria-label=After]').paused")
     assert page.locator('audio:visible').get_attribute('aria-label')=='After'
     same = page.get_by_label('Same loudness')
@@ -96,8 +115,10 @@ def use_players(page, name):
 def drop(page, path, field):
     "Let a file fall on a field, as a browser reports it."
     import base64
-    data = page.evaluate_handle("""([name, text]) => { const d = new DataTransfer(); d.items.add(new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name)); return d }""",
-                                [path.name, base64.b64encode(path.read_bytes()).decode()])
+    data = page.evaluate_handle(
+        """([name, text]) => { const d = new DataTransfer(); d.items.add(new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name)); return d }""",
+        [path.name, base64.b64encode(path.read_bytes()).decode()],
+    )
     page.locator('.ws-drop').filter(has_text=field).dispatch_event('drop', dict(dataTransfer=data))
 
 def use_uploads(page, folder):
@@ -106,12 +127,15 @@ def use_uploads(page, folder):
     from weakse.core.audio import save_audio
     t = torch.arange(3*22050)/22050
     (folder/'page.wav').write_text('<html>not found</html>')
-    before,after = (save_audio(folder/f'{n} ä.wav', g*torch.sin(2*torch.pi*440*t), 22050) for n,g in (('loud', .5), ('soft', .05)))
+    before, after = (
+        save_audio(folder / f'{n} ä.wav', g * torch.sin(2 * torch.pi * 440 * t), 22050)
+        for n, g in (('loud', 0.5), ('soft', 0.05)))
     drop(page, folder/'page.wav', 'Before')
     says(page, 'page.wav: it is a web page, not audio')
     drop(page, before, 'Before')
     page.wait_for_function("document.querySelectorAll('audio')[0].duration < 3.5")
-    with page.expect_file_chooser() as chooser: page.get_by_role('button', name='Choose “After”').click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role('button', name='Choose “After”').click()
     chooser.value.set_files(after)
     says(page, 'After is 20 dB quieter')
 
@@ -129,9 +153,11 @@ def test_in_jupyterlab(page, tmp_path, dark):
     notebook(tmp_path, sounds_cell, picker_cell, comparison_cell)
     with lab(tmp_path, dark) as server:
         page.goto(f'{server.url}/lab/tree/page.ipynb')
-        page.locator('.jp-Notebook .jp-Cell').first.wait_for()                              # before that the menu has other items
+        # before that the menu has other items
+        page.locator('.jp-Notebook .jp-Cell').first.wait_for()
         says(page, 'ClassPicker(')
-        says(page, '| Idle')                                                                # the kernel is there: widgets can talk to it
+        # the kernel is there: widgets can talk to it
+        says(page, '| Idle')
         page.get_by_role('menuitem', name='Run', exact=True).click()
         page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
         name = f"lab_{'dark' if dark else 'light'}"
@@ -141,12 +167,18 @@ def test_in_jupyterlab(page, tmp_path, dark):
 
 @pytest.mark.parametrize('width', [1000, 400])
 def test_without_a_kernel(browser, tmp_path, width):
-    "Static players on a page from the disk, as wide as a screen and as a telephone; nothing is asked of the network."
+    """Static players on a page from the disk, as wide as a screen and as a telephone; nothing is asked of the
+    network."""
     here = {}
     exec(sounds_cell, here)
     from weakse.app.widgets import static_players
-    players = static_players({'Before': here['voice']+here['rain'], 'After': here['voice'], 'Removed': here['rain']}, here['sr'], title='Rain taken out')
-    (tmp_path/'page.html').write_text(f'<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><body>{players.data}', encoding='utf-8')
+    players = static_players(
+        {'Before': here['voice'] + here['rain'], 'After': here['voice'], 'Removed': here['rain']}, here['sr'],
+        title='Rain taken out')
+    (tmp_path / 'page.html').write_text(
+        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta '
+        f'name="color-scheme" content="light dark"><body>{players.data}',
+        encoding='utf-8')
     for scheme in ('light','dark'):
         page,asked = browser.new_page(viewport=dict(width=width, height=500), color_scheme=scheme),[]
         page.on('request', lambda r: asked.append(r.url))
@@ -158,11 +190,19 @@ def test_without_a_kernel(browser, tmp_path, width):
 
 def test_app(page, tmp_path):
     "`serve` where nothing was trained: what can work works, the rest says what it lacks."
-    env = os.environ | dict(PYTHONPATH=os.pathsep.join([str(Path(__file__).resolve().parents[1]), os.environ.get('PYTHONPATH', '')]), OMP_NUM_THREADS='1', JUPYTER_PLATFORM_DIRS='1')
-    server = subprocess.Popen([sys.executable, '-c', 'from weakse.app.server import serve; serve(open_browser=False)'], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    env = os.environ | dict(
+        PYTHONPATH=os.pathsep.join(
+            [str(Path(__file__).resolve().parents[1]), os.environ.get('PYTHONPATH', '')]),
+        OMP_NUM_THREADS='1',
+        JUPYTER_PLATFORM_DIRS='1',
+    )
+    server = subprocess.Popen(
+        [sys.executable, '-c', 'from weakse.app.server import serve; serve(open_browser=False)'],
+        cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         url = re.search(r'http://\S+', server.stdout.readline())[0]
-        while 'running at' not in server.stdout.readline(): pass
+        while 'running at' not in server.stdout.readline():
+            pass
         fetched = []
         page.on('response', lambda r: fetched.append(r.url))
         page.emulate_media(color_scheme='dark')
@@ -171,7 +211,8 @@ def test_app(page, tmp_path):
         pressed(page, 'Take out', 'Raindrop').click()
         says(page, '--drop Raindrop')
         look(page, 'app_dark')
-        page.emulate_media(color_scheme='light')                                        # the page follows the system, at once
+        # the page follows the system, at once
+        page.emulate_media(color_scheme='light')
         page.wait_for_function("document.body.dataset.jpThemeLight == 'true'")
         page.get_by_role('button', name='Compare').focus()
         page.keyboard.press('Enter')
@@ -182,6 +223,9 @@ def test_app(page, tmp_path):
         page.get_by_role('button', name='Anchor audit').click()
         says(page, 'makes everything that is needed here')
         page.get_by_role('button', name='Pick sounds').click()
-        says(page, '--drop Raindrop')                                                   # a part that was left is as it was
-        assert all(u.startswith((url.partition('?')[0], 'data:', 'blob:')) for u in fetched), fetched     # nothing came from elsewhere
-    finally: stop(server)
+        # a part that was left is as it was
+        says(page, '--drop Raindrop')
+        # nothing came from elsewhere
+        assert all(u.startswith((url.partition('?')[0], 'data:', 'blob:')) for u in fetched), fetched
+    finally:
+        stop(server)

@@ -7,15 +7,19 @@ root = Path(__file__).parents[1]
 path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH','')])
 
 def run(*args, cwd, **env):
-    return subprocess.run(list(map(str, args)), cwd=cwd, capture_output=True, text=True, env={**os.environ, 'PATH':path, **env})
+    return subprocess.run(
+        list(map(str, args)), cwd=cwd, capture_output=True, text=True, env={**os.environ, 'PATH': path, **env}
+    )
 
 @pytest.fixture(scope='module')
 def clone(tmp_path_factory):
     "The committed state of this checkout."
-    if shutil.which('git') is None or not (root/'.git').exists(): pytest.skip("needs git and a checkout")
+    if shutil.which('git') is None or not (root/'.git').exists():
+        pytest.skip("needs git and a checkout")
     folder = tmp_path_factory.mktemp('fresh')/'weakse'
     done = run('git', 'clone', '-q', root, folder, cwd=root)
-    if done.returncode: pytest.skip(f"cannot clone: {done.stderr}")
+    if done.returncode:
+        pytest.skip(f"cannot clone: {done.stderr}")
     return folder
 
 def test_export_and_clean_leave_git_unchanged(clone):
@@ -27,7 +31,9 @@ def test_export_and_clean_leave_git_unchanged(clone):
 
 def test_the_documentation_can_be_made(clone):
     "Everything but the last step, quarto's. (`nbdev_proc_nbs` itself would install quarto first.)"
-    done = run(sys.executable, '-c', "from nbdev.serve import proc_nbs; proc_nbs(n_workers=1)", cwd=clone, PYTHONPATH=str(clone), MPLBACKEND='agg')
+    done = run(
+        sys.executable, '-c', "from nbdev.serve import proc_nbs; proc_nbs(n_workers=1)", cwd=clone,
+        PYTHONPATH=str(clone), MPLBACKEND='agg')
     assert done.returncode==0, done.stderr[-3000:]
     page = (clone/'_proc'/'inference'/'00_enhance.ipynb').read_text(encoding='utf-8')
     assert 'output-file: enhance.html' in page and 'recordings' in page
@@ -37,13 +43,15 @@ def test_the_documentation_can_be_made(clone):
 def test_raw_input_needs_no_remote(clone):
     done = run(sys.executable, '-m', 'dvc', 'repro', 'data.dvc', cwd=clone)
     assert done.returncode==0, done.stderr
-    assert sorted(p.name for p in (clone/'data').iterdir())==sorted(p.name for p in (clone/'sources').iterdir())
+    assert sorted(p.name for p in (clone / 'data').iterdir()) == sorted(
+        p.name for p in (clone / 'sources').iterdir())
     assert run('git', 'status', '--porcelain', '--', '.gitignore', 'dvc.yaml', cwd=clone).stdout==''
 
 def test_stages_can_be_read(clone):
     done = run(sys.executable, '-m', 'dvc', 'stage', 'list', cwd=clone)
     assert done.returncode==0, done.stderr
-    for stage in ('corpus','tagger','detect','mine','train@unet','enhance@weakse','score@oracle','table1'): assert stage in done.stdout
+    for stage in ('corpus','tagger','detect','mine','train@unet','enhance@weakse','score@oracle','table1'):
+        assert stage in done.stdout
 
 def test_every_make_word_of_the_readme_exists():
     words = set(re.findall(r'(?m)(?:^|`)make ([a-z]+)', (root/'README.md').read_text(encoding='utf-8')))
@@ -55,8 +63,14 @@ def test_every_make_word_of_the_readme_exists():
 def test_ten_lines_of_the_readme_run():
     "The README's own lines, with the system that `make repro` trained; or in a run's folder."
     places = [root, *sorted((root/'runs').glob('*'))]
-    place = next((p for p in places if (p/'artifacts/models/unet/config.json').is_file() and any((p/'artifacts/pairs/noisy').glob('*.wav'))), None)
-    if place is None: pytest.skip("needs a trained system: run `make repro` first")
+    place = next(
+        (
+            p for p in places if (p / 'artifacts/models/unet/config.json').is_file()
+            and any((p / 'artifacts/pairs/noisy').glob('*.wav'))),
+        None,
+    )
+    if place is None:
+        pytest.skip("needs a trained system: run `make repro` first")
     code = re.search(r'```python\n(.*?)```', (root/'README.md').read_text(encoding='utf-8'), re.S)[1]
     assert len([l for l in code.splitlines() if l.strip()]) <= 12
     done = run(sys.executable, '-c', code, cwd=place, OMP_NUM_THREADS='1')
@@ -65,4 +79,5 @@ def test_ten_lines_of_the_readme_run():
 
 def test_actions_are_pinned_by_commit():
     for workflow in (root/'.github'/'workflows').glob('*.yaml'):
-        for action in re.findall(r'uses: (\S+)', workflow.read_text()): assert re.search(r'@[0-9a-f]{40}$', action), action
+        for action in re.findall(r'uses: (\S+)', workflow.read_text()):
+            assert re.search(r'@[0-9a-f]{40}$', action), action

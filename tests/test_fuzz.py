@@ -13,22 +13,33 @@ from test_tampered import small_disk
 
 def test_a_slice_of_the_drawn_inputs(capsys):
     counts,found = fuzz(0, range(150), lambda line: None)
-    with capsys.disabled(): print(); report(counts, found)
-    assert not found, '\n'.join(f'make fuzz SEED=0 CASE={case}: {kind}: {what}: {text}' for case,kind,what,text in found)
+    with capsys.disabled():
+        print()
+        report(counts, found)
+    assert not found, '\n'.join(
+        f'make fuzz SEED=0 CASE={case}: {kind}: {what}: {text}' for case, kind, what, text in found)
     assert sum(counts.values())==150
 
 def test_what_is_no_error_of_ours_is_found():
-    with pytest.raises(Finding, match='ZeroDivisionError'): attempt(lambda: 1/0)
-    with pytest.raises(Finding, match='invalid literal'): attempt(int, 'x')
+    with pytest.raises(Finding, match='ZeroDivisionError'):
+        attempt(lambda: 1/0)
+    with pytest.raises(Finding, match='invalid literal'):
+        attempt(int, 'x')
     assert attempt(enhance, np.zeros(0), 16000, 'noisy') is None
 
 def test_each_kind_of_finding_is_counted_and_ends_nothing(monkeypatch):
-    "A worker that a case ends, or that hangs, is followed by another one; what is touched and what is left is seen."
-    def crash(rng, here, world): os.kill(os.getpid(), signal.SIGKILL)
-    def hang(rng, here, world): time.sleep(60)
-    def touch(rng, here, world): (world/'theirs'/'thesis.tex').write_text('x')
-    def leave(rng, here, world): (here/'.0123.tmp.wav').touch()
-    def trace(rng, here, world): {}['x']
+    """A worker that a case ends, or that hangs, is followed by another one; what is touched and what is left
+    is seen."""
+    def crash(rng, here, world):
+        os.kill(os.getpid(), signal.SIGKILL)
+    def hang(rng, here, world):
+        time.sleep(60)
+    def touch(rng, here, world):
+        (world/'theirs'/'thesis.tex').write_text('x')
+    def leave(rng, here, world):
+        (here/'.0123.tmp.wav').touch()
+    def trace(rng, here, world):
+        {}['x']
     acts = [crash, hang, leave, trace, touch]
     monkeypatch.setattr(module, 'LIMIT', 3)
     seen = []
@@ -43,13 +54,17 @@ def test_a_name_in_bytes_is_extracted(tmp_path):
     name = os.fsdecode(bytes(tmp_path) + b'/a\xff.wav')
     sf.write(os.fsencode(name), .1*np.ones(8000), 16000)
     kept,removed = (os.fsdecode(bytes(tmp_path) + b'/%s\xff.wav' % w) for w in (b'k', b'r'))
-    assert extract_file(name, kept, removed, keep='Speech', system=_demo_system(), detector=None)['status']=='ok'
+    assert (
+        extract_file(name, kept, removed, keep='Speech', system=_demo_system(), detector=None)['status']
+        == 'ok')
 
 def test_a_disk_that_fills_under_the_mix_is_an_error_of_the_system(tmp_path):
     sf.write(tmp_path/'a.wav', .1*np.ones(8000), 16000)
     for most in (0, 1000):
         with small_disk(most), pytest.raises(OSError, match='is the disk full'):
-            extract_file(tmp_path/'a.wav', tmp_path/'k.wav', tmp_path/'r.wav', keep='Speech', system=_demo_system(), detector=None)
+            extract_file(
+                tmp_path / 'a.wav', tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech',
+                system=_demo_system(), detector=None)
         assert [p.name for p in tmp_path.iterdir()]==['a.wav']
 
 @pytest.mark.parametrize('rate', [np.int64(16000), np.float32(16000), 16000.])
@@ -61,23 +76,30 @@ def test_a_rate_of_any_type_of_number(rate):
 @pytest.mark.parametrize('metric', ['pesq','stoi','estoi','ssnr','llr','wss'])
 def test_a_metric_refuses_what_is_no_rate(metric, rate):
     x = np.sin(np.arange(8000.))
-    with pytest.raises(ValueError, match='expected a whole number of Hz'): _direct[metric](x, x, rate)
+    with pytest.raises(ValueError, match='expected a whole number of Hz'):
+        _direct[metric](x, x, rate)
 
 def test_ctrl_c_before_a_verb_begins_is_no_traceback(monkeypatch):
-    def interrupted(): raise KeyboardInterrupt
+    def interrupted():
+        raise KeyboardInterrupt
     monkeypatch.setattr(cli, 'app', interrupted)
-    with pytest.raises(SystemExit) as e: cli.main()
+    with pytest.raises(SystemExit) as e:
+        cli.main()
     assert e.value.code==130
 
 def test_a_number_is_no_class():
-    with pytest.raises(ValueError, match='`keep` is 3; expected the name of a class'): extract(np.zeros(99), 16000, keep=3, system=_demo_system(), detector=None)
+    with pytest.raises(ValueError, match='`keep` is 3; expected the name of a class'):
+        extract(np.zeros(99), 16000, keep=3, system=_demo_system(), detector=None)
 
 @pytest.mark.parametrize('data', [b'\xff', b'file,class\n\xff,x\n', b'"', b'a,b\n1,2,3,4\n5,6\n'])
 def test_verdicts_that_are_no_table(tmp_path, data):
     (tmp_path/'a.csv').write_bytes(data)
-    with pytest.raises(AuditError): read_audit(tmp_path/'a.csv')
+    with pytest.raises(AuditError):
+        read_audit(tmp_path/'a.csv')
 
-@pytest.mark.parametrize('data,says', [(b'\xff', 'is not UTF-8'), (b'['*100_000, 'nested too deeply'), (b'{', 'is not JSON')])
+@pytest.mark.parametrize(
+    'data,says', [(b'\xff', 'is not UTF-8'), (b'[' * 100_000, 'nested too deeply'), (b'{', 'is not JSON')])
 def test_what_is_no_json(tmp_path, data, says):
     (tmp_path/'a.json').write_bytes(data)
-    with pytest.raises(ValueError, match=says): read_json(tmp_path/'a.json')
+    with pytest.raises(ValueError, match=says):
+        read_json(tmp_path/'a.json')

@@ -1,4 +1,5 @@
-"Memory is bounded in numbers, not in seconds: a recording of many channels and a high rate takes no more than an ordinary one."
+"""Memory is bounded in numbers, not in seconds: a recording of many channels and a high rate takes no more
+than an ordinary one."""
 import subprocess, sys
 import numpy as np, pytest, soundfile as sf, torch
 from weakse.core.audio import resample, resample_pieces
@@ -15,7 +16,8 @@ def test_pieces_are_resampled_as_one(rates):
 @pytest.mark.parametrize('rate', [16000, 44100])
 def test_the_bound_moves_nothing(tmp_path, monkeypatch, rate):
     wav = .1*torch.randn(2, 6*rate, generator=torch.Generator().manual_seed(0))
-    def run(): return enhance(wav, rate, _demo_system(), target='Speech', block=2, context=.5)
+    def run():
+        return enhance(wav, rate, _demo_system(), target='Speech', block=2, context=.5)
     once = run()
     monkeypatch.setattr(inference, '_most', 40000)
     assert run().equal(once)
@@ -37,8 +39,10 @@ print(run('big', '.flac')-small)"""
 def test_many_channels_at_a_high_rate_fit_in_memory(tmp_path):
     sf.write(tmp_path/'small.wav', .1*np.random.default_rng(0).standard_normal(16000), 16000)
     part = (.1*np.random.default_rng(0).standard_normal((655350, 8))).astype('f4')
-    with sf.SoundFile(tmp_path/'big.flac', 'w', 655350, 8, 'PCM_16', format='FLAC', compression_level=0.) as f:
-        for _ in range(5): f.write(part)
+    with sf.SoundFile(
+        tmp_path / 'big.flac', 'w', 655350, 8, 'PCM_16', format='FLAC', compression_level=0.0) as f:
+        for _ in range(5):
+            f.write(part)
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=tmp_path)
     assert not done.returncode, done.stderr
     grown = float(done.stdout)

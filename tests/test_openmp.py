@@ -1,4 +1,5 @@
-"OpenMP's threads sleep where they wait, however weakse is started: a busy core beside a training must not slow it tenfold."
+"""OpenMP's threads sleep where they wait, however weakse is started: a busy core beside a training must not
+slow it tenfold."""
 import os, subprocess, sys
 from pathlib import Path
 import pytest
@@ -13,11 +14,16 @@ def said(code, **env):
     assert done.returncode==0, done.stderr[-2000:]
     return done.stderr
 
-@pytest.mark.parametrize('code', ['import weakse.training.weak', 'import weakse, torch', 'from weakse.inference.enhance import enhance',
-                                  'import weakse.cli.stages as c; c.verb; import weakse.training.selective'])
+@pytest.mark.parametrize(
+    'code',
+    [
+        'import weakse.training.weak', 'import weakse, torch', 'from weakse.inference.enhance import enhance',
+        'import weakse.cli.stages as c; c.verb; import weakse.training.selective'],
+)
 def test_threads_sleep_where_they_wait(code):
     env = said(code)
-    if 'OPENMP DISPLAY ENVIRONMENT' not in env: pytest.skip("this torch brings another OpenMP than GNU's")
+    if 'OPENMP DISPLAY ENVIRONMENT' not in env:
+        pytest.skip("this torch brings another OpenMP than GNU's")
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in env and "GOMP_SPINCOUNT = '0'" in env
 
 def test_a_person_may_choose_otherwise():

@@ -1,4 +1,5 @@
-"""Parameter files that somebody wrote wrongly, by chance or on purpose: every one is refused in one line that names the value and what helps."""
+"""Parameter files that somebody wrote wrongly, by chance or on purpose: every one is refused in one line that
+names the value and what helps."""
 import random, shutil, time
 from pathlib import Path
 import numpy as np, pytest, yaml
@@ -18,7 +19,8 @@ def written(folder, text, name='p.yaml'):
 
 def refusal(path):
     "The one line with which a parameter file is refused."
-    with pytest.raises(ParamsError) as caught: check_params(path)
+    with pytest.raises(ParamsError) as caught:
+        check_params(path)
     said = str(caught.value)
     assert '\n' not in said and len(said) < 1500, said
     return said
@@ -79,7 +81,8 @@ bomb = 'a0: &a0 [1,1]\n' + ''.join(f'a{i}: &a{i} [*a{i-1}, *a{i-1}]\n' for i in 
 def test_refused(tmp_path, text, says):
     start = time.process_time()
     assert says in refusal(written(tmp_path, text))
-    assert time.process_time() - start < 10    # also what would grow beyond all bounds; the first import of a stage is in it
+    # also what would grow beyond all bounds; the first import of a stage is in it
+    assert time.process_time() - start < 10
 
 def test_empty_block(tmp_path):
     "Nothing below a name is a block without values."
@@ -87,8 +90,10 @@ def test_empty_block(tmp_path):
     check_params(path)
     assert stage('train', path).keywords == {'seed':3}
 
-@pytest.mark.parametrize('name', ['params.yaml', 'params/paper.yaml', 'params/real.yaml', 'params/smoke.yaml'])
-def test_own_files(name): check_params(ROOT/name)
+@pytest.mark.parametrize(
+    'name', ['params.yaml', 'params/paper.yaml', 'params/real.yaml', 'params/smoke.yaml'])
+def test_own_files(name):
+    check_params(ROOT/name)
 
 def run(*words):
     "Exit code and text of a verb; an exception that is no message of ours fails the test."
@@ -96,23 +101,26 @@ def run(*words):
     assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exception)
     return done.exit_code, done.output
 
-@pytest.mark.parametrize('text', ['steps: -5', 'batch_size: -2', 'width: -1.0', 'depth: 0', 'n_fft: 0', 'width: .nan'])
+@pytest.mark.parametrize(
+    'text', ['steps: -5', 'batch_size: -2', 'width: -1.0', 'depth: 0', 'n_fft: 0', 'width: .nan'])
 def test_dry_run(tmp_path, text):
     code,said = run('train', '--dry-run', '--params', written(tmp_path, f'train: {{{text}}}'))
     assert code==1 and 'error: parameter `train.' in said and said.count('\n')==1
 
-@pytest.mark.parametrize('words,says', [
-    (['detect', 'x.wav', '--threshold', 'nan'],              '`--threshold` is nan'),
-    (['detect', 'x.wav', '--threshold', '-1'],               '`--threshold` is -1'),
-    (['detect', 'x.wav', '--threshold', '7'],                '`--threshold` is 7'),
-    (['app', '--port', '70000'],                             '`--port` is 70000; expected a number from 0 to 65535'),
-    (['app', '--port', '-1'],                                '`--port` is -1'),
-    (['enhance', 'x.wav', '-o', 'o', '--start', '1e305'],    '`--start` is 1e+305'),
-    (['extract', 'x.wav', '-o', 'o', '--seconds', 'inf'],    '`--seconds` is inf'),
-    (['enhance', 'x.wav', '-o', 'o', '--strength', 'nan'],   '`--strength` is nan'),
-    (['doctor', 'x.csv', '--sample-rate', '0'],              '`--sample-rate` is 0'),
-    (['doctor', 'x.csv', '--n-listen', '-1'],                '`--n-listen` is -1'),
-])
+@pytest.mark.parametrize(
+    'words,says',
+    [
+        (['detect', 'x.wav', '--threshold', 'nan'], '`--threshold` is nan'),
+        (['detect', 'x.wav', '--threshold', '-1'], '`--threshold` is -1'),
+        (['detect', 'x.wav', '--threshold', '7'], '`--threshold` is 7'),
+        (['app', '--port', '70000'], '`--port` is 70000; expected a number from 0 to 65535'),
+        (['app', '--port', '-1'], '`--port` is -1'),
+        (['enhance', 'x.wav', '-o', 'o', '--start', '1e305'], '`--start` is 1e+305'),
+        (['extract', 'x.wav', '-o', 'o', '--seconds', 'inf'], '`--seconds` is inf'),
+        (['enhance', 'x.wav', '-o', 'o', '--strength', 'nan'], '`--strength` is nan'),
+        (['doctor', 'x.csv', '--sample-rate', '0'], '`--sample-rate` is 0'),
+        (['doctor', 'x.csv', '--n-listen', '-1'], '`--n-listen` is -1')],
+)
 def test_options(words, says):
     code,said = run(*words)
     assert code==1 and says in said and said.count('\n')==1
@@ -121,15 +129,24 @@ def test_options(words, says):
 def empty(tmp_path, monkeypatch):
     "An empty working folder, and a folder of pairs elsewhere."
     pairs,here = tmp_path/'pairs',tmp_path/'here'
-    for part in ('clean', 'noisy'): save_audio(pairs/part/'a.wav', .1*np.random.default_rng(0).standard_normal((1, 32000)).astype(np.float32), 16000)
-    here.mkdir(); monkeypatch.chdir(here)
+    for part in ('clean', 'noisy'):
+        save_audio(
+            pairs / part / 'a.wav',
+            0.1 * np.random.default_rng(0).standard_normal((1, 32000)).astype(np.float32), 16000)
+    here.mkdir()
+    monkeypatch.chdir(here)
     return pairs
 
-@pytest.mark.parametrize('foreign', [None, 'prepare: {split: 0.2}\nscore: {metric: f1}\nenhance: 3\n', 'lr: 0.1\n', '- 1\n', 'a: &a 1\nb: *a\n',
-                                     'train: {lr: 0.1, epochs: 3}\nfeaturize: {ngrams: 2}\n', b'\xff\xfe', ''])
+@pytest.mark.parametrize(
+    'foreign',
+    [
+        None, 'prepare: {split: 0.2}\nscore: {metric: f1}\nenhance: 3\n', 'lr: 0.1\n', '- 1\n',
+        'a: &a 1\nb: *a\n', 'train: {lr: 0.1, epochs: 3}\nfeaturize: {ngrams: 2}\n', b'\xff\xfe', ''],
+)
 def test_somebody_elses_file(empty, foreign):
     "A person's verbs need no checkout and do not mind the parameter file of another project."
-    if foreign is not None: written(Path('.'), foreign, 'params.yaml')
+    if foreign is not None:
+        written(Path('.'), foreign, 'params.yaml')
     assert run('enhance', empty, '--pairs', '--system', 'noisy', '-o', 'out')[0]==0
     assert run('enhance', empty/'noisy'/'a.wav', '--system', 'noisy', '-o', 'single')[0]==0
     assert run('score', '--clean', empty/'clean', '--enhanced', 'out')[0]==0
@@ -140,37 +157,55 @@ def test_own_file_stays_strict(empty):
     own = 'train: {}\nenhance: {strenght: 0.5}\n'
     written(Path('.'), own, 'params.yaml')
     assert '`enhance.strenght`' in run('enhance', empty, '--pairs', '--system', 'noisy', '-o', 'out')[1]
-    assert 'holds list' in run('enhance', empty, '--pairs', '--system', 'noisy', '-o', 'out', '--params', written(Path('.'), '- 1', 'other.yaml'))[1]
+    assert (
+        'holds list'
+        in run(
+            'enhance', empty, '--pairs', '--system', 'noisy', '-o', 'out', '--params',
+            written(Path('.'), '- 1', 'other.yaml'))[1]
+    )
 
 def test_python_is_bounded_too():
     from weakse.models.unet import ConditionalUNet
     from weakse.models.wave_unet import WaveUNet
-    for make in (lambda: ConditionalUNet(4, depth=0), lambda: ConditionalUNet(4, n_fft=0), lambda: ConditionalUNet(4, hop_length=0), lambda: ConditionalUNet(4, width=-1.),
-                 lambda: WaveUNet(depth=10**9), lambda: ConditionalUNet(0)):
-        with pytest.raises(ValueError, match='is'): make()
-    with pytest.raises(ParamsError, match='finite'): check_limits('f', {'anything': float('nan')})
+    for make in (
+        lambda: ConditionalUNet(4, depth=0), lambda: ConditionalUNet(4, n_fft=0),
+        lambda: ConditionalUNet(4, hop_length=0), lambda: ConditionalUNet(4, width=-1.0),
+        lambda: WaveUNet(depth=10**9), lambda: ConditionalUNet(0)):
+        with pytest.raises(ValueError, match='is'):
+            make()
+    with pytest.raises(ParamsError, match='finite'):
+        check_limits('f', {'anything': float('nan')})
 
-odd = [None, True, -1, 0, 1e308, float('nan'), float('inf'), 10**30, '', 'x', '1e-3', [], [[]], {}, {'a': None}, [None], {'x': {'y': [1]}}, '\u202e', 'a\nb']
+odd = [
+    None, True, -1, 0, 1e308, float('nan'), float('inf'), 10**30, '', 'x', '1e-3', [], [[]], {}, {'a': None},
+    [None], {'x': {'y': [1]}}, '\u202e', 'a\nb']
 
 def mutated(values, rng):
     "A copy with some values, keys or blocks replaced by odd ones."
     values = {k: dict(v) if isinstance(v, dict) else v for k,v in values.items()}
     for _ in range(rng.randint(1, 3)):
         block = rng.choice(list(values))
-        inner = values[block] if isinstance(values[block], dict) and values[block] and rng.random() < .8 else values
+        inner = (
+            values[block] if isinstance(values[block], dict) and values[block] and rng.random() < 0.8
+            else values)
         key = rng.choice(list(inner))
-        if rng.random() < .2: inner[rng.choice(['', 'kind', 'x y', 'ß', '[b]'])] = rng.choice(odd)
-        else: inner[key] = rng.choice(odd)
+        if rng.random() < .2:
+            inner[rng.choice(['', 'kind', 'x y', 'ß', '[b]'])] = rng.choice(odd)
+        else:
+            inner[key] = rng.choice(odd)
     return values
 
 def test_drawn(tmp_path):
     "Drawn changes of our own files: read, or refused in one line; nothing else is raised."
     rng,refused = random.Random(11),0
-    files = [yaml.safe_load((ROOT/n).read_text()) for n in ('params.yaml', 'params/smoke.yaml', 'params/real.yaml')]
+    files = [
+        yaml.safe_load((ROOT / n).read_text())
+        for n in ('params.yaml', 'params/smoke.yaml', 'params/real.yaml')]
     for i in range(300):
         path = written(tmp_path, yaml.safe_dump(mutated(rng.choice(files), rng), allow_unicode=bool(i%2)))
         try:
-            check_params(path); has_pairs(path)
+            check_params(path)
+            has_pairs(path)
         except ParamsError as e:
             assert '\n' not in str(e), str(e)
             refused += 1
@@ -181,7 +216,10 @@ def test_drawn_bytes(tmp_path):
     rng,whole = random.Random(12),(ROOT/'params.yaml').read_bytes()
     for _ in range(150):
         text = bytearray(whole[:rng.randrange(1, len(whole))] if rng.random() < .3 else whole)
-        for _ in range(rng.randint(1, 6)): text[rng.randrange(len(text))] = rng.choice(b'\x00\xff{}[]:&*!|>%@`"\'\t\n -#,?0.') 
+        for _ in range(rng.randint(1, 6)):
+            text[rng.randrange(len(text))] = rng.choice(b'\x00\xff{}[]:&*!|>%@`"\'\t\n -#,?0.') 
         path = written(tmp_path, bytes(text))
-        try: check_params(path)
-        except ParamsError as e: assert '\n' not in str(e), str(e)
+        try:
+            check_params(path)
+        except ParamsError as e:
+            assert '\n' not in str(e), str(e)

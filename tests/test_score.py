@@ -4,7 +4,9 @@ import numpy as np, pytest, soundfile as sf
 from scipy.signal import lfilter
 import plain_metrics as plain
 from weakse.evaluation import metrics
-from weakse.evaluation.metrics import MetricError, LengthError, bss_eval, fitted_sdr, llr, metric_names, score_folders, score_pair, si_sdr, ssnr, wss
+from weakse.evaluation.metrics import (
+    MetricError, LengthError, bss_eval, fitted_sdr, llr, metric_names, score_folders, score_pair, si_sdr,
+    ssnr, wss)
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.core.audio import load_audio
 from weakse.core.files import shared_dir, write_json
@@ -30,7 +32,8 @@ def syllables(seed=0, rate=16000, seconds=1.5):
 def test_vectorised_equals_plain(rate, seed):
     c, e = syllables(seed, rate, .4)
     for name in ('llr', 'wss', 'ssnr'):
-        np.testing.assert_allclose(getattr(metrics, name)(c, e, rate), getattr(plain, name)(c, e, rate), rtol=1e-7)
+        np.testing.assert_allclose(
+            getattr(metrics, name)(c, e, rate), getattr(plain, name)(c, e, rate), rtol=1e-7)
     np.testing.assert_allclose(llr(c, e, rate, cap=None), plain.llr(c, e, rate, cap=None), rtol=1e-7)
 
 
@@ -39,25 +42,35 @@ def test_vectorised_equals_plain_in_digital_silence():
     c[2000:4000] = 0
     e[2500:3500] = 0
     e[5000:6000] = 0
-    for f, g in ((llr, plain.llr), (wss, plain.wss), (ssnr, plain.ssnr)): np.testing.assert_allclose(f(c, e, 16000), g(c, e, 16000), rtol=1e-6)
+    for f, g in ((llr, plain.llr), (wss, plain.wss), (ssnr, plain.ssnr)):
+        np.testing.assert_allclose(f(c, e, 16000), g(c, e, 16000), rtol=1e-6)
 
 
 def test_bss_eval_equals_least_squares():
     a, noisy = syllables(0, 16000, .3)
     b, _ = syllables(1, 16000, .3)
-    refs, ests = np.stack([a, b]), np.stack([noisy+.2*b, b+.1*np.roll(a, 3)+.01*np.random.default_rng(0).standard_normal(len(b))])
-    for ours, theirs in zip(bss_eval(refs, ests, taps=8).values(), plain.bss_eval(refs, ests, 8)): np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    refs = np.stack([a, b])
+    ests = np.stack([noisy+.2*b, b+.1*np.roll(a, 3)+.01*np.random.default_rng(0).standard_normal(len(b))])
+    for ours, theirs in zip(bss_eval(refs, ests, taps=8).values(), plain.bss_eval(refs, ests, 8)):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
     np.testing.assert_allclose(fitted_sdr(a, noisy, taps=8), plain.bss_eval([a], [noisy], 8)[0][0], atol=1e-4)
 
 
-# Made by tests/plain_metrics.py (ssnr, llr, wss), pesq 0.0.4, pystoi 0.4.1, and the composites' formula on syllables(0). The program that made them met the
-# MATLAB values of Loizou's own code on two real files to 3e-7 (STOI: 2e-5) on the same day; those files are not ours to ship.
-STORED = dict(pesq=1.2912, csig=3.358, cbak=2.25501, covl=2.32328, ssnr=2.46555, stoi=0.705782, estoi=0.508146, si_sdr=6.9465, fitted_sdr=7.05541, llr=0.309817, llr_uncapped=0.309817, wss=21.644)
-STORED_DULL = dict(pesq=1.3795, csig=1, cbak=1.66581, covl=1.10028, ssnr=-3.82499, stoi=0.669413, estoi=0.472898, si_sdr=-16.566, fitted_sdr=6.67427, llr=1.99071, llr_uncapped=2.37813, wss=55.2302)
+# Made by tests/plain_metrics.py (ssnr, llr, wss), pesq 0.0.4, pystoi 0.4.1, and the composites' formula on
+# syllables(0). The program that made them met the
+# MATLAB values of Loizou's own code on two real files to 3e-7 (STOI: 2e-5) on the same day; those files are
+# not ours to ship.
+STORED = dict(
+    pesq=1.2912, csig=3.358, cbak=2.25501, covl=2.32328, ssnr=2.46555, stoi=0.705782, estoi=0.508146,
+    si_sdr=6.9465, fitted_sdr=7.05541, llr=0.309817, llr_uncapped=0.309817, wss=21.644)
+STORED_DULL = dict(
+    pesq=1.3795, csig=1, cbak=1.66581, covl=1.10028, ssnr=-3.82499, stoi=0.669413, estoi=0.472898,
+    si_sdr=-16.566, fitted_sdr=6.67427, llr=1.99071, llr_uncapped=2.37813, wss=55.2302)
 
 
 def dull(x):
-    "Everything above a few hundred hertz taken away, so that the cap of LLR and the floor of the composites are reached."
+    """Everything above a few hundred hertz taken away, so that the cap of LLR and the floor of the composites
+    are reached."""
     return lfilter(np.ones(9)/9, [1], lfilter(np.ones(9)/9, [1], x))
 
 
@@ -66,25 +79,32 @@ def test_stored_numbers(change, stored):
     c, e = syllables()
     s = score_pair(c, change(e), 16000)
     assert s['failed'] == {}
-    for k, v in stored.items(): assert s[k] == pytest.approx(v, rel=5e-3 if 'stoi' in k else 5e-4), k
+    for k, v in stored.items():
+        assert s[k] == pytest.approx(v, rel=5e-3 if 'stoi' in k else 5e-4), k
     assert set(stored) == set(metric_names)
 
 
 def test_matlab_values_of_real_files():
     folder = shared_dir()
-    if folder is None or not (folder/'real/metrics/matlab.json').is_file(): pytest.skip('no shared folder with the MATLAB values beside this clone')
+    if folder is None or not (folder/'real/metrics/matlab.json').is_file():
+        pytest.skip('no shared folder with the MATLAB values beside this clone')
     facts = json.loads((folder/'real/metrics/matlab.json').read_text())
     clean, rate = load_audio(folder/'real/metrics'/facts['reference'])
     for name, values in facts['files'].items():
         s = score_pair(clean, load_audio(folder/'real/metrics'/name)[0], rate)
-        for k, v in values.items(): assert s[{'pesq_wb': 'pesq', 'stoi_10k': 'stoi'}.get(k, k)] == pytest.approx(v, rel=5e-3 if 'stoi' in k else 5e-4), (name, k)
+        for k, v in values.items():
+            assert s[{'pesq_wb': 'pesq', 'stoi_10k': 'stoi'}.get(k, k)] == pytest.approx(
+                v, rel=5e-3 if 'stoi' in k else 5e-4), (name, k)
 
 
 def test_best_values_of_identical_signals():
     c, _ = syllables()
     s = score_pair(c, c, 16000)
-    best = dict(pesq=4.644, csig=5, cbak=5, covl=5, ssnr=35, stoi=1, estoi=1, si_sdr=100, fitted_sdr=100, llr=0, llr_uncapped=0, wss=0)
-    for k, v in best.items(): assert s[k] == pytest.approx(v, abs=2e-3), k
+    best = dict(
+        pesq=4.644, csig=5, cbak=5, covl=5, ssnr=35, stoi=1, estoi=1, si_sdr=100, fitted_sdr=100, llr=0,
+        llr_uncapped=0, wss=0)
+    for k, v in best.items():
+        assert s[k] == pytest.approx(v, abs=2e-3), k
 
 
 def test_level_invariance():
@@ -94,15 +114,22 @@ def test_level_invariance():
     assert metrics.pesq_wb(c, .3*e, 16000) == pytest.approx(metrics.pesq_wb(c, e, 16000), abs=.01)
 
 
-@pytest.mark.parametrize('spoil, lost, message', [
-    (lambda c, e: (c, 0*e), set(metric_names)-{'ssnr', 'wss'}, 'the estimate is silent'),
-    (lambda c, e: (0*c, e), set(metric_names), 'the clean signal is silent'),
-    (lambda c, e: (c, np.where(np.arange(len(e)) == 7, np.nan, e)), set(metric_names), '1 NaN or infinite samples (first at 7)'),
-    (lambda c, e: (c, np.where(np.arange(len(e)) == 7, np.inf, e)), set(metric_names), 'first at 7'),
-    (lambda c, e: (c[:3000], e[:3000]), {'pesq', 'csig', 'cbak', 'covl', 'stoi', 'estoi'}, 'at least 4001 are needed'),
-    (lambda c, e: (c[4000:4001], e[4000:4001]), set(metric_names)-{'si_sdr'}, 'too short'),
-    (lambda c, e: (c[:0], e[:0]), set(metric_names), 'too short'),
-])
+@pytest.mark.parametrize(
+    'spoil, lost, message',
+    [
+        (lambda c, e: (c, 0 * e), set(metric_names) - {'ssnr', 'wss'}, 'the estimate is silent'),
+        (lambda c, e: (0 * c, e), set(metric_names), 'the clean signal is silent'),
+        (
+            lambda c, e: (c, np.where(np.arange(len(e)) == 7, np.nan, e)), set(metric_names),
+            '1 NaN or infinite samples (first at 7)'),
+        (lambda c, e: (c, np.where(np.arange(len(e)) == 7, np.inf, e)), set(metric_names), 'first at 7'),
+        (
+            lambda c, e: (c[:3000], e[:3000]), {'pesq', 'csig', 'cbak', 'covl', 'stoi', 'estoi'},
+            'at least 4001 are needed'),
+        (lambda c, e: (c[4000:4001], e[4000:4001]), set(metric_names) - {'si_sdr'}, 'too short'),
+        (lambda c, e: (c[:0], e[:0]), set(metric_names), 'too short'),
+    ],
+)
 def test_no_value_has_a_reason(spoil, lost, message):
     s = score_pair(*spoil(*syllables()), 16000)
     assert set(s['failed']) == lost == {k for k in metric_names if np.isnan(s[k])}
@@ -111,26 +138,37 @@ def test_no_value_has_a_reason(spoil, lost, message):
 
 def test_unequal_lengths_are_an_error():
     c, e = syllables()
-    with pytest.raises(LengthError, match='24000 samples and the estimate 23999'): score_pair(c, e[:-1], 16000)
+    with pytest.raises(LengthError, match='24000 samples and the estimate 23999'):
+        score_pair(c, e[:-1], 16000)
     for f in (metrics.pesq_wb, metrics.stoi, ssnr, wss, llr):
-        with pytest.raises(LengthError): f(c, e[:-1], 16000)
-    with pytest.raises(MetricError, match='one channel'): ssnr(np.stack([c, c]), np.stack([e, e]), 16000)
+        with pytest.raises(LengthError):
+            f(c, e[:-1], 16000)
+    with pytest.raises(MetricError, match='one channel'):
+        ssnr(np.stack([c, c]), np.stack([e, e]), 16000)
 
 
 @pytest.fixture(scope='module')
 def folders(tmp_path_factory):
     "Eight clean files, and estimates of which several are spoiled, one each way."
     root = tmp_path_factory.mktemp('pairs')
-    for d in ('clean/sub', 'enhanced/sub'): (root/d).mkdir(parents=True)
+    for d in ('clean/sub', 'enhanced/sub'):
+        (root/d).mkdir(parents=True)
     for i in range(9):
         c, e = syllables(i)
         rate, e = 16000, {1: 0*e, 2: e[:-1]}.get(i, e)
         name = f'sub/ü {i}' if i == 7 else f'{i}'
-        if i != 8: sf.write(root/'clean'/f'{name}.wav', c, rate)
-        if i == 3: (root/'enhanced'/'3.wav').write_bytes(b'<!doctype html><html>404')
-        elif i == 4: sf.write(root/'enhanced'/'4.wav', e, 8000)
-        elif i == 6: sf.write(root/'enhanced'/'6.wav', np.where(np.arange(len(e)) == 5, np.nan, e), rate, subtype='FLOAT')
-        elif i != 5: sf.write(root/'enhanced'/f'{name}.{"flac" if i == 7 else "wav"}', e, rate)
+        if i != 8:
+            sf.write(root/'clean'/f'{name}.wav', c, rate)
+        if i == 3:
+            (root/'enhanced'/'3.wav').write_bytes(b'<!doctype html><html>404')
+        elif i == 4:
+            sf.write(root/'enhanced'/'4.wav', e, 8000)
+        elif i == 6:
+            sf.write(
+                root / 'enhanced' / '6.wav', np.where(np.arange(len(e)) == 5, np.nan, e), rate,
+                subtype='FLOAT')
+        elif i != 5:
+            sf.write(root/'enhanced'/f'{name}.{"flac" if i == 7 else "wav"}', e, rate)
     return root
 
 
@@ -138,7 +176,9 @@ def test_score_folders_counts_every_failure(folders):
     s = score_folders(folders/'clean', folders/'enhanced', progress=False)
     reasons = {f['file']: f['reason'] for f in s['failed']}
     assert list(reasons) == ['1', '2', '3', '4', '5', '6', '8']
-    for name, words in {'1': 'silent', '2': 'equal lengths', '3': 'web page', '4': '8000 Hz', '5': 'no partner in enhanced', '6': 'NaN', '8': 'no partner in clean'}.items():
+    for name, words in {
+        '1': 'silent', '2': 'equal lengths', '3': 'web page', '4': '8000 Hz', '5': 'no partner in enhanced',
+        '6': 'NaN', '8': 'no partner in clean'}.items():
         assert words in reasons[name], reasons[name]
     assert (s['n_files'], s['count']['pesq'], s['count']['ssnr']) == (8, 2, 3)
     assert [r['file'] for r in s['files']] == ['0', '1', '2', '3', '4', '6', 'sub/ü 7']
@@ -150,17 +190,27 @@ def test_score_folders_counts_every_failure(folders):
 
 
 def test_score_folders_is_the_same_every_time(folders):
-    one, two, again = (json.dumps(score_folders(folders/'clean', folders/'enhanced', n_workers=n, progress=False), allow_nan=False) for n in (1, 2, 2))
+    one, two, again = (
+        json.dumps(
+            score_folders(folders / 'clean', folders / 'enhanced', n_workers=n, progress=False),
+            allow_nan=False)
+        for n in (1, 2, 2)
+    )
     assert one == two == again
 
 
 def test_score_folders_refuses_what_cannot_be_matched(folders, tmp_path):
-    with pytest.raises(FileNotFoundError, match='is not a folder'): score_folders(folders/'clean', tmp_path/'nowhere')
-    with pytest.raises(ValueError, match='holds no .wav'): score_folders(folders/'clean', tmp_path)
-    for name in ('a.wav', 'a.flac'): sf.write(tmp_path/name, np.zeros(100), 16000)
-    with pytest.raises(ValueError, match='ambiguous'): score_folders(folders/'clean', tmp_path)
+    with pytest.raises(FileNotFoundError, match='is not a folder'):
+        score_folders(folders/'clean', tmp_path/'nowhere')
+    with pytest.raises(ValueError, match='holds no .wav'):
+        score_folders(folders/'clean', tmp_path)
+    for name in ('a.wav', 'a.flac'):
+        sf.write(tmp_path/name, np.zeros(100), 16000)
+    with pytest.raises(ValueError, match='ambiguous'):
+        score_folders(folders/'clean', tmp_path)
     (tmp_path/'a.flac').unlink()
-    with pytest.raises(ValueError, match='no file name is shared'): score_folders(folders/'clean', tmp_path)
+    with pytest.raises(ValueError, match='no file name is shared'):
+        score_folders(folders/'clean', tmp_path)
 
 
 def test_higher_rates_are_scored_at_16_khz(tmp_path):
@@ -168,8 +218,10 @@ def test_higher_rates_are_scored_at_16_khz(tmp_path):
     for d, x in zip(('clean', 'enhanced'), syllables()):
         (tmp_path/d).mkdir()
         sf.write(tmp_path/d/'a.wav', soxr.resample(x, 16000, 48000), 48000, subtype='FLOAT')
-    s, direct = score_folders(tmp_path/'clean', tmp_path/'enhanced', progress=False)['mean'], score_pair(*syllables(), 16000)
-    for k in ('pesq', 'ssnr', 'stoi', 'si_sdr'): assert s[k] == pytest.approx(direct[k], rel=.03), k
+    s = score_folders(tmp_path/'clean', tmp_path/'enhanced', progress=False)['mean']
+    direct = score_pair(*syllables(), 16000)
+    for k in ('pesq', 'ssnr', 'stoi', 'si_sdr'):
+        assert s[k] == pytest.approx(direct[k], rel=.03), k
 
 
 def test_table1_files_are_byte_identical_and_complete(folders, tmp_path):
@@ -182,16 +234,23 @@ def test_table1_files_are_byte_identical_and_complete(folders, tmp_path):
     write_table1(files, out, md, 'Table 1 (test)', overwrite=True)
     assert (out.read_bytes(), md.read_bytes()) == first
     assert [(r['system'], r['needs_clean']) for r in table['rows']] == [('noisy', False), ('oracle', True)]
-    assert (table['rows'][0]['pesq']['n'], table['rows'][0]['pesq']['failed'], table['rows'][0]['failed']) == (2, 6, 6)
+    assert (
+        table['rows'][0]['pesq']['n'], table['rows'][0]['pesq']['failed'], table['rows'][0]['failed'],
+    ) == (2, 6, 6)
     assert table['differences'][0]['pesq']['n'] == 2 and table['differences'][0]['pesq']['low'] > 0
     measured, reported = md.read_text().split('**Reported: VoiceBank-DEMAND test set**')
-    assert '| Noisy |' in measured and 'SEGAN' not in measured and 'SEGAN' in reported and '(2 files)' in measured
+    assert (
+        '| Noisy |' in measured and 'SEGAN' not in measured and 'SEGAN' in reported
+        and '(2 files)' in measured)
 
 
 def test_readme_between_markers(tmp_path):
     readme = tmp_path/'README.md'
     readme.write_text('a\n<!-- table1 -->\nb\n<!-- /table1 -->\nc\n')
-    assert write_readme(readme, r'| \1 x |') and readme.read_text() == 'a\n<!-- table1 -->\n| \\1 x |\n<!-- /table1 -->\nc\n'
+    assert (
+        write_readme(readme, r'| \1 x |')
+        and readme.read_text() == 'a\n<!-- table1 -->\n| \\1 x |\n<!-- /table1 -->\nc\n')
     assert not write_readme(readme, r'| \1 x |')
     readme.write_text('a')
-    with pytest.raises(ValueError, match='1 is expected'): write_readme(readme, 'x')
+    with pytest.raises(ValueError, match='1 is expected'):
+        write_readme(readme, 'x')

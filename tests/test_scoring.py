@@ -1,4 +1,5 @@
-"What scoring must survive: a package that writes behind its table, workers that are killed, machines without shared memory."
+"""What scoring must survive: a package that writes behind its table, workers that are killed, machines
+without shared memory."""
 import os, subprocess, sys
 import numpy as np, pytest, soundfile as sf
 from weakse.evaluation.apart import longest, n_utterances, pesq_apart
@@ -18,7 +19,8 @@ def pairs(folder, **sounds):
     "A folder `clean` and a folder `enhanced`, a file for each (clean, estimate)."
     for i, d in enumerate(('clean', 'enhanced')):
         (folder/d).mkdir()
-        for name, pair in sounds.items(): sf.write(folder/d/f'{name}.wav', pair[i], 16000)
+        for name, pair in sounds.items():
+            sf.write(folder/d/f'{name}.wav', pair[i], 16000)
     return folder/'clean', folder/'enhanced'
 
 
@@ -27,7 +29,8 @@ def test_utterances_are_counted_as_the_package_counts():
 
 
 def test_a_table_that_is_too_small_is_a_missing_value():
-    with pytest.raises(MetricError, match='60 utterances, the package `pesq` keeps 50'): pesq_wb(*bursts(60), 16000)
+    with pytest.raises(MetricError, match='60 utterances, the package `pesq` keeps 50'):
+        pesq_wb(*bursts(60), 16000)
 
 
 def test_a_long_pair_scores_the_same_in_a_process_of_its_own():
@@ -45,36 +48,47 @@ def test_a_child_that_dies_is_a_reason(monkeypatch):
 
 def test_the_other_scores_and_files_are_kept(tmp_path):
     s = score_folders(*pairs(tmp_path, long=bursts(55), short=bursts(1)), progress=False)
-    assert s['n_files'] == 2 and s['count']['pesq'] == s['count']['csig'] == 1 and s['count']['ssnr'] == s['count']['stoi'] == 2
+    assert (
+        s['n_files'] == 2 and s['count']['pesq'] == s['count']['csig'] == 1
+        and s['count']['ssnr'] == s['count']['stoi'] == 2)
     assert [f['file'] for f in s['failed']] == ['long'] and '55 utterances' in s['failed'][0]['reason']
 
 
-def double(x): return 2*x
+def double(x):
+    return 2*x
 
 
 def dies(x):
-    if x in (3, 17): os.kill(os.getpid(), 9)
+    if x in (3, 17):
+        os.kill(os.getpid(), 9)
     return 2*x
 
 
 def test_a_killed_worker_is_a_row(monkeypatch):
     from weakse.core.parallel import ItemError, pmap
-    for n in (2, 3): assert pmap(dies, range(40), n_workers=n, killed=lambda x: -x) == [-x if x in (3, 17) else 2*x for x in range(40)]
-    with pytest.raises(ItemError, match='item 3 of 40'): pmap(dies, range(40))
+    for n in (2, 3):
+        assert pmap(dies, range(40), n_workers=n, killed=lambda x: -x) == [
+            -x if x in (3, 17) else 2 * x for x in range(40)]
+    with pytest.raises(ItemError, match='item 3 of 40'):
+        pmap(dies, range(40))
 
 
 def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
     from weakse.evaluation import metrics
     good = metrics._score_file
-    monkeypatch.setattr(metrics, '_score_file', lambda item: os.kill(os.getpid(), 9) if item[0] == 'b' else good(item))
+    monkeypatch.setattr(
+        metrics, '_score_file', lambda item: os.kill(os.getpid(), 9) if item[0] == 'b' else good(item))
     folders = pairs(tmp_path, **{k: bursts(1) for k in 'abc'})
     s = score_folders(*folders, progress=False)
-    assert [f['file'] for f in s['failed']] == ['b'] and 'was killed' in s['failed'][0]['reason'] and s['count']['pesq'] == 2
+    assert (
+        [f['file'] for f in s['failed']] == ['b'] and 'was killed' in s['failed'][0]['reason']
+        and s['count']['pesq'] == 2)
 
 
 def test_without_shared_memory_it_is_serial(monkeypatch, capsys):
     from weakse.core import parallel as scale
-    def none(*args, **kwargs): raise OSError(30, 'Read-only file system')
+    def none(*args, **kwargs):
+        raise OSError(30, 'Read-only file system')
     monkeypatch.setattr(scale, 'ProcessPoolExecutor', none)
     assert scale.pmap(double, range(5)) == [0, 2, 4, 6, 8]
     assert capsys.readouterr().err.count('\n') == 1

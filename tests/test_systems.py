@@ -12,8 +12,10 @@ from weakse.models.registry import load_system, save_system, system_names
 
 names = Vocabulary(["Speech", "Dog", "Rain"])
 small = dict(depth=2, n_fft=128, hop_length=32, width=1/8)
-nets = dict(unet=lambda: ConditionalUNet(3, **small), selective=lambda: SelectiveNet(3, n_embed=3, channels=(4, 4), **small),
-            wave_unet=lambda: WaveUNet(width=1/8, depth=4), segan=lambda: SEGAN(width=1/16))
+nets = dict(
+    unet=lambda: ConditionalUNet(3, **small),
+    selective=lambda: SelectiveNet(3, n_embed=3, channels=(4, 4), **small),
+    wave_unet=lambda: WaveUNet(width=1 / 8, depth=4), segan=lambda: SEGAN(width=1 / 16))
 
 @pytest.fixture(scope='module')
 def folders(tmp_path_factory):
@@ -22,13 +24,16 @@ def folders(tmp_path_factory):
     made = {}
     for name,make in nets.items():
         takes = name in ('unet', 'selective')
-        made[name] = save_system(make(), tmp_path_factory.mktemp(name), sample_rate=8000, vocabulary=names if takes else None, bank=torch.eye(3) if takes else None, config=dict(block=.4))
+        made[name] = save_system(
+            make(), tmp_path_factory.mktemp(name), sample_rate=8000, vocabulary=names if takes else None,
+            bank=torch.eye(3) if takes else None, config=dict(block=0.4))
     return made
 
 @pytest.mark.parametrize('name', ['noisy', 'highpass', 'wiener', *nets, 'bands'])
 def test_a_system_is_pickled(folders, name):
     system = _demo_system() if name=='bands' else load_system(folders.get(name, name))
-    twin,wav = pickle.loads(pickle.dumps(system)),.1*torch.randn(2, 6000, generator=torch.Generator().manual_seed(0))
+    twin = pickle.loads(pickle.dumps(system))
+    wav = .1*torch.randn(2, 6000, generator=torch.Generator().manual_seed(0))
     assert enhance(wav, 8000, twin).equal(enhance(wav, 8000, system)) and repr(twin)==repr(system)
 
 def test_the_oracle_is_pickled():
@@ -38,7 +43,8 @@ def test_the_oracle_is_pickled():
 
 def test_a_system_goes_to_spawned_workers(folders, tmp_path):
     script = tmp_path/'main.py'
-    script.write_text(textwrap.dedent(f"""
+    script.write_text(
+        textwrap.dedent(f"""
         import torch
         from torch.utils.data import DataLoader, Dataset
         from weakse.inference.enhance import enhance
@@ -51,6 +57,7 @@ def test_a_system_goes_to_spawned_workers(folders, tmp_path):
             systems = [load_system('highpass'), load_system({str(folders['unet'])!r})]
             loader = DataLoader(Clips(systems), batch_size=None, num_workers=1, multiprocessing_context='spawn')
             for a,b in zip(loader, Clips(systems)): assert (a-b).abs().max() < 1e-5
-    """))
+    """)
+    )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert not done.returncode, done.stderr

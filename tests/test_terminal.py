@@ -6,14 +6,22 @@ from test_score import syllables
 from weakse.core.files import read_json, write_json
 from weakse.core.terminal import plain
 
-NAMES = ['[/b]', '[bold]x', ':x:', 'a\x1b[31mb', '\u202eabc', 'n\x85x', os.fsdecode(b'caf\xe9'), '漢'*80, '😀'*60]
+NAMES = [
+    '[/b]', '[bold]x', ':x:', 'a\x1b[31mb', '\u202eabc', 'n\x85x', os.fsdecode(b'caf\xe9'), '漢' * 80,
+    '😀' * 60,
+]
 
 
 def run(folder, *args, tail='', **env):
     "The command in `folder`, through a shell where `tail` says what follows."
-    env = {**os.environ, 'COLUMNS':'100', 'NO_COLOR':'1', 'TERM':'dumb', 'PYTHONPATH':str(Path(__file__).parents[1]), **env}
+    env = {
+        **os.environ, 'COLUMNS': '100', 'NO_COLOR': '1', 'TERM': 'dumb',
+        'PYTHONPATH': str(Path(__file__).parents[1]), **env}
     command = [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *map(str, args)]
-    if tail: return subprocess.run(['bash', '-c', f'set -o pipefail; "$@" {tail}', '-', *command], cwd=folder, capture_output=True, env=env)
+    if tail:
+        return subprocess.run(
+            ['bash', '-c', f'set -o pipefail; "$@" {tail}', '-', *command], cwd=folder, capture_output=True,
+            env=env)
     return subprocess.run(command, cwd=folder, capture_output=True, env=env)
 
 
@@ -25,7 +33,8 @@ def pairs(folder, names, cut=0):
         for name in names:
             path = folder/d/f'{name}.wav'
             path.parent.mkdir(exist_ok=True)   # `[/b]` is a folder and a file
-            with path.open('wb') as f: sf.write(f, x, 16000, format='WAV')
+            with path.open('wb') as f:
+                sf.write(f, x, 16000, format='WAV')
     return '--clean', 'clean', '--enhanced', 'enhanced'
 
 
@@ -51,16 +60,22 @@ def test_scores_of_any_name(tmp_path):
     given = pairs(tmp_path, NAMES, cut=1)
     r = run(tmp_path, 'score', *given, '--json', 's.json')
     assert r.returncode == 1 and b'Traceback' not in r.stderr
-    for word in (b'[/b]: ', b'[bold]x: ', b':x:: ', b'a\\x1b[31mb: ', b'\\u202eabc: ', b'n\\x85x: ', b'caf\\xe9: '): assert word in r.stdout.replace(b'\n', b' '), word
+    for word in (
+        b'[/b]: ', b'[bold]x: ', b':x:: ', b'a\\x1b[31mb: ', b'\\u202eabc: ', b'n\\x85x: ', b'caf\\xe9: '):
+        assert word in r.stdout.replace(b'\n', b' '), word
     assert b'\x1b' not in r.stdout+r.stderr
-    assert {f['file'] for f in json.loads((tmp_path/'s.json').read_text(encoding='utf-8'))['failed']} == set(NAMES)
+    assert {
+        f['file'] for f in json.loads((tmp_path / 's.json').read_text(encoding='utf-8'))['failed']
+    } == set(NAMES)
 
 
 def test_enhance_of_any_name(tmp_path):
     pairs(tmp_path, NAMES)
     r = run(tmp_path, 'enhance', 'clean', '-o', 'out', '--system', 'highpass', '--json', 'r.json')
     assert r.returncode == 0, r.stderr
-    assert {p.relative_to(tmp_path/'out').with_suffix('').as_posix() for p in (tmp_path/'out').rglob('*.wav')} == set(NAMES)
+    assert {
+        p.relative_to(tmp_path / 'out').with_suffix('').as_posix() for p in (tmp_path / 'out').rglob('*.wav')
+    } == set(NAMES)
     assert len(json.loads((tmp_path/'r.json').read_text(encoding='utf-8'))['files']) == len(NAMES)
 
 
@@ -91,5 +106,6 @@ def test_compare_counts_too(tmp_path):
     (tmp_path/'enhanced').rename(tmp_path/'noisy')
     r = run(tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json')
     assert r.returncode == 1 and b'Traceback' not in r.stderr, r.stderr
-    r = run(tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json', '--tolerance', '1', '--overwrite')
+    r = run(
+        tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json', '--tolerance', '1', '--overwrite')
     assert r.returncode == 0, r.stderr

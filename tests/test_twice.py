@@ -1,4 +1,5 @@
-"A setting of the parameter file that a verb or a stage gives too: one of them counts, and nothing ends in a TypeError."
+"""A setting of the parameter file that a verb or a stage gives too: one of them counts, and nothing ends in a
+TypeError."""
 import functools, os, subprocess, sys
 from pathlib import Path
 import pytest, torch
@@ -7,17 +8,23 @@ from weakse.evaluation.ablation import base_settings
 from weakse.core.params import Params
 
 def test_what_the_ablation_sets_itself_is_no_setting_of_a_cell():
-    mine,trained = dict(progress=False, seed=3, truth='x', n_batches=7), dict(progress=False, seed=3, checkpoints='there', checkpoint_every=9)
+    mine = dict(progress=False, seed=3, truth='x', n_batches=7)
+    trained = dict(progress=False, seed=3, checkpoints='there', checkpoint_every=9)
     out = base_settings(mine, trained, 10, .1, 2)
-    assert not {'progress','seed','truth','checkpoints','checkpoint_every'} & {*out['mine'], *out['train']} and out['mine']['n_batches']==7
+    assert (
+        not {'progress', 'seed', 'truth', 'checkpoints', 'checkpoint_every'} & {*out['mine'], *out['train']}
+        and out['mine']['n_batches'] == 7)
 
 def given(monkeypatch, block, f, *args, **kwargs):
     "What the stage behind a verb receives where the parameter file has `block`."
     seen = {}
-    def stand_in(*a, **kw): seen.update(kw); raise ValueError('enough')
+    def stand_in(*a, **kw):
+        seen.update(kw)
+        raise ValueError('enough')
     monkeypatch.setattr(cli, 'stage', lambda *_: functools.partial(stand_in, **block))
     monkeypatch.setattr(cli, 'load_params', lambda *_: Params({}))
-    with pytest.raises(ValueError, match='enough'): f(*args, **kwargs)
+    with pytest.raises(ValueError, match='enough'):
+        f(*args, **kwargs)
     return seen
 
 def test_selective_takes_a_folder_from_the_file_and_an_option_before_it(monkeypatch):
@@ -31,11 +38,21 @@ def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
     save_audio(tmp_path/'a.wav', .1*torch.randn(1, 16000), 16000)
     (tmp_path/'params.yaml').write_text('enhance: {progress: false, strength: 0.5}\n')
     env = {**os.environ, 'PYTHONPATH':str(Path(__file__).parents[1])}
-    r = subprocess.run([sys.executable, '-c', 'from weakse.cli.stages import main; main()', 'enhance', 'a.wav', '-o', 'out', '--system', 'highpass'], cwd=tmp_path, capture_output=True, text=True, env=env)
+    r = subprocess.run(
+        [
+            sys.executable, '-c', 'from weakse.cli.stages import main; main()', 'enhance', 'a.wav', '-o',
+            'out', '--system', 'highpass'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=env,
+    )
     assert r.returncode==0, r.stderr
 
-@pytest.mark.parametrize('inner', [dict(batch_size=3), dict(absent_share=.5), dict(residual_share=.5), dict(seed=4)], ids=str)
+@pytest.mark.parametrize(
+    'inner', [dict(batch_size=3), dict(absent_share=0.5), dict(residual_share=0.5), dict(seed=4)], ids=str)
 def test_scenes_may_name_what_the_training_names(monkeypatch, inner):
     monkeypatch.setattr(joint, 'Scenes', lambda store, kinds, **kw: kw)
     own = dict(variant='joint', batch_size=16, seed=0, absent_share=.15, residual_share=.25, scenes=inner)
-    assert joint._make_scenes(None, None, own)=={k: own[k] for k in ('batch_size','seed','absent_share','residual_share')}
+    assert joint._make_scenes(None, None, own) == {
+        k: own[k] for k in ('batch_size', 'seed', 'absent_share', 'residual_share')}

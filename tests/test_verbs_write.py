@@ -1,4 +1,5 @@
-"""Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing where it is aimed at what is not weakse's."""
+"""Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing
+where it is aimed at what is not weakse's."""
 import csv, hashlib, io, json, os, shutil, sys, tempfile, threading, time, urllib.parse, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,32 +31,34 @@ selective: {snrs: [5.0], extra_snrs: [5.0], n_samples: 1, n_workers: 1, progress
 listen: {n_scenes: 1, n_workers: 1, progress: false}
 """
 
-# verb -> its words, in the order in which one needs what another made. An output begins with its kind: @folder (made anew), @file, @table (.json and .md),
+# verb -> its words, in the order in which one needs what another made. An output begins with its kind:
+# @folder (made anew), @file, @table (.json and .md),
 # @into (files of its own names into a folder), @beside (files of the inputs' names into a folder)
 CASES = dict(
     corpus="corpus data @into:c --truth @into:truth --pairs @into:pairs",
     tagger="tagger c @folder:tagger --json @file:r/tagger.json",
     anchors="detect c --detector tagger --anchors @folder:anchors",
     mine="mine anchors tagger/vocabulary.csv @into:mined --truth truth --json @file:r/mine.json",
-    train="train anchors mined @into:unet --json @file:r/unet.json",
-    paired="paired data @into:paired",
+    train="train anchors mined @into:unet --json @file:r/unet.json", paired="paired data @into:paired",
     train_paired="train_paired segan paired @into:segan --json @file:r/segan.json",
     pairs="enhance pairs --pairs --system noisy --out @folder:noisy",
     enhance="enhance one.wav --system highpass --out @beside:enhanced --json @file:r/enhance.json",
-    extract="extract one.wav --system unet --detector none --keep Speech --out @beside:extracted --json @file:r/extract.json",
-    detect="detect one.wav --detector tagger --csv @file:r/events.csv --labels @beside:labels --json @file:r/detect.json",
+    extract="extract one.wav --system unet --detector none --keep Speech --out @beside:extracted --json "
+            "@file:r/extract.json",
+    detect="detect one.wav --detector tagger --csv @file:r/events.csv --labels @beside:labels --json "
+           "@file:r/detect.json",
     doctor="doctor c --out @into:doctor",
     score="score --clean pairs/clean --enhanced noisy --json @file:scores/noisy.json",
     compare="compare noisy --pairs pairs --out @table:r/compare.json",
     table1="table1 scores/noisy.json @file:r/table1.json @file:r/table1.md",
     figures="figures c tagger pairs noisy @into:figures",
     ablate="ablate c tagger anchors truth pairs @table:r/ablation.json",
-    kinds="kinds anchors @file:kinds.csv",
-    scenes="scenes data c classes.csv @folder:scenes",
+    kinds="kinds anchors @file:kinds.csv", scenes="scenes data c classes.csv @folder:scenes",
     train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
     listen="listen r/selective.json selective scenes @folder:listen")
-# verb -> its words, and what it writes beside its words' outputs: `@edit` is somebody's own file, of which a part is ours
+# verb -> its words, and what it writes beside its words' outputs: `@edit` is somebody's own file, of which a
+# part is ours
 CASES |= dict(
     report="report --readme @edit:README.md @edit:nbs/index.ipynb",
     repro="repro hello --params trial.yaml @run:runs/trial",
@@ -68,28 +71,35 @@ SAID = 'edit','run','cache'   # kinds of output that are no word of the verb
 
 def tree(folder):
     "Relative path -> hash of every file below a folder."
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob('*')) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob('*')) if p.is_file()}
 
 _touched = None
 # event -> places of the paths among its arguments, and of the folder that each is relative to
-_changing = {'os.rename':((0, 2), (1, 3)), 'os.remove':((0, 1),), 'os.rmdir':((0, 1),), 'os.mkdir':((0, 2),), 'os.truncate':((0, None),), 'os.link':((1, 3),),
-             'os.symlink':((1, 2),), 'shutil.rmtree':((0, None),)}
+_changing = {
+    'os.rename': ((0, 2), (1, 3)), 'os.remove': ((0, 1),), 'os.rmdir': ((0, 1),), 'os.mkdir': ((0, 2),),
+    'os.truncate': ((0, None),), 'os.link': ((1, 3),), 'os.symlink': ((1, 2),), 'shutil.rmtree': ((0, None),)}
 def _heard(event, args):
     "Remember every path that is opened for writing, renamed, made or removed while somebody listens."
     if _touched is None: return
-    if event=='open' and isinstance(args[0], (str, bytes)) and (args[2] or 0) & (os.O_WRONLY|os.O_RDWR): _touched.append(os.fsdecode(args[0]))
+    if event=='open' and isinstance(args[0], (str, bytes)) and (args[2] or 0) & (os.O_WRONLY|os.O_RDWR):
+        _touched.append(os.fsdecode(args[0]))
     for i,at in _changing.get(event, ()):
         if not isinstance(args[i], (str, bytes, os.PathLike)): continue
         below = at is not None and len(args) > at and isinstance(args[at], int) and args[at] >= 0
-        _touched.append(os.path.join(os.readlink(f'/proc/self/fd/{args[at]}') if below else '', os.fsdecode(args[i])))
+        _touched.append(
+            os.path.join(os.readlink(f'/proc/self/fd/{args[at]}') if below else '', os.fsdecode(args[i])))
 sys.addaudithook(_heard)
 
 def traced(f):
     "What `f` gives, and the absolute paths that it touched."
     global _touched
     _touched = []
-    try: return f(),[os.path.abspath(p) for p in _touched]
-    finally: _touched = None
+    try:
+        return f(),[os.path.abspath(p) for p in _touched]
+    finally:
+        _touched = None
 
 def outputs(case):
     "`(kind, path)` of every output of a case."
@@ -97,7 +107,9 @@ def outputs(case):
 
 def words(case, **instead):
     "The words of a case; `instead`: other paths for some outputs."
-    given = [w for w in CASES[case].split() if not w.startswith(tuple(f'@{kind}:' for kind in SAID)) and not w.endswith('.part')]
+    given = [
+        w for w in CASES[case].split()
+        if not w.startswith(tuple(f'@{kind}:' for kind in SAID)) and not w.endswith('.part')]
     return [(instead.get(w.split(':')[1], w.split(':')[1]) if w.startswith('@') else w) for w in given]
 
 def files_of(kind, path):
@@ -105,9 +117,18 @@ def files_of(kind, path):
 
 def published():
     "What a site would answer: address without `https://` -> bytes."
-    rng,weights = np.random.default_rng(0),{name: name.encode() for name in ('Cnn14_mAP=0.431.pth', 'Cnn14_DecisionLevelMax_mAP=0.385.pth')}
-    record = dict(title='PANNs', files=[dict(key=n, size=len(b), checksum=f"md5:{hashlib.md5(b).hexdigest()}") for n,b in weights.items()])
-    answers = {'github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt': b'weights', 'zenodo.org/api/records/3987831': json.dumps(record).encode()}
+    rng = np.random.default_rng(0)
+    weights = {
+        name: name.encode() for name in ('Cnn14_mAP=0.431.pth', 'Cnn14_DecisionLevelMax_mAP=0.385.pth')}
+    record = dict(
+        title='PANNs',
+        files=[
+            dict(key=n, size=len(b), checksum=f"md5:{hashlib.md5(b).hexdigest()}") for n, b in weights.items()
+        ],
+    )
+    answers = {
+        'github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt': b'weights',
+        'zenodo.org/api/records/3987831': json.dumps(record).encode()}
     answers |= {f'zenodo.org/records/3987831/files/{n}': b for n,b in weights.items()}
     for half in ('clean','noisy'):
         packed = io.BytesIO()
@@ -117,15 +138,22 @@ def published():
                 z.writestr(f'{half}_testset_wav/{name}.wav', wav.getvalue())
         answers[f'datashare.ed.ac.uk/bitstream/handle/10283/2791/{half}_testset_wav.zip'] = packed.getvalue()
     known,table = audioset_vocabulary(),io.StringIO()
-    csv.writer(table).writerows([['index','mid','display_name'], *zip(range(len(known)), known.ids, known.names)])
+    csv.writer(table).writerows(
+        [['index', 'mid', 'display_name'], *zip(range(len(known)), known.ids, known.names)])
     nodes = [dict(id=i, name=n, child_ids=[], restrictions=[]) for i,n in zip(known.ids, known.names)]
-    lists = {'balanced_train_segments.csv': '# YTID, start_seconds, end_seconds, positive_labels\nabc-0000000, 0.000, 1.000, "/m/09x0r"\n',
-             'class_labels_indices.csv': table.getvalue(), 'ontology.json': json.dumps(nodes)}
-    return answers | {weakse.corpora.audioset.LISTS[n].removeprefix('https://'): t.encode() for n,t in lists.items()}
+    lists = {
+        'balanced_train_segments.csv': '# YTID, start_seconds, end_seconds, positive_labels\nabc-0000000, '
+                                       '0.000, 1.000, "/m/09x0r"\n',
+        'class_labels_indices.csv': table.getvalue(),
+        'ontology.json': json.dumps(nodes),
+    }
+    return answers | {
+        weakse.corpora.audioset.LISTS[n].removeprefix('https://'): t.encode() for n, t in lists.items()}
 
 @pytest.fixture(scope='module')
 def site():
-    "A server of this machine that is asked in place of all others, and where what it has is what was published."
+    """A server of this machine that is asked in place of all others, and where what it has is what was
+    published."""
     answers = published()
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -134,27 +162,45 @@ def site():
             self.send_header('Content-Length', str(len(found or b'')))
             self.end_headers()
             self.wfile.write(found or b'')
-        def log_message(self, *_): pass
+        def log_message(self, *_):
+            pass
     web,ask = ThreadingHTTPServer(('127.0.0.1', 0), Answer),weakse.core.fetch._request
     threading.Thread(target=web.serve_forever, daemon=True).start()
-    archives = {u.rpartition('/')[2]: f'md5:{hashlib.md5(b).hexdigest()}' for u,b in answers.items() if u.endswith('.zip')}
+    archives = {
+        u.rpartition('/')[2]: f'md5:{hashlib.md5(b).hexdigest()}' for u, b in answers.items()
+        if u.endswith('.zip')}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('no_proxy', '127.0.0.1')
-        patch.setattr(weakse.core.fetch, '_request', lambda url, have: ask(url.replace('https://', f'http://127.0.0.1:{web.server_port}/'), have))
+        patch.setattr(
+            weakse.core.fetch, '_request',
+            lambda url, have: ask(url.replace('https://', f'http://127.0.0.1:{web.server_port}/'), have))
         patch.setattr(efficientat, 'SHA256', hashlib.sha256(b'weights').hexdigest())
         patch.setattr(weakse.corpora.voicebank, '_published', archives)
         patch.setitem(weakse.corpora.voicebank.parts, 'test', ('testset_wav', 2))
-        patch.setattr(weakse.corpora.audioset, 'youtube_audio', lambda id, folder: save_audio(Path(folder)/f'{id}.wav', np.ones(16000, np.float32)/2, 8000))
+        patch.setattr(
+            weakse.corpora.audioset, 'youtube_audio',
+            lambda id, folder: save_audio(Path(folder) / f'{id}.wav', np.ones(16000, np.float32) / 2, 8000))
         yield
-    web.shutdown(); web.server_close()
+    web.shutdown()
+    web.server_close()
 
 HELLO = "stages:\n  hello:\n    cmd: echo hello > hello.txt\n    outs: [hello.txt]\n"
 MARKED = "# mine\n<!-- table1 -->\n<!-- /table1 -->\nmine too\n"
 
 def checkout(home):
     "What `report` and `repro` find in a checkout."
-    files = {'dvc.yaml': HELLO, 'trial.yaml': f'data: data\n{PARAMS}', 'README.md': MARKED, 'results/table1.md': (home/'r'/'table1.md').read_text(), 'results/table1.json': (home/'r'/'table1.json').read_text(),
-             'nbs/index.ipynb': json.dumps(dict(cells=[dict(cell_type='markdown', id='a', metadata={}, source=[MARKED])], metadata={}, nbformat=4, nbformat_minor=5))}
+    files = {
+        'dvc.yaml': HELLO,
+        'trial.yaml': f'data: data\n{PARAMS}',
+        'README.md': MARKED,
+        'results/table1.md': (home / 'r' / 'table1.md').read_text(),
+        'results/table1.json': (home / 'r' / 'table1.json').read_text(),
+        'nbs/index.ipynb': json.dumps(
+            dict(
+                cells=[dict(cell_type='markdown', id='a', metadata={}, source=[MARKED])], metadata={},
+                nbformat=4, nbformat_minor=5)
+        ),
+    }
     for name,text in files.items():
         (home/name).parent.mkdir(exist_ok=True)
         (home/name).write_text(text)
@@ -162,18 +208,25 @@ def checkout(home):
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory, site):
-    "All cases, one after another, in one folder: `(home, say)`, and what each touched, changed and said in `home.seen`."
+    """All cases, one after another, in one folder: `(home, say)`, and what each touched, changed and said in
+    `home.seen`."""
     home = tmp_path_factory.mktemp('home')
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         matplotlib.get_configdir()                                # makes its folder once a process
-        (home/'tmp').mkdir(); patch.setenv('TMPDIR', str(home/'tmp')); patch.setattr(tempfile, 'tempdir', None)
-        patch.setenv('XDG_CACHE_HOME', str(home/'tmp')); patch.setenv('WEAKSE_HOME', str(home/'cache'/'weakse'))
+        (home/'tmp').mkdir()
+        patch.setenv('TMPDIR', str(home/'tmp'))
+        patch.setattr(tempfile, 'tempdir', None)
+        patch.setenv('XDG_CACHE_HOME', str(home/'tmp'))
+        patch.setenv('WEAKSE_HOME', str(home/'cache'/'weakse'))
         voila = pytest.importorskip('voila.app')
-        patch.setattr(voila.Voila, 'launch_instance', classmethod(lambda cls, argv, **_: Path(argv[0]).read_text()))
+        patch.setattr(
+            voila.Voila, 'launch_instance', classmethod(lambda cls, argv, **_: Path(argv[0]).read_text()))
         shutil.copytree(Path(__file__).parents[1]/'sources', 'data')
         Path('params.yaml').write_text(PARAMS)
-        for name in ('theirs.wav', 'notes.md', 'r2/keep.json'): Path(name).parent.mkdir(exist_ok=True); Path(name).write_text(name)
+        for name in ('theirs.wav', 'notes.md', 'r2/keep.json'):
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(name)
         runner = CliRunner(env=dict(COLUMNS='300', NO_COLOR='1', TERM='dumb'))
         def say(*args):
             r = runner.invoke(app, [str(a) for a in args], prog_name='weakse')
@@ -182,37 +235,51 @@ def run(tmp_path_factory, site):
         seen = {}
         for case in CASES:
             prepare(case, home)
-            before = tree(home); start = time.perf_counter()
+            before = tree(home)
+            start = time.perf_counter()
             (code,said),touched = traced(lambda: say(*words(case)))
             after = tree(home)
             lost = {p for p in before if after.get(p)!=before[p]}
-            if os.environ.get('TIMES'): print(case, code, round(time.perf_counter()-start, 1), said[-300:], file=sys.__stderr__)
+            if os.environ.get('TIMES'):
+                print(case, code, round(time.perf_counter()-start, 1), said[-300:], file=sys.__stderr__)
             seen[case] = dict(code=code, said=said, touched=touched, lost=lost, new=set(after)-set(before))
         yield home,say,seen
 
 def prepare(case, home):
     "What somebody brings along."
-    if case=='report': checkout(home)
-    if case=='enhance': shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
-    if case=='mine':                                             # a detector of two steps knows nothing: tags as a good one gives them
+    if case=='report':
+        checkout(home)
+    if case=='enhance':
+        shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
+    # a detector of two steps knows nothing: tags as a good one gives them
+    if case=='mine':
         known = list(pd.read_csv(home/'anchors'/'vocabulary.csv').name)
-        np.save(home/'anchors'/'tags.npy', np.eye(len(known), dtype=np.float16)[[known.index(c) for c in pd.read_csv(home/'anchors'/'anchors.csv')['class']]])
-    if case=='scenes' and (home/'kinds.csv').is_file(): shutil.copy(home/'kinds.csv', home/'classes.csv')
+        np.save(
+            home / 'anchors' / 'tags.npy',
+            np.eye(len(known), dtype=np.float16)[
+                [known.index(c) for c in pd.read_csv(home / 'anchors' / 'anchors.csv')['class']]],
+        )
+    if case=='scenes' and (home/'kinds.csv').is_file():
+        shutil.copy(home/'kinds.csv', home/'classes.csv')
 
 def belongs(path, case, home):
     "Is it an output of the case, in one, a temporary name beside one, or a temporary file of the system?"
-    if Path(path).is_relative_to(home/'tmp') or path in (str(home), '/dev/null') or '__pycache__' in path: return True
+    if Path(path).is_relative_to(home/'tmp') or path in (str(home), '/dev/null') or '__pycache__' in path:
+        return True
     if case=='repro' and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
     for kind,out in outputs(case):
         for f in files_of(kind, out):
             f = home/f
             if Path(path).is_relative_to(f) or f.is_relative_to(path): return True
-            if Path(path).is_relative_to(f.parent) and Path(path).relative_to(f.parent).parts[0].startswith('.'): return True
+            if Path(path).is_relative_to(f.parent) and Path(path).relative_to(f.parent).parts[0].startswith(
+                '.'):
+                return True
             if case.startswith('train') and str(path).startswith(f'{f}.checkpoints'): return True
     return case=='ablate' and Path(path).is_relative_to(home/'artifacts')
 
 def test_no_verb_is_left_out():
-    def names(of): return {c.name or c.callback.__name__ for c in of.registered_commands}
+    def names(of):
+        return {c.name or c.callback.__name__ for c in of.registered_commands}
     grouped = {f'{g.name} {n}' for g in app.registered_groups for n in names(g.typer_instance)}
     groups = {g.name for g in app.registered_groups}
     called = [w.split() for w in CASES.values()]
@@ -229,16 +296,21 @@ def test_a_verb_touches_its_outputs_alone(run, case):
     assert not [p for p in s['new'] if not belongs(str(home/p), case, home)]
     assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
 
-WAY_OUT = 'choose another', 'pass `--overwrite`', 'empty it', 'move it away', 'give one with --out', 'expected .'
+WAY_OUT = (
+    'choose another', 'pass `--overwrite`', 'empty it', 'move it away', 'give one with --out', 'expected .')
 
 def refused(say, home, args, path):
     "The verb says no in one line that names the path and the way out, and everything is as it was."
     before = tree(home)
     code,said = say(*args)
     assert tree(home)==before
-    assert code==1 and said.startswith('error: ') and str(path) in said and any(w in said for w in WAY_OUT), said
+    assert (
+        code == 1 and said.startswith('error: ') and str(path) in said and any(w in said for w in WAY_OUT)
+    ), said
 
-AIMED = [(case, kind, out) for case in CASES for kind,out in outputs(case) if kind not in SAID and not out.endswith('.part')]
+AIMED = [
+    (case, kind, out) for case in CASES for kind, out in outputs(case)
+    if kind not in SAID and not out.endswith('.part')]
 
 @pytest.mark.parametrize('case,kind,out', AIMED, ids=lambda v: str(v))
 def test_a_verb_refuses_what_is_not_its_own(run, case, kind, out):
@@ -246,32 +318,48 @@ def test_a_verb_refuses_what_is_not_its_own(run, case, kind, out):
     others = {o: f'new/{o}' for _,o in outputs(case) if o!=out}
     theirs = home/f'theirs_{case}'/Path(out).name
     if kind in ('file','table'):
-        theirs.parent.mkdir(exist_ok=True); theirs.write_text('mine')
+        theirs.parent.mkdir(exist_ok=True)
+        theirs.write_text('mine')
     else: 
-        names = [p.relative_to(home/out) for p in (home/out).rglob('*') if p.is_file() and p.name!='.weakse'] + ['thesis.tex']
-        for name in names: (theirs/name).parent.mkdir(parents=True, exist_ok=True); (theirs/name).write_text('mine')
+        names = [
+            p.relative_to(home / out) for p in (home / out).rglob('*') if p.is_file() and p.name != '.weakse'
+        ] + ['thesis.tex']
+        for name in names:
+            (theirs/name).parent.mkdir(parents=True, exist_ok=True)
+            (theirs/name).write_text('mine')
     refused(say, home, words(case, **others, **{out: str(theirs)}), theirs)
     shutil.rmtree(home/'new', ignore_errors=True)
 
-@pytest.mark.parametrize('case,kind,out', [a for a in AIMED if a[1] in ('folder','file','table')], ids=lambda v: str(v))
+@pytest.mark.parametrize(
+    'case,kind,out', [a for a in AIMED if a[1] in ('folder', 'file', 'table')], ids=lambda v: str(v))
 def test_a_verb_keeps_its_inputs(run, case, kind, out):
     home,say,_ = run
     others = {o: f'new/{o}' for _,o in outputs(case) if o!=out}
-    there = [w for w in words(case) if w not in {o for _,o in outputs(case)} and Path(w).exists() and Path(w).is_dir()==(kind=='folder')]
-    for path in there: refused(say, home, words(case, **others, **{out: path}), path)
+    there = [
+        w for w in words(case) if w not in {o for _, o in outputs(case)} and Path(w).exists()
+        and Path(w).is_dir() == (kind == 'folder')]
+    for path in there:
+        refused(say, home, words(case, **others, **{out: path}), path)
     shutil.rmtree(home/'new', ignore_errors=True)
 
 def test_an_edit_leaves_what_stands_outside_the_marks(run):
     home,_,_ = run
     table = (home/'results'/'table1.md').read_text().strip()
-    for text in ((home/'README.md').read_text(), ''.join(json.loads((home/'nbs'/'index.ipynb').read_text())['cells'][0]['source'])):
-        assert text.split('<!-- table1 -->')[0]=='# mine\n' and text.endswith('<!-- /table1 -->\nmine too\n') and table in text
+    for text in (
+        (home / 'README.md').read_text(),
+        ''.join(json.loads((home / 'nbs' / 'index.ipynb').read_text())['cells'][0]['source'])):
+        assert (
+            text.split('<!-- table1 -->')[0] == '# mine\n'
+            and text.endswith('<!-- /table1 -->\nmine too\n')
+            and table in text
+        )
 
 def test_a_run_goes_on_in_its_own_folder_alone(run):
     home,say,_ = run
     (home/'runs'/'trial'/'.weakse').unlink()                        # as an older version left it
     assert say('repro', 'hello', '--params', 'trial.yaml')[0]==0
-    (home/'runs'/'thesis').mkdir(); (home/'runs'/'thesis'/'thesis.tex').write_text('mine')
+    (home/'runs'/'thesis').mkdir()
+    (home/'runs'/'thesis'/'thesis.tex').write_text('mine')
     shutil.copy(home/'trial.yaml', home/'thesis.yaml')
     refused(say, home, ['repro', 'hello', '--params', 'thesis.yaml'], Path('runs')/'thesis')
     (home/'runs'/'file').write_text('mine')
@@ -285,20 +373,28 @@ def test_a_run_is_never_replaced_as_a_whole(run):
     assert say('repro', 'hello', '--params', 'fresh.yaml')[0]==0
     refused(say, home, words('scenes', scenes='runs/fresh'), 'runs/fresh')
 
-@pytest.mark.parametrize('name,path', [('efficientat', 'mn04_as_mAP_432.pt'), ('panns', 'Cnn14_mAP=0.431.pth')])
+@pytest.mark.parametrize(
+    'name,path', [('efficientat', 'mn04_as_mAP_432.pt'), ('panns', 'Cnn14_mAP=0.431.pth')])
 def test_a_download_replaces_nothing_in_a_folder_that_is_not_ours(run, monkeypatch, name, path):
     home,say,_ = run
     theirs = home/'theirs_cache'/name/'weakse'
-    theirs.mkdir(parents=True); (theirs/path).write_text('mine')
+    theirs.mkdir(parents=True)
+    (theirs/path).write_text('mine')
     monkeypatch.setenv('WEAKSE_HOME', str(theirs))
     code,said = say('fetch', name)
-    assert code==1 and f'error: {theirs/path} exists already' in said and 'move it away' in said and (theirs/path).read_text()=='mine'
+    assert (
+        code == 1 and f'error: {theirs / path} exists already' in said and 'move it away' in said
+        and (theirs / path).read_text() == 'mine')
 
 def test_a_part_that_is_not_ours_stays(run):
     home,say,_ = run
-    (home/'vb.part').mkdir(); (home/'vb.part'/'thesis.tex').write_text('mine')
+    (home/'vb.part').mkdir()
+    (home/'vb.part'/'thesis.tex').write_text('mine')
     refused(say, home, ['fetch', 'voicebank', 'vb'], 'vb.part')
-    (home/'as'/'audio'/'.part').mkdir(parents=True); (home/'as'/'audio'/'.part'/'thesis.tex').write_text('mine')
+    (home/'as'/'audio'/'.part').mkdir(parents=True)
+    (home/'as'/'audio'/'.part'/'thesis.tex').write_text('mine')
     before = tree(home/'as')
     code,said = say('fetch', 'audioset', 'as')
-    assert code==1 and 'as/audio/.part holds files that weakse did not make' in said and tree(home/'as').items() >= before.items()
+    assert (
+        code == 1 and 'as/audio/.part holds files that weakse did not make' in said
+        and tree(home / 'as').items() >= before.items())

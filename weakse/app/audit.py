@@ -30,14 +30,23 @@ def rank_anchors(
     name:str,          # class
     n:int=5,           # how many of the best, and as many of the worst
 )->pd.DataFrame:       # clip, file, class, start (s), area, level_db, anchor (row of the store), tag, rank, place ("best", "worst", "rejected")
-    "The best anchors of a class, then the worst, the very worst last, none twice; then those that were rejected before the store was written. Raises `UnknownClassError`, or `ValueError` for a class without anchors."
+    """The best anchors of a class, then the worst, the very worst last, none twice; then those that were
+    rejected before the store was written. Raises `UnknownClassError`, or `ValueError` for a class without
+    anchors."""
     k = store.vocabulary.index(name)
-    rows,refused = np.flatnonzero(store.classes==k),store.rejected[store.rejected['class']==store.vocabulary.names[k]]
-    if not len(rows)+len(refused): raise ValueError(f"{name!r} has no anchor in {store.folder}; classes that have: {', '.join(audit_classes(store))}")
-    ranked = store.table.iloc[rows].assign(anchor=rows, tag=store.tags[rows, k]).sort_values(['area','file','start'], ascending=[False,True,True], kind='stable')
+    rows = np.flatnonzero(store.classes==k)
+    refused = store.rejected[store.rejected['class']==store.vocabulary.names[k]]
+    if not len(rows)+len(refused):
+        raise ValueError(
+            f"{name!r} has no anchor in {store.folder}; classes that have: {', '.join(audit_classes(store))}")
+    ranked = (
+        store.table.iloc[rows].assign(anchor=rows, tag=store.tags[rows, k])
+        .sort_values(['area', 'file', 'start'], ascending=[False, True, True], kind='stable'))
     n_best = min(n, (len(ranked)+1)//2)
     n_worst = min(n, len(ranked)-n_best)
-    ranked = ranked.assign(rank=np.arange(1, len(ranked)+1), place=['best']*n_best+['']*(len(ranked)-n_best-n_worst)+['worst']*n_worst)
+    ranked = ranked.assign(
+        rank=np.arange(1, len(ranked) + 1),
+        place=['best'] * n_best + [''] * (len(ranked) - n_best - n_worst) + ['worst'] * n_worst)
     refused = refused.assign(anchor=-1, tag=np.nan, rank=0, place='rejected')
     return pd.concat([t for t in (ranked[ranked.place!=''], refused) if len(t)], ignore_index=True)
 
@@ -48,9 +57,13 @@ def clip_curves(
     clip:int,          # row of the corpus
     file:str=None,     # what the store calls the clip; None: do not compare
 )->np.ndarray:         # `(F,K)` probabilities, every `detector.hop` s
-    "The detector on one clip. Raises `ValueError` when the corpus is not the one that the anchors were cut from."
+    """The detector on one clip. Raises `ValueError` when the corpus is not the one that the anchors were cut
+    from."""
     found = corpus.table.file.iloc[clip] if clip < len(corpus) else 'nothing'
-    if file is not None and file != found: raise ValueError(f"the anchor comes from {file!r}, but clip {clip} of {corpus.folder} is {found!r}: run `dvc repro detect` for this corpus, or give the corpus of the anchors")
+    if file is not None and file != found:
+        raise ValueError(
+            f"the anchor comes from {file!r}, but clip {clip} of {corpus.folder} is {found!r}: run `dvc "
+            "repro detect` for this corpus, or give the corpus of the anchors")
     wav = resample(corpus.load(clip), corpus.sample_rate, detector.sample_rate)
     return detector.framewise(wav[None])[0].detach().float().cpu().numpy()
 
@@ -67,10 +80,13 @@ def curve_picture(
     length,n = len(probs)*hop,len(probs)
     y = 100*(1-probs.clip(0, 1))
     steps = ' '.join(f'H{x:g}V{v:.1f}' for x,v in zip(np.arange(n), y)) + f'H{n}'
-    said = f"Probability of {name or 'the class'} over {length:.1f} s, highest {probs.max():.2f}; the anchor lies from {start:.1f} s to {start+seconds:.1f} s"
-    return (f'<svg class="ws-curve" viewBox="0 -4 {n} 108" preserveAspectRatio="none" role="img" aria-label="{html.escape(said)}">'
-            f'<rect x="{start/hop:.2f}" y="-4" width="{min(seconds, length-start)/hop:.2f}" height="108"/>'
-            f'<path d="M0 100{steps}" fill="none" vector-effect="non-scaling-stroke"/></svg>')
+    said = (f"Probability of {name or 'the class'} over {length:.1f} s, highest {probs.max():.2f}; the "
+            f"anchor lies from {start:.1f} s to {start + seconds:.1f} s")
+    return (
+        f'<svg class="ws-curve" viewBox="0 -4 {n} 108" preserveAspectRatio="none" role="img" '
+        f'aria-label="{html.escape(said)}">'
+        f'<rect x="{start / hop:.2f}" y="-4" width="{min(seconds, length - start) / hop:.2f}" height="108"/>'
+        f'<path d="M0 100{steps}" fill="none" vector-effect="non-scaling-stroke"/></svg>')
 
 # %% ../../nbs/app/02_audit.ipynb #b1d3a271
 def set_verdict(
@@ -79,10 +95,14 @@ def set_verdict(
     name:str,     # its class
     verdict:str,  # "accept", "reject", or "" to take the verdict back
 )->pd.DataFrame:  # all verdicts: file, class, verdict
-    "Write a verdict at once; the file is whole at any moment and sorted. Raises `ValueError` for another word, `AuditError` for a file that cannot be honoured, `OSError`."
-    if verdict not in ('', *VERDICTS): raise ValueError(f"verdict {verdict!r}; expected 'accept' or 'reject', or '' to take it back")
+    """Write a verdict at once; the file is whole at any moment and sorted. Raises `ValueError` for another
+    word, `AuditError` for a file that cannot be honoured, `OSError`."""
+    if verdict not in ('', *VERDICTS):
+        raise ValueError(f"verdict {verdict!r}; expected 'accept' or 'reject', or '' to take it back")
     table = read_audit(path)
-    if len(table): table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig')   # further columns stay
+    if len(table):
+        # further columns stay
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig')
     others = table[(table.file!=file) | (table['class']!=name)]
     new = pd.DataFrame([(file, name, verdict)] if verdict else [], columns=AUDIT_COLUMNS, dtype=str)
     table = pd.concat([others, new]).sort_values(['file','class'], ignore_index=True)
@@ -129,7 +149,8 @@ def anchor_wav(
     corpus:Corpus,     # that they were cut from
     row:pd.Series,     # of `rank_anchors`
 )->tuple:              # `(T,)` waveform, sample rate in Hz
-    "The sound of an anchor; that of a rejected one is cut again, as the store does not hold it. Raises `AudioError`."
+    """The sound of an anchor; that of a rejected one is cut again, as the store does not hold it. Raises
+    `AudioError`."""
     if row.anchor >= 0: return store.wav(row.anchor)[0],store.sample_rate
     return corpus.load(row['clip'], row['start'], store.seconds),corpus.sample_rate
 
@@ -146,10 +167,13 @@ def anchor_card(
     alone = '' if np.isnan(row.tag) else f", {row.tag:.2f} on its own"
     place = f"{row.start:.1f} to {row.start+seconds:.1f} s of {len(probs)*hop:.1f} s"
     said = f'<p class="ws-verdict ws-{verdict}">{_said[verdict]}</p>' if verdict else ''
-    return (f'<div class="ws-card"><p><b>{html.escape(row.file)}</b></p>'
-            f'<audio controls preload="metadata" aria-label="{html.escape(row["class"])} in {html.escape(row.file)}" src="{sound_uri(wav, rate)}"></audio>'
-            f'{curve_picture(probs, hop, row.start, seconds, row["class"])}'
-            f'<p class="ws-facts">{place} · probability {row.area:.2f} in the clip{alone} · {row.level_db:.0f} dBFS</p>{said}</div>')
+    return (
+        f'<div class="ws-card"><p><b>{html.escape(row.file)}</b></p>'
+        f'<audio controls preload="metadata" aria-label="{html.escape(row["class"])} in '
+        f'{html.escape(row.file)}" src="{sound_uri(wav, rate)}"></audio>'
+        f'{curve_picture(probs, hop, row.start, seconds, row["class"])}'
+        f'<p class="ws-facts">{place} · probability {row.area:.2f} in the clip{alone} · {row.level_db:.0f} '
+        f'dBFS</p>{said}</div>')
 
 # %% ../../nbs/app/02_audit.ipynb #e46d3744
 def anchor_cards(
@@ -161,11 +185,23 @@ def anchor_cards(
     audit=None,            # csv of verdicts to print on the cards; None: print none
 )->list:                   # of (row of `rank_anchors`, HTML), ranked
     "A card for each anchor to listen to. Raises as `rank_anchors` and `clip_curves` do."
-    verdicts,k = read_audit(audit) if audit else pd.DataFrame(columns=AUDIT_COLUMNS),detector.vocabulary.index(name)
-    return [(row, anchor_card(row, anchor_wav(store, corpus, row), clip_curves(corpus, detector, row['clip'], row.file)[:, k], detector.hop,
-                              verdict_of(verdicts, row.file, row['class']))) for _,row in rank_anchors(store, name, n).iterrows()]
+    verdicts = read_audit(audit) if audit else pd.DataFrame(columns=AUDIT_COLUMNS)
+    k = detector.vocabulary.index(name)
+    return [
+        (
+            row,
+            anchor_card(
+                row, anchor_wav(store, corpus, row),
+                clip_curves(corpus, detector, row['clip'], row.file)[:, k], detector.hop,
+                verdict_of(verdicts, row.file, row['class'])),
+        )
+        for _, row in rank_anchors(store, name, n).iterrows()
+    ]
 
-headings = dict(best='Best: where the detector is surest', worst='Worst: where it hardly hears the sound', rejected='Rejected before: no longer used')   # of the places of `rank_anchors`
+# of the places of `rank_anchors`
+headings = dict(
+    best='Best: where the detector is surest', worst='Worst: where it hardly hears the sound',
+    rejected='Rejected before: no longer used')
 
 def audit_page(
     store:AnchorStore,   # anchors
@@ -175,10 +211,12 @@ def audit_page(
     n:int=3,             # how many of the best, and as many of the worst
     audit=None,          # csv of verdicts; None: there are none
 )->str:                  # HTML
-    "The audit of a class for a page without a kernel: everything but the buttons. Raises as `anchor_cards` does."
+    """The audit of a class for a page without a kernel: everything but the buttons. Raises as `anchor_cards`
+    does."""
     cards = anchor_cards(store, corpus, detector, name, n, audit)
-    groups = ''.join(f'<p class="ws-heading">{headings[place]}</p><div class="ws-cards">{found}</div>' for place in headings
-                     if (found := ''.join(card for row,card in cards if row.place==place)))
+    groups = ''.join(
+        f'<p class="ws-heading">{headings[place]}</p><div class="ws-cards">{found}</div>'
+        for place in headings if (found := ''.join(card for row, card in cards if row.place == place)))
     return f'{audit_look()}<div class="weakse"><div class="ws-groups">{head_html(f"Anchors of {name}", "Listen to the ends of the ranking: blue is the anchor, the line is the probability over the clip.")}{groups}</div></div>'
 
 # %% ../../nbs/app/02_audit.ipynb #b72f9821
@@ -188,8 +226,10 @@ def audit_note(
     path,               # the file of verdicts
 )->str:                 # one sentence
     "What the file of verdicts holds."
-    def said(t): return f"{(t.verdict=='accept').sum()} accepted, {(t.verdict=='reject').sum()} rejected"
-    return f"{name}: {said(table[table['class']==name])}. All sounds: {said(table)}. Written to {Path(path).name}; the next dvc repro leaves the rejected ones out."
+    def said(t):
+        return f"{(t.verdict=='accept').sum()} accepted, {(t.verdict=='reject').sum()} rejected"
+    return (f"{name}: {said(table[table['class'] == name])}. All sounds: {said(table)}. Written to "
+            f"{Path(path).name}; the next dvc repro leaves the rejected ones out.")
 
 class AuditView(View):
     "Listen to the best and worst anchors of a class, and accept or reject them."
@@ -206,12 +246,20 @@ class AuditView(View):
         self.detector = detector if isinstance(detector, Detector) else load_detector(detector)
         self.corpus,self.audit = corpus if isinstance(corpus, Corpus) else read_corpus(corpus),Path(audit)
         options = [(f"{c} ({k} anchors)", c) for c,k in audit_classes(self.store).items()]
-        self.name = Dropdown(options=options, value=name or options[0][1], description='Sound', style=dict(description_width='auto'))
-        self.n = BoundedIntText(n, min=1, max=20, description='From each end', style=dict(description_width='auto'))
+        self.name = Dropdown(
+            options=options, value=name or options[0][1], description='Sound',
+            style=dict(description_width='auto'))
+        self.n = BoundedIntText(
+            n, min=1, max=20, description='From each end', style=dict(description_width='auto'))
         self.cards,self.note = column().add_class('ws-found'),html_box()
-        super().__init__('Anchor audit', 'Listen to the surest and the least sure finds of a sound. What you reject is not used by the next run.', row(self.name, self.n, name='ws-asked'), self.cards, self.note)
+        super().__init__(
+            'Anchor audit',
+            'Listen to the surest and the least sure finds of a sound. What you reject is not used by the '
+            'next run.',
+            row(self.name, self.n, name='ws-asked'), self.cards, self.note)
         self.box.children[0].value += f'<style>{_css}</style>'
-        for w in (self.name, self.n): w.observe(lambda _: self.update(), 'value')
+        for w in (self.name, self.n):
+            w.observe(lambda _: self.update(), 'value')
         self.update()
 
     def update(self):
@@ -219,17 +267,26 @@ class AuditView(View):
         self.cards.children = [html_box(note_html('Listening to the clips …'))]
         groups,verdicts = {place: [] for place in headings},read_audit(self.audit)
         for r,card in anchor_cards(self.store, self.corpus, self.detector, self.name.value, self.n.value):
-            groups[r.place].append(column(html_box(card), self._choice(r.file, r['class'], verdict_of(verdicts, r.file, r['class']))).add_class('ws-decide'))
-        self.cards.children = [w for place,found in groups.items() if found for w in (html_box(f'<p class="ws-heading">{headings[place]}</p>'), row(*found, name='ws-cards'))]
+            groups[r.place].append(
+                column(
+                    html_box(card), self._choice(r.file, r['class'], verdict_of(verdicts, r.file, r['class']))
+                ).add_class('ws-decide')
+            )
+        self.cards.children = [
+            w for place, found in groups.items() if found
+            for w in (html_box(f'<p class="ws-heading">{headings[place]}</p>'), row(*found, name='ws-cards'))]
         self._say(verdicts)
 
     def _choice(self, file, name, verdict):
         from ipywidgets import ToggleButtons
-        choice = ToggleButtons(options=[('Accept','accept'),('Reject','reject'),('Undecided','')], value=verdict, tooltips=[f'{v} {file}' for v in ('Accept','Reject','Leave undecided')])
+        choice = ToggleButtons(
+            options=[('Accept', 'accept'), ('Reject', 'reject'), ('Undecided', '')], value=verdict,
+            tooltips=[f'{v} {file}' for v in ('Accept', 'Reject', 'Leave undecided')])
         choice.observe(lambda change: self._say(set_verdict(self.audit, file, name, change['new'])), 'value')
         return choice
 
-    def _say(self, verdicts): self.note.value = note_html(audit_note(verdicts, self.name.value, self.audit))
+    def _say(self, verdicts):
+        self.note.value = note_html(audit_note(verdicts, self.name.value, self.audit))
 
     def static(self)->str: # HTML
         "What is shown now, for a page without a kernel."

@@ -29,7 +29,9 @@ from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_m
 from ..core.parallel import pmap
 
 # %% ../../nbs/app/03_checkup.ipynb #aea0a858
-FACTS = ["seconds", "sample_rate", "channels", "level_db", "offset", "clipped", "silent", "bandwidth", "digest", "note", "error"]
+FACTS = [
+    "seconds", "sample_rate", "channels", "level_db", "offset", "clipped", "silent", "bandwidth", "digest",
+    "note", "error"]
 
 def _flat_tops(
     wav:Tensor, # `(C,T)`
@@ -51,8 +53,10 @@ def _quiet_steps(
 def _power(
     wav:Tensor, # `(C,T)`
 )->Tensor:      # `(Q,)`
-    "Power spectrum, summed over the frames; those at the ends, where a cut clip has a kink that fills the whole band, are left out."
-    with noted(): frames = stft(down_mix(wav), 1024, 512).abs().square()
+    """Power spectrum, summed over the frames; those at the ends, where a cut clip has a kink that fills the
+    whole band, are left out."""
+    with noted():
+        frames = stft(down_mix(wav), 1024, 512).abs().square()
     return (frames[:, 2:-2] if frames.shape[1] > 8 else frames).sum(-1)
 
 def _bandwidth(
@@ -70,25 +74,44 @@ def sound_facts(
     silent_db:float=-60., # dBFS below which a step is silent
     block:float=60.,      # s read at once
 )->dict:                  # `FACTS`; seconds s, level_db dBFS, offset full scale 1, clipped and silent shares, bandwidth Hz
-    "What there is to know of a file without knowing what should be heard in it. Raises `AudioError` naming the file."
-    info, n, clipped, total, power, quiet, digest, note = audio_info(path), 0, 0, 0., 0., [], hashlib.blake2b(digest_size=12), ""
+    """What there is to know of a file without knowing what should be heard in it. Raises `AudioError` naming
+    the file."""
+    info = audio_info(path)
+    n = 0
+    clipped = 0
+    total = 0.
+    power = 0.
+    quiet = []
+    digest = hashlib.blake2b(digest_size=12)
+    note = ""
     sums, squares = 0., 0.
     for start in np.arange(0, max(info.seconds, 1e-9), block):
-        with noted() as said: wav = load_audio(path, mono=False, start=float(start), seconds=block)[0]
+        with noted() as said:
+            wav = load_audio(path, mono=False, start=float(start), seconds=block)[0]
         note = note or "; ".join(said)
-        n, clipped, total = n + wav.numel(), clipped + _flat_tops(wav), total + float(wav.double().square().sum())
-        sums, squares, power = sums + wav.double().sum(1), squares + wav.double().square().sum(1), power + _power(wav)
+        n = n + wav.numel()
+        clipped = clipped + _flat_tops(wav)
+        total = total + float(wav.double().square().sum())
+        sums = sums + wav.double().sum(1)
+        squares = squares + wav.double().square().sum(1)
+        power = power + _power(wav)
         quiet.append(_quiet_steps(wav, info.sample_rate, silent_db))
-        digest.update((wav.T*32768).round().clamp(-32768, 32767).to(torch.int16).contiguous().numpy().tobytes())
-    level, offset = 10*np.log10(max(total/n, 1e-12)), dc_offset(sums, squares, n//info.channels, info.sample_rate).flatten()
-    return dict(seconds=n/info.channels/info.sample_rate, sample_rate=info.sample_rate, channels=info.channels, level_db=level,
-                offset=float(offset[offset.abs().argmax()]), clipped=clipped/n,
-                silent=float(np.concatenate(quiet).mean()), bandwidth=_bandwidth(power, info.sample_rate), digest=digest.hexdigest(), note=note, error="")
+        digest.update(
+            (wav.T * 32768).round().clamp(-32768, 32767).to(torch.int16).contiguous().numpy().tobytes())
+    level = 10*np.log10(max(total/n, 1e-12))
+    offset = dc_offset(sums, squares, n//info.channels, info.sample_rate).flatten()
+    return dict(
+        seconds=n / info.channels / info.sample_rate, sample_rate=info.sample_rate, channels=info.channels,
+        level_db=level, offset=float(offset[offset.abs().argmax()]), clipped=clipped / n,
+        silent=float(np.concatenate(quiet).mean()), bandwidth=_bandwidth(power, info.sample_rate),
+        digest=digest.hexdigest(), note=note, error="")
 
 def _facts_or_error(path, silent_db):
     "The facts, or the reason why there are none."
-    try: return sound_facts(path, silent_db)
-    except (AudioError, OSError) as e: return dict(error=str(e), note="")
+    try:
+        return sound_facts(path, silent_db)
+    except (AudioError, OSError) as e:
+        return dict(error=str(e), note="")
 
 # %% ../../nbs/app/03_checkup.ipynb #4f33cf0e
 def minimal_sets(
@@ -108,18 +131,24 @@ def mixable_classes(
     "Whether some clip with one class and some clip with the other share no label."
     sets = np.asarray(sets, bool)
     least = [minimal_sets(sets[sets[:, k]]).astype(np.float32) for k in range(sets.shape[1])]
-    return np.array([[len(a)*len(b) > 0 and bool((a @ b.T == 0).any()) for b in least] for a in least], bool).reshape(len(least), len(least))
+    return np.array(
+        [[len(a) * len(b) > 0 and bool((a @ b.T == 0).any()) for b in least] for a in least], bool
+    ).reshape(len(least), len(least))
 
 # %% ../../nbs/app/03_checkup.ipynb #fc91bcea
-_Source = namedtuple("_Source", "title table root classes sample_rate wrong")   # `wrong`: problem -> sentences
+# `wrong`: problem -> sentences
+_Source = namedtuple("_Source", "title table root classes sample_rate wrong")
 
 def _from_corpus(corpus:Corpus)->_Source:
     "A corpus that was made already."
-    return _Source(corpus.title, corpus.table[["file", "labels", "split"]], Path(corpus.folder)/corpus.root, corpus.vocabulary, corpus.sample_rate, {})
+    return _Source(
+        corpus.title, corpus.table[["file", "labels", "split"]], Path(corpus.folder) / corpus.root,
+        corpus.vocabulary, corpus.sample_rate, {})
 
 def _from_csv(path, audio, sample_rate, file_column, label_column, separator, words, vocabulary)->_Source:
     "A csv of weak labels. Raises `CorpusError` for a missing file or column."
-    table, known = read_labels(path, file_column, label_column, separator), Vocabulary.read(vocabulary) if vocabulary else audioset_vocabulary()
+    table = read_labels(path, file_column, label_column, separator)
+    known = Vocabulary.read(vocabulary) if vocabulary else audioset_vocabulary()
     root = Path(audio) if audio else Path(path).parent
     files, differing = _own_names(table.file, root)
     table = table.assign(file=files)
@@ -135,28 +164,39 @@ def _without_folders(text, root):
 def _clip_table(source, silent_db, n_workers, progress):
     "The source's table with the facts of every file, each file looked at once."
     files = list(dict.fromkeys(source.table.file))
-    found = pmap(partial(_facts_or_error, silent_db=silent_db), [source.root/f for f in files], n_workers=n_workers, progress="looking" if progress else None)
+    found = pmap(
+        partial(_facts_or_error, silent_db=silent_db), [source.root / f for f in files], n_workers=n_workers,
+        progress="looking" if progress else None)
     facts = pd.DataFrame(found, index=files).reindex(columns=FACTS)
-    for column in ("note", "error"): facts[column] = [_without_folders(str(text), source.root) for text in facts[column]]
-    return source.table.drop_duplicates("file").merge(facts, left_on="file", right_index=True).reset_index(drop=True)
+    for column in ("note", "error"):
+        facts[column] = [_without_folders(str(text), source.root) for text in facts[column]]
+    return (
+        source.table.drop_duplicates("file").merge(facts, left_on="file", right_index=True)
+        .reset_index(drop=True))
 
 # %% ../../nbs/app/03_checkup.ipynb #975e05da
 ANCHORS = ["file", "class", "start", "area", "tag", "threshold", "confident"]
 
 def _part(source, clips, detector, n_listen, seed):
-    "The corpus that the detector listens to: readable clips, at most `n_listen`, and the labels that it knows."
+    """The corpus that the detector listens to: readable clips, at most `n_listen`, and the labels that it
+    knows."""
     known = [n for n in source.classes.names if n in detector.vocabulary]
     table = clips[(clips.error=="") & np.array([any(l in known for l in row) for row in clips.labels], bool)]
-    if n_listen and len(table) > n_listen: table = table.sample(n_listen, random_state=np.random.default_rng(seed)).sort_index()
-    table = table.assign(labels=[[l for l in row if l in known] for row in table.labels], split="train").reset_index(drop=True)
+    if n_listen and len(table) > n_listen:
+        table = table.sample(n_listen, random_state=np.random.default_rng(seed)).sort_index()
+    table = table.assign(
+        labels=[[l for l in row if l in known] for row in table.labels], split="train").reset_index(drop=True)
     return Corpus(source.root, table, Vocabulary(known), source.sample_rate, root=".")
 
 def _listen(corpus, detector, seconds, doubt, progress):
     "One row an anchor: where, and how sure. Columns `ANCHORS`."
     if not len(corpus): return pd.DataFrame(columns=ANCHORS)
     with scratch_folder() as folder:
-        store = detect_anchors(corpus, detector, folder/"anchors", seconds=seconds, min_level_db=-200., progress=progress)
-        table, k, tags = store.table, store.classes, store.tags
+        store = detect_anchors(
+            corpus, detector, folder / "anchors", seconds=seconds, min_level_db=-200.0, progress=progress)
+        table = store.table
+        k = store.classes
+        tags = store.tags
         table = table.assign(tag=tags[np.arange(len(k)), k].round(4))
     thresholds = detector.vocabulary.thresholds
     table["threshold"] = .5 if thresholds is None else thresholds[k]
@@ -171,36 +211,88 @@ def _related(names)->np.ndarray:
 def _class_table(names, clips, together, mixable, anchors):
     "One row a class: clips, minutes, partners, and how many of its anchors are confident."
     family = _related(names)
-    rows = [dict(clips=int(together[k, k]), minutes=sum(s for s, l in zip(clips.seconds, clips.labels) if n in l and s==s)/60,
-                 partners=int(mixable[k].sum()), never=[names[j] for j in np.flatnonzero(~mixable[k] & ~family[k])]) for k, n in enumerate(names)]
-    table = pd.DataFrame(rows, index=pd.Index(names, name="class"), columns=["clips", "minutes", "partners", "never"])
+    rows = [
+        dict(
+            clips=int(together[k, k]),
+            minutes=sum(s for s, l in zip(clips.seconds, clips.labels) if n in l and s == s) / 60,
+            partners=int(mixable[k].sum()),
+            never=[names[j] for j in np.flatnonzero(~mixable[k] & ~family[k])],
+        )
+        for k, n in enumerate(names)
+    ]
+    table = pd.DataFrame(
+        rows, index=pd.Index(names, name="class"), columns=["clips", "minutes", "partners", "never"])
     heard = anchors.groupby("class").confident
-    return table.assign(listened=heard.size().reindex(names).fillna(0).astype(int), confident=heard.mean().astype(float).reindex(names))
+    return table.assign(
+        listened=heard.size().reindex(names).fillna(0).astype(int),
+        confident=heard.mean().astype(float).reindex(names))
 
 # %% ../../nbs/app/03_checkup.ipynb #19ae9f62
 # key -> weight, finding, what to do
 FINDINGS = dict(
     empty=("must", "tables without a row", "Write a row for each clip: its file and its labels."),
-    unreadable=("must", "clips that are missing or cannot be read", "Copy, convert or download them again, or remove their rows."),
+    unreadable=(
+        "must", "clips that are missing or cannot be read",
+        "Copy, convert or download them again, or remove their rows."),
     rows=("must", "rows that cannot be used", "Correct the csv; every case says how."),
-    unknown=("must", "labels that are no class", "Give a label map (a csv with the columns label,name), or correct the spelling."),
-    absent=("must", "classes of the vocabulary without a clip", "Remove them from the vocabulary, or add clips."),
-    alone=("must", "classes that can be mixed with no other class", "Add clips in which they sound without the company they always have here."),
-    silent=("should", "silent clips", "Remove their rows: nothing can be heard in them, and their anchors are dropped as quiet."),
-    contradicting=("should", "recordings that occur several times under different labels", "Keep one row of each, with all the labels that apply."),
-    repeated=("should", "recordings that occur several times", "Keep one row of each: copies count double and may sit in training and validation at once."),
-    cut=("should", "files that end before their header says", "Copy or download them again; what is there is used."),
-    clipped=("should", "clipped clips (more than 0.1 % of the samples in flat tops)", "Take a recording with a lower level, or leave them out: a system learns to make flat tops."),
-    offset=("should", "clips with a constant offset: their samples do not lie around zero", "Pass them through a high-pass filter at 20 Hz, and look at the recorder; `enhance` takes an offset out, a training learns it."),
-    low_rate=("should", "clips with a sample rate below that of the training", "Record higher, or train at their rate (`corpus.sample_rate`): the band above is empty."),
-    narrow=("should", "clips whose upper half of the spectrum is empty, at a sample rate that could hold it", "Prefer recordings that did not pass a telephone or strong compression; many of one class teach that the class has no treble."),
-    rare=("should", "classes with fewer than 10 clips", "Add clips; for a class with few, the same anchors return again and again."),
-    doubtful=("should", "clips without a confident anchor", "Listen to them (the anchor audit plays them): the label may be wrong, or the sound very faint."),
-    unheard=("should", "classes whose anchors are mostly doubtful", "Check that the label means what the class means, or use a detector trained on these recordings."),
-    deaf=("note", "classes that the detector does not know", "They were not listened for. Train a detector on these recordings with `weakse tagger`."),
-    never=("note", "pairs of classes that can never be mixed disjointly", "Add clips in which one sounds without the other, if the system is to tell them apart."),
-    gaps=("note", "clips of which more than half is silence", "Nothing, if the sound is at least as long as an anchor; the silence carries no label."),
-    short=("note", "clips shorter than an anchor", "Nothing; they are padded with silence. Where most are, lower `anchors.seconds`."))
+    unknown=(
+        "must", "labels that are no class",
+        "Give a label map (a csv with the columns label,name), or correct the spelling."),
+    absent=(
+        "must", "classes of the vocabulary without a clip", "Remove them from the vocabulary, or add clips."),
+    alone=(
+        "must", "classes that can be mixed with no other class",
+        "Add clips in which they sound without the company they always have here."),
+    silent=(
+        "should", "silent clips",
+        "Remove their rows: nothing can be heard in them, and their anchors are dropped as quiet."),
+    contradicting=(
+        "should", "recordings that occur several times under different labels",
+        "Keep one row of each, with all the labels that apply."),
+    repeated=(
+        "should", "recordings that occur several times",
+        "Keep one row of each: copies count double and may sit in training and validation at once."),
+    cut=(
+        "should", "files that end before their header says",
+        "Copy or download them again; what is there is used."),
+    clipped=(
+        "should", "clipped clips (more than 0.1 % of the samples in flat tops)",
+        "Take a recording with a lower level, or leave them out: a system learns to make flat tops."),
+    offset=(
+        "should", "clips with a constant offset: their samples do not lie around zero",
+        "Pass them through a high-pass filter at 20 Hz, and look at the recorder; `enhance` takes an offset "
+        "out, a training learns it.",
+    ),
+    low_rate=(
+        "should", "clips with a sample rate below that of the training",
+        "Record higher, or train at their rate (`corpus.sample_rate`): the band above is empty."),
+    narrow=(
+        "should", "clips whose upper half of the spectrum is empty, at a sample rate that could hold it",
+        "Prefer recordings that did not pass a telephone or strong compression; many of one class teach that "
+        "the class has no treble.",
+    ),
+    rare=(
+        "should", "classes with fewer than 10 clips",
+        "Add clips; for a class with few, the same anchors return again and again."),
+    doubtful=(
+        "should", "clips without a confident anchor",
+        "Listen to them (the anchor audit plays them): the label may be wrong, or the sound very faint."),
+    unheard=(
+        "should", "classes whose anchors are mostly doubtful",
+        "Check that the label means what the class means, or use a detector trained on these recordings."),
+    deaf=(
+        "note", "classes that the detector does not know",
+        "They were not listened for. Train a detector on these recordings with `weakse tagger`."),
+    never=(
+        "note", "pairs of classes that can never be mixed disjointly",
+        "Add clips in which one sounds without the other, if the system is to tell them apart."),
+    gaps=(
+        "note", "clips of which more than half is silence",
+        "Nothing, if the sound is at least as long as an anchor; the silence carries no label."),
+    short=(
+        "note", "clips shorter than an anchor",
+        "Nothing; they are padded with silence. Where most are, lower `anchors.seconds`."),
+)
 
 # %% ../../nbs/app/03_checkup.ipynb #4ed6fbbf
 def _copies(clips):
@@ -217,33 +309,59 @@ def _file_findings(clips, sample_rate, seconds, silent_db):
     silent = ok.level_db < silent_db
     say = lambda rows, words: [f"{r.file}: {words(r)}" for r in rows.itertuples()]
     differ, same = _copies(clips)
-    return dict(unreadable=[e if f in e else f"{f}: {e}" for f, e in zip(clips.file, clips.error) if e], contradicting=differ, repeated=same,
-        silent=say(ok[silent], lambda r: f"{r.level_db:.0f} dBFS"), cut=[f"{f}: {n}" for f, n in zip(ok.file, ok.note) if n],
-        clipped=say(ok[ok.clipped > 1e-3].sort_values("clipped", ascending=False), lambda r: f"{r.clipped:.1%} of its samples"),
+    return dict(
+        unreadable=[e if f in e else f"{f}: {e}" for f, e in zip(clips.file, clips.error) if e],
+        contradicting=differ,
+        repeated=same,
+        silent=say(ok[silent], lambda r: f"{r.level_db:.0f} dBFS"),
+        cut=[f"{f}: {n}" for f, n in zip(ok.file, ok.note) if n],
+        clipped=say(
+            ok[ok.clipped > 1e-3].sort_values("clipped", ascending=False),
+            lambda r: f"{r.clipped:.1%} of its samples"),
         offset=say(ok[ok.offset != 0], lambda r: f"{r.offset:+.3g} of full scale"),
         low_rate=say(ok[ok.sample_rate < sample_rate], lambda r: f"{r.sample_rate:.0f} Hz"),
-        narrow=say(ok[(ok.bandwidth < sample_rate/4) & (ok.sample_rate >= sample_rate) & ~silent].sort_values("bandwidth"), lambda r: f"up to {r.bandwidth/1000:.1f} kHz"),
-        gaps=say(ok[(ok.silent > .5) & ~silent].sort_values("silent", ascending=False), lambda r: f"{r.silent:.0%} silent"),
-        short=say(ok[ok.seconds < seconds].sort_values("seconds"), lambda r: f"{r.seconds:.2f} s"))
+        narrow=say(
+            ok[(ok.bandwidth < sample_rate / 4) & (ok.sample_rate >= sample_rate) & ~silent].sort_values(
+                "bandwidth"),
+            lambda r: f"up to {r.bandwidth / 1000:.1f} kHz",
+        ),
+        gaps=say(
+            ok[(ok.silent > 0.5) & ~silent].sort_values("silent", ascending=False),
+            lambda r: f"{r.silent:.0%} silent"),
+        short=say(ok[ok.seconds < seconds].sort_values("seconds"), lambda r: f"{r.seconds:.2f} s"),
+    )
 
 def _class_findings(classes, mixable, family, detector):
     "What the classes show: key -> cases."
     names = list(classes.index)
     pairs = [(a, b) for a, b in zip(*np.nonzero(np.triu(~mixable & ~family, 1)))]
-    never = [f"{names[a]} and {names[b]}" for a, b in pairs if classes.partners.iloc[a] and classes.partners.iloc[b]]
+    never = [
+        f"{names[a]} and {names[b]}" for a, b in pairs
+        if classes.partners.iloc[a] and classes.partners.iloc[b]]
     doubt = classes[(classes.listened > 0) & (classes.confident < .5)].sort_values("confident")
-    return dict(never=never, alone=[f"{n}: {r.clips} clips" for n, r in classes.iterrows() if not r.partners],
-        rare=[f"{n}: {c}" for n, c in classes.clips.sort_values().items() if c < 10], unheard=[f"{n}: {r.confident:.0%} of {r.listened} anchors are confident" for n, r in doubt.iterrows()],
-        deaf=[] if detector is None else [n for n in names if n not in detector.vocabulary])
+    return dict(
+        never=never,
+        alone=[f"{n}: {r.clips} clips" for n, r in classes.iterrows() if not r.partners],
+        rare=[f"{n}: {c}" for n, c in classes.clips.sort_values().items() if c < 10],
+        unheard=[
+            f"{n}: {r.confident:.0%} of {r.listened} anchors are confident" for n, r in doubt.iterrows()],
+        deaf=[] if detector is None else [n for n in names if n not in detector.vocabulary],
+    )
 
 def _doubtful(anchors):
     "Clips none of whose anchors is confident, the least sure first."
-    best = anchors.assign(sure=anchors.tag/anchors.threshold).sort_values("sure").drop_duplicates("file", keep="last")
-    return [f"{r.file}: {r[2]} {r.tag:.2g} at {r.start:.1f} s, threshold {r.threshold:.2g}" for r in best[~best.confident.astype(bool)].itertuples()]
+    best = (
+        anchors.assign(sure=anchors.tag / anchors.threshold).sort_values("sure")
+        .drop_duplicates("file", keep="last"))
+    return [
+        f"{r.file}: {r[2]} {r.tag:.2g} at {r.start:.1f} s, threshold {r.threshold:.2g}"
+        for r in best[~best.confident.astype(bool)].itertuples()]
 
 def _findings(cases):
     "A table of what was found, the weightiest first; within a weight in the order of `FINDINGS`."
-    rows = [dict(key=key, weight=weight, finding=finding, n=len(cases[key]), remedy=remedy, cases=cases[key]) for key, (weight, finding, remedy) in FINDINGS.items() if cases.get(key)]
+    rows = [
+        dict(key=key, weight=weight, finding=finding, n=len(cases[key]), remedy=remedy, cases=cases[key])
+        for key, (weight, finding, remedy) in FINDINGS.items() if cases.get(key)]
     rows.sort(key=lambda r: ("must", "should", "note").index(r["weight"]))
     return pd.DataFrame(rows, columns=["key", "weight", "finding", "n", "remedy", "cases"])
 
@@ -253,14 +371,16 @@ class Report:
     "What `examine` found."
     title:str               # of the page
     clips:pd.DataFrame      # one row a file: file, labels, split and `FACTS`
-    classes:pd.DataFrame    # one row a class: clips, minutes, partners, never (names), listened, confident (share)
+    # one row a class: clips, minutes, partners, never (names), listened, confident (share)
+    classes:pd.DataFrame
     together:pd.DataFrame   # `(K,K)` clips that have both classes
     mixable:pd.DataFrame    # `(K,K)` bool
     anchors:pd.DataFrame    # `ANCHORS`; no rows where nobody listened
     problems:pd.DataFrame   # key, weight (must, should, note), finding, n, remedy, cases
     settings:dict = field(default_factory=dict) # what was asked for
 
-    def __len__(self)->int: return len(self.clips)
+    def __len__(self)->int:
+        return len(self.clips)
 
     @property
     def ok(self)->bool: # nothing is in the way of a training
@@ -269,14 +389,17 @@ class Report:
 
     def __repr__(self):
         counts = self.problems.weight.value_counts()
-        return f"Report({self.title!r}: {len(self)} clips, {len(self.classes)} classes, findings: " + ", ".join(f"{counts.get(w, 0)} {w}" for w in ("must", "should", "note")) + ")"
+        return (
+            f"Report({self.title!r}: {len(self)} clips, {len(self.classes)} classes, findings: "
+            + ", ".join(f"{counts.get(w, 0)} {w}" for w in ("must", "should", "note")) + ")")
 
 # %% ../../nbs/app/03_checkup.ipynb #722937f8
 def examine(
     source,                    # csv of weak labels, folder of a corpus, or a `Corpus`
     audio=None,                # folder of the clips; None: the csv's
     *,
-    detector=None,             # name or folder of a detector, or a `Detector`, that listens for the labels; None: nobody listens
+    # name or folder of a detector, or a `Detector`, that listens for the labels; None: nobody listens
+    detector=None,
     file_column:str="file",    # column of file names
     label_column:str="label",  # column of labels
     separator:str="+",         # between the labels of a clip
@@ -291,22 +414,39 @@ def examine(
     seed:int=0,                # of the draw of clips to listen to
     progress:bool=True,        # show bars
 )->Report:
-    "Look at weakly labelled recordings before any training. Raises `CorpusError` for a csv or corpus that cannot be read at all."
-    if isinstance(source, Corpus) or Path(source).is_dir(): source = _from_corpus(source if isinstance(source, Corpus) else read_corpus(source))
-    else: source = _from_csv(source, audio, sample_rate, file_column, label_column, separator, label_map, vocabulary)
-    if isinstance(detector, (str, Path)): detector = load_detector(detector)
+    """Look at weakly labelled recordings before any training. Raises `CorpusError` for a csv or corpus that
+    cannot be read at all."""
+    if isinstance(source, Corpus) or Path(source).is_dir():
+        source = _from_corpus(source if isinstance(source, Corpus) else read_corpus(source))
+    else:
+        source = _from_csv(
+            source, audio, sample_rate, file_column, label_column, separator, label_map, vocabulary)
+    if isinstance(detector, (str, Path)):
+        detector = load_detector(detector)
     clips, names = _clip_table(source, silent_db, n_workers, progress), source.classes.names
-    sets = np.array([[n in labels for n in names] for labels in clips.labels], bool).reshape(len(clips), len(names))
+    sets = np.array([[n in labels for n in names] for labels in clips.labels], bool).reshape(
+        len(clips), len(names))
     closed, square = close_related(sets, names), dict(index=names, columns=names)
-    together, mixable, family = sets.T.astype(int) @ sets, mixable_classes(closed), _related(names)
-    anchors = pd.DataFrame(columns=ANCHORS) if detector is None else _listen(_part(source, clips, detector, n_listen, seed), detector, seconds, doubt, progress)
+    together = sets.T.astype(int) @ sets
+    mixable = mixable_classes(closed)
+    family = _related(names)
+    anchors = (
+        pd.DataFrame(columns=ANCHORS) if detector is None
+        else _listen(_part(source, clips, detector, n_listen, seed), detector, seconds, doubt, progress))
     classes = _class_table(names, clips, together, mixable, anchors)
     cases = dict(empty=[] if len(clips) else [source.title]) | source.wrong | _file_findings(clips, source.sample_rate, seconds, silent_db) | _class_findings(classes, mixable, family, detector) | dict(doubtful=_doubtful(anchors))
-    settings = dict(sample_rate=source.sample_rate, seconds=seconds, silent_db=silent_db, doubt=doubt, n_listened=anchors.file.nunique())
-    return Report(source.title, clips, classes, pd.DataFrame(together, **square), pd.DataFrame(mixable, **square), anchors, _findings(cases), settings)
+    settings = dict(
+        sample_rate=source.sample_rate, seconds=seconds, silent_db=silent_db, doubt=doubt,
+        n_listened=anchors.file.nunique())
+    return Report(
+        source.title, clips, classes, pd.DataFrame(together, **square), pd.DataFrame(mixable, **square),
+        anchors, _findings(cases), settings)
 
 # %% ../../nbs/app/03_checkup.ipynb #2749c5d5
-_ink, _blue, _orange = "#010203", "#3b82d6", "#d9730d"   # the first becomes the page's own colour of text
+# the first becomes the page's own colour of text
+_ink = "#010203"
+_blue = "#3b82d6"
+_orange = "#d9730d"
 
 def _figure(width, height):
     "A figure and its axes, all lines in ink, without pyplot's global state."
@@ -322,16 +462,21 @@ def _svg(fig, name):
     "A figure as an SVG element that takes the page's colour and width."
     import matplotlib
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}): fig.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        fig.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = re.sub("<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     width = re.search(r'<svg[^>]* width="([\d.]+)pt"', text)[1]
     text = re.sub(r'(<svg[^>]*?) height="[\d.]+pt"', r"\1", text[text.index("<svg"):], count=1)
-    text = re.sub(r'(<svg[^>]*?) width="[\d.]+pt"', rf'\1 role="img" aria-label="{html.escape(name)}" style="width:{float(width)*4/3:.0f}px"', text, count=1)
+    text = re.sub(
+        r'(<svg[^>]*?) width="[\d.]+pt"',
+        rf'\1 role="img" aria-label="{html.escape(name)}" style="width:{float(width) * 4 / 3:.0f}px"', text,
+        count=1)
     return text.replace(_ink, "currentColor")
 
 # %% ../../nbs/app/03_checkup.ipynb #2bfe2cd2
 def _chosen(report, most=40):
-    "The classes that are drawn: those with a pair that cannot be mixed and those in company, the frequent ones first; in the order of their number."
+    """The classes that are drawn: those with a pair that cannot be mixed and those in company, the frequent
+    ones first; in the order of their number."""
     company = report.together.gt(0).sum() > 1
     order = [n for n in report.classes.index if company[n] or report.classes.never[n]]
     order = sorted(order, key=lambda n: (not report.classes.never[n], -report.classes.clips[n]))[:most]
@@ -343,7 +488,9 @@ def draw_together(
 ):                 # matplotlib Figure
     "Which classes sound together, and which can never be mixed."
     names = _chosen(report, most)
-    n, counts, family = len(names), report.together.loc[names, names].to_numpy(), _related(names)
+    n = len(names)
+    counts = report.together.loc[names, names].to_numpy()
+    family = _related(names)
     fig, ax = _figure(2.4 + .21*max(n, 6), 2 + .21*max(n, 6))
     shade = np.zeros((n, n, 4)) + [*(int(_blue[i:i + 2], 16)/255 for i in (1, 3, 5)), 0]
     shade[..., 3] = np.log1p(counts)/max(np.log1p(counts).max(), 1e-9)*.9
@@ -351,11 +498,15 @@ def draw_together(
     never = np.triu(~report.mixable.loc[names, names].to_numpy(), 1)
     for wrong, mark, size in ((never & ~family, "x", 34), (never & family, "_", 30)):
         y, x = np.nonzero(wrong | wrong.T)
-        ax.scatter(x, y, s=size, marker=mark, color=_orange if mark=="x" else _ink, linewidths=1.6 if mark=="x" else .8)
+        ax.scatter(
+            x, y, s=size, marker=mark, color=_orange if mark == "x" else _ink,
+            linewidths=1.6 if mark == "x" else 0.8)
     short = [n if len(n) < 26 else n[:24] + "…" for n in names]
     short = [plain_text(s) for s in short]
-    ax.set_xticks(range(n), short, rotation=90, fontsize=8); ax.set_yticks(range(n), [f"{s}  {c}" for s, c in zip(short, np.diag(counts))], fontsize=8)
-    ax.tick_params(length=0); ax.spines[:].set_visible(False)
+    ax.set_xticks(range(n), short, rotation=90, fontsize=8)
+    ax.set_yticks(range(n), [f"{s}  {c}" for s, c in zip(short, np.diag(counts))], fontsize=8)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
     return fig
 
 def draw_histogram(
@@ -368,27 +519,47 @@ def draw_histogram(
     fig, ax = _figure(4.2, 2.1)
     ax.hist(values, bins=bins, color=_blue)
     for place, words in marks:
-        ax.axvline(place, color=_orange, lw=1.5); ax.annotate(plain_text(words), (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=_ink)
-    ax.set_xlabel(label, color=_ink, fontsize=9); ax.set_ylabel("clips", color=_ink, fontsize=9)
+        ax.axvline(place, color=_orange, lw=1.5)
+        ax.annotate(
+            plain_text(words), (place, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
+            textcoords="offset points", va="top", fontsize=8, color=_ink)
+    ax.set_xlabel(label, color=_ink, fontsize=9)
+    ax.set_ylabel("clips", color=_ink, fontsize=9)
     return fig
 
 def _draw_rates(counts):
     "A bar for each sample rate."
     fig, ax = _figure(4.2, 2.1)
-    ax.bar_label(ax.bar([f"{r/1000:g}" for r in counts.index], counts, width=.6, color=_blue), color=_ink, fontsize=8, padding=2)
+    ax.bar_label(
+        ax.bar([f"{r / 1000:g}" for r in counts.index], counts, width=0.6, color=_blue), color=_ink,
+        fontsize=8, padding=2)
     ax.margins(x=max(.05, .6 - .15*len(counts)), y=.15)
-    ax.set_xlabel("kHz", color=_ink, fontsize=9); ax.set_ylabel("clips", color=_ink, fontsize=9)
+    ax.set_xlabel("kHz", color=_ink, fontsize=9)
+    ax.set_ylabel("clips", color=_ink, fontsize=9)
     return fig
 
 # %% ../../nbs/app/03_checkup.ipynb #1a148831
 def _pictures(report):
     "Title, words and SVG of the four histograms."
-    ok, s = report.clips[report.clips.error==""].astype(dict(level_db=float, seconds=float, bandwidth=float)), report.settings
+    ok = report.clips[report.clips.error==""].astype(dict(level_db=float, seconds=float, bandwidth=float))
+    s = report.settings
     if not len(ok): return []
-    drawn = [("Level", "root mean square", draw_histogram(ok.level_db, "dBFS", [(s["silent_db"], "silent")])),
-             ("Length", "the line is an anchor's", draw_histogram(ok.seconds, "s", [(s["seconds"], f"{s['seconds']:g} s")])),
-             ("Bandwidth", "the highest frequency that is not empty", draw_histogram(ok.bandwidth/1000, "kHz", [(s["sample_rate"]/4000, "narrow"), (s["sample_rate"]/2000, "training")])),
-             ("Sample rates", f"the training's is {s['sample_rate']/1000:g} kHz; clips are resampled to it", _draw_rates(ok.sample_rate.astype(int).value_counts().sort_index()))]
+    drawn = [
+        ("Level", "root mean square", draw_histogram(ok.level_db, "dBFS", [(s["silent_db"], "silent")])),
+        (
+            "Length", "the line is an anchor's",
+            draw_histogram(ok.seconds, "s", [(s["seconds"], f"{s['seconds']:g} s")])),
+        (
+            "Bandwidth",
+            "the highest frequency that is not empty",
+            draw_histogram(
+                ok.bandwidth / 1000, "kHz",
+                [(s["sample_rate"] / 4000, "narrow"), (s["sample_rate"] / 2000, "training")]),
+        ),
+        (
+            "Sample rates", f"the training's is {s['sample_rate'] / 1000:g} kHz; clips are resampled to it",
+            _draw_rates(ok.sample_rate.astype(int).value_counts().sort_index())),
+    ]
     return [(title, words, _svg(fig, title)) for title, words, fig in drawn]
 
 _css = """
@@ -418,32 +589,46 @@ _weights = dict(must="Fix first", should="Worth fixing", note="Good to know")
 
 def _cases(cases, most=12):
     "The cases of a finding, folded away."
-    items = "".join(f"<li>{html.escape(str(c))}</li>" for c in cases[:most]) + (f"<li>… and {len(cases) - most} more, in problems.csv</li>" if len(cases) > most else "")
-    return f"<details><summary>{'the case' if len(cases)==1 else f'the {len(cases)} cases' if len(cases) <= most else f'{most} of the {len(cases):,} cases'}</summary><ul>{items}</ul></details>"
+    items = "".join(f"<li>{html.escape(str(c))}</li>" for c in cases[:most]) + (
+        f"<li>… and {len(cases) - most} more, in problems.csv</li>" if len(cases) > most else "")
+    return f"<details><summary>{'the case' if len(cases) == 1 else f'the {len(cases)} cases' if len(cases) <= most else f'{most} of the {len(cases):,} cases'}</summary><ul>{items}</ul></details>"
 
 def _findings_html(problems):
     "The table of findings."
     if not len(problems): return "<p>Nothing was found that stands in the way of a good training.</p>"
-    rows = [f'<tr><td><span class="weight {p.weight}">{_weights[p.weight]}</span></td><td class="n">{p.n:,}</td><td>{html.escape(p.finding)}{_cases(p.cases)}</td><td>{_words(p.remedy)}</td></tr>' for p in problems.itertuples()]
-    return f'<div class="wide"><table class="findings"><tr><th></th><th class="n">how many</th><th>what was found</th><th>what to do</th></tr>{"".join(rows)}</table></div>'
+    rows = [
+        f'<tr><td><span class="weight {p.weight}">{_weights[p.weight]}</span></td><td class="n">{p.n:,}</td><td>{html.escape(p.finding)}{_cases(p.cases)}</td><td>{_words(p.remedy)}</td></tr>'
+        for p in problems.itertuples()]
+    return ('<div class="wide"><table class="findings"><tr><th></th><th class="n">how many</th><th>what was '
+            f'found</th><th>what to do</th></tr>{"".join(rows)}</table></div>')
 
 def _classes_html(classes):
     "One row a class, with bars for its clips and for its confident anchors."
     listened, most = bool(classes.listened.sum()), max(classes.clips.max(), 1) if len(classes) else 1
     bar = lambda share, words: f'<span class="bar" style="width:{9*share:.2f}rem"></span>{words}'
-    sure = lambda r: f"<td>{bar(r.confident, f'{r.confident:.0%} of {r.listened}')}</td>" if r.listened else "<td></td>"
-    never = lambda names: ", ".join(html.escape(n) for n in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    rows = [f'<tr><td>{html.escape(r.Index)}</td><td>{bar(r.clips/most, f"{r.clips:,}")}</td><td class="n">{r.minutes:.1f}</td>{sure(r) if listened else ""}<td>{never(r.never)}</td></tr>'
-            for r in classes.sort_values("clips", ascending=False).itertuples()]
-    head = f'<tr><th>class</th><th>clips</th><th class="n">minutes</th>{"<th>anchors that sound like it</th>" if listened else ""}<th>can never be mixed with</th></tr>'
+    sure = lambda r: (
+        f"<td>{bar(r.confident, f'{r.confident:.0%} of {r.listened}')}</td>" if r.listened else "<td></td>")
+    never = lambda names: (
+        ", ".join(html.escape(n) for n in names[:4])
+        + (f" and {len(names) - 4} more" if len(names) > 4 else ""))
+    rows = [
+        f'<tr><td>{html.escape(r.Index)}</td><td>{bar(r.clips / most, f"{r.clips:,}")}</td><td '
+        f'class="n">{r.minutes:.1f}</td>{sure(r) if listened else ""}<td>{never(r.never)}</td></tr>'
+        for r in classes.sort_values("clips", ascending=False).itertuples()]
+    head = ('<tr><th>class</th><th>clips</th><th '
+            f'class="n">minutes</th>{"<th>anchors that sound like it</th>" if listened else ""}<th>can never '
+            'be mixed with</th></tr>')
     return f'<div class="wide"><table class="tight">{head}{"".join(rows)}</table></div>'
 
 def _tiles(report):
     "The few numbers at the top."
     readable = report.clips[report.clips.error==""]
     counts = report.problems.weight.value_counts()
-    tiles = [("clips", f"{len(report):,}"), ("minutes", f"{readable.seconds.astype(float).sum()/60:,.0f}"), ("classes", f"{len(report.classes):,}"),
-             ("labels a clip", f"{report.clips.labels.map(len).mean():.2f}" if len(report) else "0")] + [(_weights[w].lower(), counts.get(w, 0)) for w in _weights]
+    tiles = [
+        ("clips", f"{len(report):,}"), ("minutes", f"{readable.seconds.astype(float).sum() / 60:,.0f}"),
+        ("classes", f"{len(report.classes):,}"),
+        ("labels a clip", f"{report.clips.labels.map(len).mean():.2f}" if len(report) else "0"),
+    ] + [(_weights[w].lower(), counts.get(w, 0)) for w in _weights]
     return '<dl class="tiles">' + "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in tiles) + "</dl>"
 
 def _together_html(report):
@@ -451,19 +636,33 @@ def _together_html(report):
     names, alone = _chosen(report), int((report.together.gt(0).sum() < 2).sum())
     if not names: return "<p>No clip has two classes, so any two can be mixed.</p>"
     left = len(report.classes) - len(names)
-    shown = "" if not left else f" The other {left} classes sound in no clip together with another." if left==alone else f" {left} classes are not drawn, {alone} of them because they always sound alone."
-    return ('<p>The stronger a place, the more clips have both classes; beside a name, how many have it at all. <b class="cross">×</b> a pair that can never be mixed: any clip with one and any clip with the other '
-            f'have a class in common. A dash joins two names for the same kind of sound.{shown}</p><div class="wide">{_svg(draw_together(report), "Which classes sound together")}</div>')
+    shown = (
+        "" if not left else f" The other {left} classes sound in no clip together with another."
+        if left == alone
+        else f" {left} classes are not drawn, {alone} of them because they always sound alone.")
+    return (
+        '<p>The stronger a place, the more clips have both classes; beside a name, how many have it at all. '
+        '<b class="cross">×</b> a pair that can never be mixed: any clip with one and any clip with the '
+        'other '
+        f'have a class in common. A dash joins two names for the same kind of sound.{shown}</p><div '
+        f'class="wide">{_svg(draw_together(report), "Which classes sound together")}</div>')
 
 # %% ../../nbs/app/03_checkup.ipynb #86dc32f5
 def report_html(
     report:Report, # what `examine` found
 )->str:            # HTML
-    "The page: findings, classes, which sound together, and the recordings; it needs neither server nor network."
+    """The page: findings, classes, which sound together, and the recordings; it needs neither server nor
+    network."""
     s, title = report.settings, html.escape(report.title)
-    verdict = "These recordings can be trained on." if report.ok else "A few things must be mended before a training."
-    heard = f" A detector listened to {s['n_listened']:,} clips." if s["n_listened"] else " No detector listened; give one to learn which clips sound like their label."
-    pictures = "".join(f'<div><h3>{t}</h3><div class="quiet">{html.escape(w)}</div>{svg}</div>' for t, w, svg in _pictures(report))
+    verdict = (
+        "These recordings can be trained on." if report.ok
+        else "A few things must be mended before a training.")
+    heard = (
+        f" A detector listened to {s['n_listened']:,} clips." if s["n_listened"]
+        else " No detector listened; give one to learn which clips sound like their label.")
+    pictures = "".join(
+        f'<div><h3>{t}</h3><div class="quiet">{html.escape(w)}</div>{svg}</div>'
+        for t, w, svg in _pictures(report))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Doctor: {title}</title><style>{_css}</style></head><body>
 <h1><span class="quiet">Doctor:</span> {title}</h1><p class="quiet">{verdict}{heard}</p>{_tiles(report)}
@@ -480,10 +679,14 @@ def write_report(
     report:Report, # what `examine` found
     out,           # folder to write: index.html and the tables clips.csv, classes.csv, problems.csv
 )->Path:           # the page
-    "Write the page and its tables. Raises `ForeignPathError` for files of these names in a folder that weakse did not make, `OSError` naming folder and remedy."
+    """Write the page and its tables. Raises `ForeignPathError` for files of these names in a folder that
+    weakse did not make, `OSError` naming folder and remedy."""
     out, join = Path(out), lambda cells: [" + ".join(c) for c in cells]
     cases = report.problems.explode("cases").rename(columns=dict(cases="case"))[["weight", "finding", "case", "remedy"]]
-    tables = dict(clips=report.clips.assign(labels=join(report.clips.labels)), classes=report.classes.assign(never=join(report.classes.never)).reset_index(), problems=cases, anchors=report.anchors)
+    tables = dict(
+        clips=report.clips.assign(labels=join(report.clips.labels)),
+        classes=report.classes.assign(never=join(report.classes.never)).reset_index(), problems=cases,
+        anchors=report.anchors)
     own_folder(check_files(out, REPORT_FILES))
     for name, table in tables.items():
         if name!="anchors" or len(table):

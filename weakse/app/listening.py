@@ -36,11 +36,17 @@ class Column:
 
 NOISY = Column("Noisy", "the mixture", "0", "noisy", "speech", "noisy")
 DIRECT = Column("Extracted, condition 3", "the speech, directly", "3", "extracted3", "speech")
-PAGE = (NOISY, Column("Extracted, condition 1", "the transient object", "1", "extracted1", "transient"), Column("Enhanced, condition 1", "what is left", "1", "enhanced1", "speech"),
-        Column("Extracted, condition 2", "the stationary object", "2", "extracted2", "stationary"), Column("Enhanced, condition 2", "what is left then", "2", "enhanced2", "speech"), DIRECT)
-OTHER_WAYS = (NOISY, Column("Extracted first", "the stationary object", "reverse", "extracted1", "stationary"), Column("Enhanced", "what is left", "reverse", "enhanced1", "speech"),
-              Column("Extracted second", "the transient object", "reverse", "extracted2", "transient"), Column("Enhanced, reverse order", "what is left then", "reverse", "enhanced2", "speech"),
-              Column("Enhanced, one shot", "both objects out at once", "one_shot", "enhanced2", "speech"))
+PAGE = (
+    NOISY, Column("Extracted, condition 1", "the transient object", "1", "extracted1", "transient"),
+    Column("Enhanced, condition 1", "what is left", "1", "enhanced1", "speech"),
+    Column("Extracted, condition 2", "the stationary object", "2", "extracted2", "stationary"),
+    Column("Enhanced, condition 2", "what is left then", "2", "enhanced2", "speech"), DIRECT)
+OTHER_WAYS = (
+    NOISY, Column("Extracted first", "the stationary object", "reverse", "extracted1", "stationary"),
+    Column("Enhanced", "what is left", "reverse", "enhanced1", "speech"),
+    Column("Extracted second", "the transient object", "reverse", "extracted2", "transient"),
+    Column("Enhanced, reverse order", "what is left then", "reverse", "enhanced2", "speech"),
+    Column("Enhanced, one shot", "both objects out at once", "one_shot", "enhanced2", "speech"))
 
 # %% ../../nbs/app/04_listening.ipynb #e7fef845
 @dataclass(frozen=True)
@@ -52,14 +58,35 @@ class Listing:
     columns:tuple=PAGE # of `Column`
 
 EXPERIMENT_1 = (
-    Listing("unconditioned", "Tranche 1: nothing is asked", "A network without any condition. It can only do one thing, so it was trained to return the speech.", (NOISY, Column("Enhanced", "the speech, unasked", "3", "extracted3", "speech"))),
-    Listing("table", "Tranche 2: a fixed table of classes", "Every class of the training has one learned vector. Nothing listens, so there is no vector for a class that was never heard in training: those scenes have only condition 3."),
-    Listing("ablation", "Tranche 3: the losses of the branch switched off", "The branch is there and is trained by the extraction alone (a = b = 0)."))
+    Listing(
+        "unconditioned", "Tranche 1: nothing is asked",
+        "A network without any condition. It can only do one thing, so it was trained to return the speech.",
+        (NOISY, Column("Enhanced", "the speech, unasked", "3", "extracted3", "speech"))),
+    Listing(
+        "table", "Tranche 2: a fixed table of classes",
+        "Every class of the training has one learned vector. Nothing listens, so there is no vector for a "
+        "class that was never heard in training: those scenes have only condition 3.",
+    ),
+    Listing(
+        "ablation", "Tranche 3: the losses of the branch switched off",
+        "The branch is there and is trained by the extraction alone (a = b = 0)."),
+)
 EXPERIMENT_2 = (Listing("joint", "", ""),)
 BEYOND = (
-    Listing("oracle mask", "Ideal masks", "What any mask could reach: the ideal ratio mask of each target, computed from the truth."),
-    Listing("true object", "The very object as its reference", "The joint system, shown the isolated object that is in the mixture instead of its class. What a better embedding could reach."),
-    Listing("joint", "Other orders", "The joint system again: the stationary object first, and both objects at once with the sum of their embeddings.", OTHER_WAYS))
+    Listing(
+        "oracle mask", "Ideal masks",
+        "What any mask could reach: the ideal ratio mask of each target, computed from the truth."),
+    Listing(
+        "true object", "The very object as its reference",
+        "The joint system, shown the isolated object that is in the mixture instead of its class. What a "
+        "better embedding could reach.",
+    ),
+    Listing(
+        "joint", "Other orders",
+        "The joint system again: the stationary object first, and both objects at once with the sum of their "
+        "embeddings.",
+        OTHER_WAYS),
+)
 SECTIONS = (
     ("experiment1", "Experiment I", "Without the classification branch", EXPERIMENT_1),
     ("experiment2", "Experiment II", "With the parallel classification branch", EXPERIMENT_2),
@@ -72,7 +99,8 @@ def sample_numbers(
 )->dict:                 # (snr_db, system, condition, object, kind) -> {metric: value}
     "The scores of one scene."
     found = {}
-    for r in values[values.scene==scene].itertuples(): found.setdefault((r.snr_db, r.system, str(r.condition), r.object, r.kind), {})[r.metric] = r.value
+    for r in values[values.scene==scene].itertuples():
+        found.setdefault((r.snr_db, r.system, str(r.condition), r.object, r.kind), {})[r.metric] = r.value
     return found
 
 def mean_numbers(
@@ -82,7 +110,8 @@ def mean_numbers(
     found = {}
     for r in t["rows"]:
         if r.get("seen")=="all" and r["value"] is not None:
-            found.setdefault((r["snr_db"], r["system"], r["condition"], r["object"], r["kind"]), {})[r["metric"]] = (r["value"], (r["high"]-r["low"])/2)
+            found.setdefault((r["snr_db"], r["system"], r["condition"], r["object"], r["kind"]), {})[
+                r["metric"]] = (r["value"], (r["high"] - r["low"]) / 2)
     return found
 
 def _key(snr, listing, column):
@@ -90,9 +119,12 @@ def _key(snr, listing, column):
     return snr, column.system or listing.system, column.condition, column.object, column.kind
 
 # %% ../../nbs/app/04_listening.ipynb #9b5adb9a
-SHOWN = dict(pesq=("PESQ", 2, ""), stoi=("STOI", 2, ""), estoi=("ESTOI", 2, ""), si_sdr=("SI-SDR", 1, " dB"), sdri=("SDRi", 1, " dB"), sdr=("SDR", 1, " dB"), sar=("SAR", 1, " dB"))
+SHOWN = dict(
+    pesq=("PESQ", 2, ""), stoi=("STOI", 2, ""), estoi=("ESTOI", 2, ""), si_sdr=("SI-SDR", 1, " dB"),
+    sdri=("SDRi", 1, " dB"), sdr=("SDR", 1, " dB"), sar=("SAR", 1, " dB"))
 
-def _metrics(kind): return ("pesq", "stoi", "estoi", "si_sdr") if kind=="speech" else ("sdri", "sdr", "sar")
+def _metrics(kind):
+    return ("pesq", "stoi", "estoi", "si_sdr") if kind=="speech" else ("sdri", "sdr", "sar")
 
 def _digits(x, digits, sign=""):
     "A number for readers; a dash for none."
@@ -113,9 +145,12 @@ def numbers_html(
 def _mp3(wav, rate):
     "The bytes of an MP3 of constant rate (4 kB a second)."
     import soundfile as sf
-    if rate not in _mp3_rates: wav,rate = resample(wav, rate, 32000),32000
+    if rate not in _mp3_rates:
+        wav,rate = resample(wav, rate, 32000),32000
     buffer = io.BytesIO()
-    with sf.SoundFile(buffer, "w", rate, 1, format="MP3", bitrate_mode="CONSTANT", compression_level=.85) as f: write_samples(f, wav[None])
+    with sf.SoundFile(
+        buffer, "w", rate, 1, format="MP3", bitrate_mode="CONSTANT", compression_level=0.85) as f:
+        write_samples(f, wav[None])
     return buffer.getvalue()
 
 def _webp(db, top, span=70):
@@ -124,11 +159,13 @@ def _webp(db, top, span=70):
     from matplotlib import colormaps
     from PIL import Image
     buffer,shade = io.BytesIO(),((db.flip(0)-top)/span+1).clamp(0, 1).numpy()
-    Image.fromarray((colormaps["magma"](shade)[..., :3]*255).astype(np.uint8)).save(buffer, format="WEBP", quality=60, method=4)
+    Image.fromarray((colormaps["magma"](shade)[..., :3] * 255).astype(np.uint8)).save(
+        buffer, format="WEBP", quality=60, method=4)
     return buffer.getvalue()
 
 # %% ../../nbs/app/04_listening.ipynb #4507c175
-def _listed(): return [(s, c) for _,_,_,listings in SECTIONS for s in listings for c in s.columns]
+def _listed():
+    return [(s, c) for _,_,_,listings in SECTIONS for s in listings for c in s.columns]
 
 def _stem(scene, snr, system, condition, object):
     "The name of a sound, without suffix."
@@ -140,13 +177,15 @@ def group_tracks(
     scene:str,     # name of the scene
     snr:float,     # dB
 )->tuple:          # {stem: `(T,)`}, sample rate in Hz
-    "All sounds of a scene at a level: the truth, then what was kept of the experiments. Raises `AudioError` naming the file."
+    """All sounds of a scene at a level: the truth, then what was kept of the experiments. Raises `AudioError`
+    naming the file."""
     parts,rate = load_scene(scenes_folder, scene)
     tracks = {_stem(scene, snr, "true", "0", part): wav for part,wav in scene_parts(parts, snr).items()}
     for listing,column in _listed():
         _,system,condition,object,_ = _key(snr, listing, column)
         path = Path(audio_folder)/system.replace(" ", "_")/condition/f"{snr:g}"/f"{scene}_{object}.wav"
-        if path.is_file(): tracks[_stem(scene, snr, system, condition, object)] = load_audio(path, rate)[0]
+        if path.is_file():
+            tracks[_stem(scene, snr, system, condition, object)] = load_audio(path, rate)[0]
     return tracks,rate
 
 def write_group(
@@ -157,50 +196,69 @@ def write_group(
     overwrite:bool=False, # may files that are there be replaced?
 )->dict:          # stem -> volume that undoes the equal loudness
     "Write a sound and a picture for each track. Raises `ForeignPathError` for a file that is there."
-    for name in (f"{stem}.{suffix}" for stem in tracks for suffix in ("mp3", "webp")): check_output(Path(folder)/name, folder=False, overwrite=overwrite)
+    for name in (f"{stem}.{suffix}" for stem in tracks for suffix in ("mp3", "webp")):
+        check_output(Path(folder)/name, folder=False, overwrite=overwrite)
     gains = matching_gains(tracks, rate)
     heard = {s: gains[s][0]*w for s,w in tracks.items()}
     dbs = {s: spectrogram_db(w, rate, 400) for s,w in heard.items()}
-    top = torch.tensor([float(d.max()) for d in dbs.values()], dtype=torch.float32, device="cpu").median().item()
+    top = (
+        torch.tensor([float(d.max()) for d in dbs.values()], dtype=torch.float32, device="cpu").median()
+        .item())
     for stem,wav in heard.items():
         for suffix,content in (("mp3", _mp3(wav, rate)), ("webp", _webp(dbs[stem], top))):
-            with atomic_path(Path(folder)/f"{stem}.{suffix}", overwrite=overwrite) as tmp: tmp.write_bytes(content)
+            with atomic_path(Path(folder)/f"{stem}.{suffix}", overwrite=overwrite) as tmp:
+                tmp.write_bytes(content)
     return {stem: volume for stem,(_,volume) in gains.items()}
 
 # %% ../../nbs/app/04_listening.ipynb #124830a6
 def _clip(stem, volume, group, label, kind, inner, extra=""):
     "A link to a sound; `data-*` is what the player needs."
-    return (f'<a class="clip{extra}" href="audio/{stem}.mp3" data-volume="{volume:.4f}" data-group="{group}" data-kind="{kind}" data-label="{html.escape(label)}" aria-label="Play: {html.escape(label)}">{inner}</a>')
+    return (f'<a class="clip{extra}" href="audio/{stem}.mp3" data-volume="{volume:.4f}" data-group="{group}" '
+            f'data-kind="{kind}" data-label="{html.escape(label)}" aria-label="Play: '
+            f'{html.escape(label)}">{inner}</a>')
 
 def _cell(scene, snr, listing, column, numbers, volumes):
     "A sound with its picture and its numbers, or an empty cell that says so."
     key = _key(snr, listing, column)
     stem = _stem(scene, *key[:4])
-    if stem not in volumes: return f'<td class="none"><span class="name">{column.title}</span><span title="There is no such output for this sample">–</span></td>'
+    if stem not in volumes:
+        return (f'<td class="none"><span class="name">{column.title}</span><span title="There is no such '
+                'output for this sample">–</span></td>')
     inner = f'<img src="audio/{stem}.webp" alt="" loading="lazy" width="401" height="80"><i></i>'
     return f'<td><span class="name">{column.title}</span>{_clip(stem, volumes[stem], f"{scene}/{snr:g}", column.title, column.kind, inner)}{numbers_html(numbers.get(key, {}), column.kind)}</td>'
 
 def _badge(name, seen):
     "A class, and whether it was heard in training."
-    return f'{html.escape(name)} <em class="{"seen" if seen else "unseen"}">{"seen" if seen else "unseen"}</em>'
+    return (
+        f'{html.escape(name)} <em class="{"seen" if seen else "unseen"}">{"seen" if seen else "unseen"}</em>')
 
 # %% ../../nbs/app/04_listening.ipynb #80622f76
 def _head_cell(row, i, snr, volumes):
     "Which sample: its objects, its sentence, and the truth to listen to."
     group = f"{row['name']}/{snr:g}"
     true = [(part, _stem(row["name"], snr, "true", "0", part)) for part in PARTS]
-    chips = "".join(_clip(stem, volumes[stem], group, f"True {'speech' if part=='speech' else part+' object'}", part, part, " true") for part,stem in true)
+    chips = "".join(
+        _clip(
+            stem, volumes[stem], group, f"True {'speech' if part == 'speech' else part + ' object'}", part,
+            part, " true")
+        for part, stem in true
+    )
     said = f'<q>{html.escape(row["text"])}</q>' if row["text"] else ""
-    return (f'<th scope="row"><b>Sample {i+1}</b><span class="object">{_badge(row["transient"], row["transient_seen"])}</span>'
-            f'<span class="object">{_badge(row["stationary"], row["stationary_seen"])}</span>{said}<span class="truth"><span>Truth</span> {chips}</span></th>')
+    return (
+        f'<th scope="row"><b>Sample {i + 1}</b><span '
+        f'class="object">{_badge(row["transient"], row["transient_seen"])}</span>'
+        f'<span class="object">{_badge(row["stationary"], row["stationary_seen"])}</span>{said}<span '
+        f'class="truth"><span>Truth</span> {chips}</span></th>')
 
 def _mean_row(snr, listing, means, n_scenes):
     "The means over all scenes, as the last row of a level."
     cells = []
     for c in listing.columns:
         found = means.get(_key(snr, listing, c))
-        cells.append(f'<td><span class="name">{c.title}</span>{numbers_html(found, c.kind) if found else "–"}</td>')
-    return f'<tr class="means"><th scope="row"><b>Mean</b><span class="object">of all {n_scenes} scenes</span></th>{"".join(cells)}</tr>'
+        cells.append(
+            f'<td><span class="name">{c.title}</span>{numbers_html(found, c.kind) if found else "–"}</td>')
+    return (f'<tr class="means"><th scope="row"><b>Mean</b><span class="object">of all {n_scenes} '
+            f'scenes</span></th>{"".join(cells)}</tr>')
 
 # %% ../../nbs/app/04_listening.ipynb #7cad44f6
 @dataclass
@@ -226,12 +284,22 @@ def listing_html(
     levels = [snr for snr in s.snrs if _there(listing, snr, s)]
     if not levels: return ""
     head = "".join(f'<th scope="col">{c.title}<small>{c.what}</small></th>' for c in listing.columns)
-    title,bodies = (f"<h3>{html.escape(listing.title)}</h3><p>{html.escape(listing.text)}</p>" if listing.title else ""),[]
+    title = (
+        f"<h3>{html.escape(listing.title)}</h3><p>{html.escape(listing.text)}</p>" if listing.title else "")
+    bodies = []
     for snr in levels:
-        rows = [f'<tr>{_head_cell(r, i, snr, s.volumes)}{"".join(_cell(r["name"], snr, listing, c, s.numbers[r["name"]], s.volumes) for c in listing.columns)}</tr>' for i,r in enumerate(s.rows)]
+        rows = [
+            f'<tr>{_head_cell(r, i, snr, s.volumes)}{"".join(_cell(r["name"], snr, listing, c, s.numbers[r["name"]], s.volumes) for c in listing.columns)}</tr>'
+            for i, r in enumerate(s.rows)]
         at = "always" if len(levels)==1 and len(s.snrs)>1 else f"{snr:g}"
-        bodies.append(f'<tbody data-snr="{at}"><tr class="heading"><th colspan="{len(listing.columns)+1}" scope="rowgroup">{snr:g} dB</th></tr>{"".join(rows)}{_mean_row(snr, listing, s.means, s.n_scenes)}</tbody>')
-    return f'{title}<table class="columns{len(listing.columns)}" data-title="{html.escape(listing.title.split(":")[0])}"><thead><tr><th scope="col">Sample<small>transient and stationary object</small></th>{head}</tr></thead>{"".join(bodies)}</table>'
+        bodies.append(
+            f'<tbody data-snr="{at}"><tr class="heading"><th colspan="{len(listing.columns) + 1}" '
+            f'scope="rowgroup">{snr:g} '
+            f'dB</th></tr>{"".join(rows)}{_mean_row(snr, listing, s.means, s.n_scenes)}</tbody>')
+    return (f'{title}<table class="columns{len(listing.columns)}" '
+            f'data-title="{html.escape(listing.title.split(":")[0])}"><thead><tr><th '
+            'scope="col">Sample<small>transient and stationary '
+            f'object</small></th>{head}</tr></thead>{"".join(bodies)}</table>')
 
 # %% ../../nbs/app/04_listening.ipynb #cb7387d6
 _css = """
@@ -523,26 +591,43 @@ def page_html(
     first,sections = s.snrs[0] if first is None else first,[]
     for id,name,what,listings in SECTIONS:
         tables = [t for l in listings if (t := listing_html(l, s))]
-        if tables: sections.append((id, name, f'<section id="{id}"><h2 data-short="{name}">{name}<small>{what}</small></h2>{"".join(tables)}</section>'))
+        if tables:
+            sections.append(
+                (
+                    id, name,
+                    f'<section id="{id}"><h2 '
+                    f'data-short="{name}">{name}<small>{what}</small></h2>{"".join(tables)}</section>',
+                )
+            )
     links = "".join(f'<a href="#{id}">{name}</a>' for id,name,_ in sections)
     choices = [(f"{x:g}", f"{x:g}<small> dB</small>", x==first) for x in s.snrs] + [("all", "All", False)]
-    levels = "".join(f'<label><input type="radio" name="level" value="{v}"{" checked" if on else ""}>{label}</label>' for v,label,on in choices)
-    return _page.format(title=html.escape(title), css=_css, js=_js, n=len(s.rows), n_scenes=s.n_scenes, links=links, levels=levels, sections="".join(x for *_,x in sections), khz=rate/2000)
+    levels = "".join(
+        f'<label><input type="radio" name="level" value="{v}"{" checked" if on else ""}>{label}</label>'
+        for v, label, on in choices)
+    return _page.format(
+        title=html.escape(title), css=_css, js=_js, n=len(s.rows), n_scenes=s.n_scenes, links=links,
+        levels=levels, sections="".join(x for *_, x in sections), khz=rate / 2000)
 
 # %% ../../nbs/app/04_listening.ipynb #fb40a9c2
 def _kept(audio_folder, scenes, snrs, n_scenes):
     "The first scenes whose audio was kept at every level."
-    def there(name): return all((Path(audio_folder)/"noisy"/"0"/f"{snr:g}"/f"{name}_noisy.wav").is_file() for snr in snrs)
+    def there(name):
+        return all((Path(audio_folder)/"noisy"/"0"/f"{snr:g}"/f"{name}_noisy.wav").is_file() for snr in snrs)
     return [r for r in scenes.to_dict("records") if there(r["name"])][:n_scenes]
 
 def _no_sound(audio_folder, out_folder, title):
     "A page that says why there is nothing to hear."
-    why = "no sound of these scenes was kept: the stage `selective` keeps those of its first `selective.n_samples` scenes"
-    say(f"listen: the page is empty, {audio_folder} holds none of noisy/0/LEVEL/SCENE_noisy.wav: {why}", err=True)
+    why = ("no sound of these scenes was kept: the stage `selective` keeps those of its first "
+           "`selective.n_samples` scenes")
+    say(
+        f"listen: the page is empty, {audio_folder} holds none of noisy/0/LEVEL/SCENE_noisy.wav: {why}",
+        err=True)
     with atomic_path(out_folder, [audio_folder]) as tmp:
         (tmp/"audio").mkdir(parents=True)
         said = html.escape(f"Nothing to listen to: {why}.")
-        (tmp/"index.html").write_text(f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1><p>{said}</p></html>\n', encoding="utf-8", errors="backslashreplace")
+        (tmp / "index.html").write_text(
+            f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1><p>{said}</p></html>\n',
+            encoding="utf-8", errors="backslashreplace")
     return dict(n_scenes=0, n_sounds=0, megabytes=0., page=str(Path(out_folder)/"index.html"))
 
 def _write_one(folder, audio_folder, scenes_folder, item):
@@ -553,19 +638,25 @@ def _write_one(folder, audio_folder, scenes_folder, item):
 def _write_groups(folder, audio_folder, scenes_folder, rows, snrs, n_workers, progress):
     "Sounds and pictures of all groups: volumes, and the sample rate."
     one = partial(_write_one, folder, audio_folder, scenes_folder)
-    made = pmap(one, [(r["name"], snr) for r in rows for snr in snrs], n_workers=n_workers, progress="sounds" if progress else None)
+    made = pmap(
+        one, [(r["name"], snr) for r in rows for snr in snrs], n_workers=n_workers,
+        progress="sounds" if progress else None)
     return {stem: v for volumes,_ in made for stem,v in volumes.items()},made[0][1]
 
 def _check_size(folder, limit):
     "Megabytes of a page. Raises ValueError beyond the limit."
     size = sum(p.stat().st_size for p in Path(folder).rglob("*") if p.is_file())/1e6
-    if size > limit: raise ValueError(f"the page would have {size:.1f} MB, {limit:g} are allowed: lower `listen.n_scenes` or raise `listen.max_mb`")
+    if size > limit:
+        raise ValueError(
+            f"the page would have {size:.1f} MB, {limit:g} are allowed: lower `listen.n_scenes` or raise "
+            "`listen.max_mb`")
     return round(size, 2)
 
 # %% ../../nbs/app/04_listening.ipynb #3e0fb5aa
 def _read_values(folder):
     "The scores of the experiments."
-    types = dict(scene=str, snr_db=float, system=str, condition=str, object=str, kind=str, metric=str, value=float)
+    types = dict(
+        scene=str, snr_db=float, system=str, condition=str, object=str, kind=str, metric=str, value=float)
     return load_table(Path(folder)/"values.csv", types, "make it with `weakse selective`")
 
 def listening_page(
@@ -580,7 +671,8 @@ def listening_page(
     n_workers:int=2,    # processes; the files do not depend on it
     progress:bool=True, # show a bar
 )->dict:                # n_scenes, n_sounds, megabytes, page
-    "Stage `listen`: the listening page; where no sound was kept, it says so. Raises `CorpusError` for no scenes, `ValueError` for a page that is too large or `n_scenes` below 1."
+    """Stage `listen`: the listening page; where no sound was kept, it says so. Raises `CorpusError` for no
+    scenes, `ValueError` for a page that is too large or `n_scenes` below 1."""
     if n_scenes < 1: raise ValueError(f"n_scenes={n_scenes}; expected at least 1")
     check_output(out_folder, [results_json, audio_folder, scenes_folder], folder=True)
     t,values = read_json(results_json),_read_values(audio_folder)
@@ -588,8 +680,14 @@ def listening_page(
     if not rows: return _no_sound(audio_folder, out_folder, title)
     with atomic_path(out_folder, [results_json, audio_folder, scenes_folder]) as tmp:
         (tmp/"audio").mkdir(parents=True)
-        volumes,rate = _write_groups(tmp/"audio", audio_folder, scenes_folder, rows, t["snrs"], n_workers, progress)
-        s = Samples(rows, t["snrs"], {r["name"]: sample_numbers(values, r["name"]) for r in rows}, mean_numbers(t), volumes, t["n_scenes"])
-        (tmp/"index.html").write_text(page_html(s, title, rate, t["extra_snrs"][0]), encoding="utf-8", errors="backslashreplace")
+        volumes, rate = _write_groups(
+            tmp / "audio", audio_folder, scenes_folder, rows, t["snrs"], n_workers, progress)
+        s = Samples(
+            rows, t["snrs"], {r["name"]: sample_numbers(values, r["name"]) for r in rows}, mean_numbers(t),
+            volumes, t["n_scenes"])
+        (tmp / "index.html").write_text(
+            page_html(s, title, rate, t["extra_snrs"][0]), encoding="utf-8", errors="backslashreplace")
         megabytes = _check_size(tmp, max_mb)
-    return dict(n_scenes=len(rows), n_sounds=len(volumes), megabytes=megabytes, page=str(Path(out_folder)/"index.html"))
+    return dict(
+        n_scenes=len(rows), n_sounds=len(volumes), megabytes=megabytes,
+        page=str(Path(out_folder) / "index.html"))

@@ -13,17 +13,21 @@ import numpy as np, pandas as pd, torch
 from torch import Tensor
 from ..core.audio import load_audio
 from ..inference.mixer import Mixer
-from .widgets import View, button, column, head_html, html_box, line_html, look, note_html, picture_uri, players_html, row, sound_uri, spectrogram_db, upload
+from .widgets import (
+    View, button, column, head_html, html_box, line_html, look, note_html, picture_uri, players_html, row,
+    sound_uri, spectrogram_db, upload)
 
 # %% ../../nbs/app/01_mixer_view.ipynb #fa144762
-_palette = ('#3D9BD9','#E08A00','#12A073','#D468A8','#D55E00','#8C7AE6','#B8A000')   # after Okabe and Ito, of similar lightness
+# after Okabe and Ito, of similar lightness
+_palette = ('#3D9BD9','#E08A00','#12A073','#D468A8','#D55E00','#8C7AE6','#B8A000')
 _grey = '#8A8A8A'
 
 def class_colours(
     names, # classes, in the order in which they are shown
 )->dict:   # name -> "#rrggbb"; "rest" is grey
     "A colour for each class; after seven they begin again."
-    return {name: _palette[i % len(_palette)] for i,name in enumerate(n for n in names if n!='rest')} | {'rest': _grey}
+    return {name: _palette[i % len(_palette)] for i, name in enumerate(n for n in names if n != 'rest')} | {
+        'rest': _grey}
 
 # %% ../../nbs/app/01_mixer_view.ipynb #8d83787f
 def time_bars(
@@ -34,19 +38,28 @@ def time_bars(
 )->str:                  # SVG, as wide as the page lets it be
     "When a class is heard: a bar for each event, more solid the surer the detector is."
     own = events[events['class']==name]
-    bars = ''.join(f'<rect x="{100*a/seconds:.3f}" y="2" width="{max(.4, 100*(b-a)/seconds):.3f}" height="12" fill="{colour}" fill-opacity="{.35+.65*min(1, s):.2f}">'
-                   f'<title>{a:.1f} s to {b:.1f} s, probability {s:.2f}</title></rect>' for a,b,s in zip(own.onset, own.offset, own.score))
-    said = f"{name} is heard " + (', '.join(f"from {a:.1f} s to {b:.1f} s" for a,b in zip(own.onset, own.offset)) or 'nowhere')
-    return (f'<svg class="ws-bars" viewBox="0 0 100 16" preserveAspectRatio="none" role="img" aria-label="{html.escape(said)}">'
-            f'<line x1="0" x2="100" y1="8" y2="8" vector-effect="non-scaling-stroke"/>{bars}</svg>')
+    bars = ''.join(
+        f'<rect x="{100 * a / seconds:.3f}" y="2" width="{max(0.4, 100 * (b - a) / seconds):.3f}" '
+        f'height="12" fill="{colour}" fill-opacity="{0.35 + 0.65 * min(1, s):.2f}">'
+        f'<title>{a:.1f} s to {b:.1f} s, probability {s:.2f}</title></rect>'
+        for a, b, s in zip(own.onset, own.offset, own.score))
+    said = f"{name} is heard " + (
+        ', '.join(f"from {a:.1f} s to {b:.1f} s" for a, b in zip(own.onset, own.offset)) or 'nowhere')
+    return (
+        '<svg class="ws-bars" viewBox="0 0 100 16" preserveAspectRatio="none" role="img" '
+        f'aria-label="{html.escape(said)}">'
+        f'<line x1="0" x2="100" y1="8" y2="8" vector-effect="non-scaling-stroke"/>{bars}</svg>')
 
 def time_axis(
     seconds:float, # s, length of the recording
 )->str:            # HTML
     "The seconds under the bars, at round numbers: about six of them."
     step = next(s for s in (.1,.2,.5,1,2,5,10,20,30,60,120,300,600,1200,3600,1e9) if seconds/s <= 6.5)
-    def said(x): return f"{x:g} s" if seconds < 120 else f"{int(x)//60}:{int(x)%60:02d}"
-    marks = ''.join(f'<span style="left:{100*x/seconds:.2f}%">{said(round(x, 3))}</span>' for x in np.arange(0, seconds*.97, step))
+    def said(x):
+        return f"{x:g} s" if seconds < 120 else f"{int(x)//60}:{int(x)%60:02d}"
+    marks = ''.join(
+        f'<span style="left:{100 * x / seconds:.2f}%">{said(round(x, 3))}</span>'
+        for x in np.arange(0, seconds * 0.97, step))
     return f'<div class="ws-axis" aria-hidden="true">{marks}</div>'
 
 # %% ../../nbs/app/01_mixer_view.ipynb #dc2b2f17
@@ -57,7 +70,10 @@ def bars_of(
 )->str:          # SVG
     "The time bars of one row of a mixer."
     seconds = mixer.x.shape[-1]/mixer.sample_rate
-    if name=='rest' or mixer.events is None: return time_bars(pd.DataFrame([(name, 0., seconds, 0.)], columns=['class','onset','offset','score']), name, seconds, colour)
+    if name=='rest' or mixer.events is None:
+        return time_bars(
+            pd.DataFrame([(name, 0.0, seconds, 0.0)], columns=['class', 'onset', 'offset', 'score']), name,
+            seconds, colour)
     return time_bars(mixer.events, name, seconds, colour)
 
 # %% ../../nbs/app/01_mixer_view.ipynb #99b2e859
@@ -73,13 +89,18 @@ def coloured_spectrogram(
     db_range:float=80.,    # dB from dark to bright
 )->tuple[np.ndarray, float]: # `(80, F, 3)` uint8, low frequencies last; the loudest mel power
     "The log-mel spectrogram of a sum of parts, in the colours of the parts."
-    def power(wav): return 10**(spectrogram_db(wav, sample_rate).double()/10)
+    def power(wav):
+        return 10**(spectrogram_db(wav, sample_rate).double()/10)
     whole = power(sum(parts.values()))
-    loudest = max(float(whole.max()) if loudest is None else loudest, 10**(db_range/10-10))   # silence is drawn dark
+    # silence is drawn dark
+    loudest = max(float(whole.max()) if loudest is None else loudest, 10**(db_range/10-10))
     bright = (1 + 10*(whole/loudest).log10()/db_range).clamp(0, 1)                            # (80, F)
-    own = torch.stack([power(p)-1e-10 for p in parts.values()]) + 1e-20                        # silence has no say
-    paint = torch.einsum('kqf,kc->qfc', own/own.sum(0), torch.stack([_rgb(colours[n]) for n in parts]).double())
-    paint = paint/paint.amax(-1, keepdim=True)                                                # every hue may be as bright as the picture gets
+    # silence has no say
+    own = torch.stack([power(p)-1e-10 for p in parts.values()]) + 1e-20
+    paint = torch.einsum(
+        'kqf,kc->qfc', own / own.sum(0), torch.stack([_rgb(colours[n]) for n in parts]).double())
+    # every hue may be as bright as the picture gets
+    paint = paint/paint.amax(-1, keepdim=True)
     return (255*bright[...,None]*paint).round().byte().flip(0).numpy(),loudest
 
 # %% ../../nbs/app/01_mixer_view.ipynb #abba7c3a
@@ -108,7 +129,7 @@ def name_html(
     said="",    # beside it, such as a level
 )->str:         # HTML
     "A class with its colour."
-    return f'<div class="ws-name"><i class="ws-swatch" style="background:{colour}"></i><b>{html.escape("Everything else" if name=="rest" else name)}</b><small>{html.escape(said)}</small></div>'
+    return f'<div class="ws-name"><i class="ws-swatch" style="background:{colour}"></i><b>{html.escape("Everything else" if name == "rest" else name)}</b><small>{html.escape(said)}</small></div>'
 
 def level_text(
     db:float, # dB; -inf: silent
@@ -120,7 +141,9 @@ _play = "const w=this.closest('.weakse');w.querySelectorAll('audio').forEach(a=>
 _pause = "const w=this.closest('.weakse');if(w&&w.dataset.playing==this.ariaLabel)delete w.dataset.playing"
 _follow = "const w=this.closest('.weakse');if(w){w.dataset.at=this.currentTime;this.closest('.ws-desk').style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
 _go_on = "const w=this.closest('.weakse');if(w.dataset.playing==this.ariaLabel){this.currentTime=+w.dataset.at||0;this.play()}"
-_seek = "const a=this.parentElement.querySelector('audio');a.currentTime=event.offsetX/this.clientWidth*a.duration"
+_seek = (
+    "const "
+    "a=this.parentElement.querySelector('audio');a.currentTime=event.offsetX/this.clientWidth*a.duration")
 
 def listen_html(
     name:str,           # what it is, such as "Before"
@@ -128,11 +151,20 @@ def listen_html(
     wav,                # `(T,)` or `(C,T)`
     sample_rate:int,    # Hz
 )->str:                 # HTML
-    "A player beside its picture; a sound that is replaced while it plays goes on where it was, one that is started takes over the place of the other."
-    acts = ' '.join(f'on{event}="{html.escape(script)}"' for event,script in dict(play=_play, pause=_pause, timeupdate=_follow, loadedmetadata=_go_on).items())
-    return (f'<div class="ws-desk"><div class="ws-listen"><b>{html.escape(name)}</b><audio controls preload="auto" aria-label="{html.escape(name)}" {acts} src="{sound_uri(wav, sample_rate)}"></audio></div>'
-            f'<div class="ws-picture" onclick="{html.escape(_seek)}"><img src="{picture_uri(picture)}" alt="Spectrogram {html.escape(name.lower())} mixing, in the colours of the sounds"><i></i>'
-            f'<span style="top:4px">{sample_rate/2000:g} kHz</span><span style="bottom:4px">0</span></div></div>')
+    """A player beside its picture; a sound that is replaced while it plays goes on where it was, one that is
+    started takes over the place of the other."""
+    acts = ' '.join(
+        f'on{event}="{html.escape(script)}"'
+        for event, script in dict(play=_play, pause=_pause, timeupdate=_follow, loadedmetadata=_go_on).items()
+    )
+    return (
+        f'<div class="ws-desk"><div class="ws-listen"><b>{html.escape(name)}</b><audio controls '
+        f'preload="auto" aria-label="{html.escape(name)}" {acts} '
+        f'src="{sound_uri(wav, sample_rate)}"></audio></div>'
+        f'<div class="ws-picture" onclick="{html.escape(_seek)}"><img src="{picture_uri(picture)}" '
+        f'alt="Spectrogram {html.escape(name.lower())} mixing, in the colours of the sounds"><i></i>'
+        f'<span style="top:4px">{sample_rate / 2000:g} kHz</span><span '
+        'style="bottom:4px">0</span></div></div>')
 
 # %% ../../nbs/app/01_mixer_view.ipynb #8e0f6d36
 def mixed_parts(
@@ -140,7 +172,8 @@ def mixed_parts(
     gains=None,  # name -> dB, "rest" among them; None: 0 dB for all
 )->dict:         # name -> float32 waveform, scaled; their sum is the mix
     "What a mix consists of."
-    parts = {n: torch.as_tensor(w, device='cpu').float() for n,w in {**mixer.stems, 'rest': mixer.rest}.items()}
+    parts = {
+        n: torch.as_tensor(w, device='cpu').float() for n, w in {**mixer.stems, 'rest': mixer.rest}.items()}
     return {n: w*(1. if gains is None else 10**(gains[n]/20)) for n,w in parts.items()}
 
 def before_after(
@@ -149,20 +182,27 @@ def before_after(
     "The recording and the mix, to see and to hear, on the same scale of brightness."
     colours = class_colours(mixer.gains)
     before,loudest = coloured_spectrogram(mixed_parts(mixer), mixer.sample_rate, colours)
-    after,_ = coloured_spectrogram(mixed_parts(mixer, mixer.heard_gains()), mixer.sample_rate, colours, loudest)
+    after, _ = coloured_spectrogram(
+        mixed_parts(mixer, mixer.heard_gains()), mixer.sample_rate, colours, loudest)
     return [('Before', before, mixer.wav), ('After', after, mixer.render())]
 
 def mixer_page(
     mixer:Mixer, # a recording taken apart, with the faders set
     title:str="Mixer", # above it
 )->str:          # HTML
-    "The mixer for a page without a kernel: levels, time bars, pictures, and a player for the mix and for every part."
+    """The mixer for a page without a kernel: levels, time bars, pictures, and a player for the mix and for
+    every part."""
     colours,seconds = class_colours(mixer.gains),mixer.x.shape[-1]/mixer.sample_rate
-    rows = ''.join(name_html(n, colours[n], level_text(db)) + bars_of(mixer, n, colours[n]) for n,db in mixer.heard_gains().items())
+    rows = ''.join(
+        name_html(n, colours[n], level_text(db)) + bars_of(mixer, n, colours[n])
+        for n, db in mixer.heard_gains().items())
     sounds = ''.join(listen_html(n, p, w, mixer.sample_rate) for n,p,w in before_after(mixer))
     tracks = {'Everything else' if n=='rest' else n: w for n,w in mixed_parts(mixer).items()}
-    return (f'{mixer_look()}<div class="weakse">{head_html(title, "What was heard in the recording, how loud it is in the mix, and when it is there.")}<br>'
-            f'<div class="ws-mixer">{rows}<span></span>{time_axis(seconds)}</div>{sounds}<p class="ws-heading">Each sound alone</p>{players_html(tracks, mixer.sample_rate, False, False, "Each sound alone")}</div>')
+    return (
+        f'{mixer_look()}<div class="weakse">{head_html(title, "What was heard in the recording, how loud it is in the mix, and when it is there.")}<br>'
+        f'<div class="ws-mixer">{rows}<span></span>{time_axis(seconds)}</div>{sounds}<p '
+        'class="ws-heading">Each sound '
+        f'alone</p>{players_html(tracks, mixer.sample_rate, False, False, "Each sound alone")}</div>')
 
 # %% ../../nbs/app/01_mixer_view.ipynb #39dfdbff
 def _strip(
@@ -174,13 +214,18 @@ def _strip(
     "Colour, fader, mute, solo and time bars of one class."
     from ipywidgets import FloatSlider, ToggleButton
     said = 'Everything else' if name=='rest' else name
-    fader = FloatSlider(min(12., max(-40., mixer.gains[name])), min=-40, max=12, step=1, description=said, readout_format='.0f', continuous_update=False,
-                        tooltip=f"Level of {said} in dB", style=dict(description_width='8rem'))
-    mute,solo = ToggleButton(name in mixer.muted, description='Mute', tooltip=f"Mute {said}"),ToggleButton(name in mixer.soloed, description='Solo', tooltip=f"Hear {said} alone")
+    fader = FloatSlider(
+        min(12.0, max(-40.0, mixer.gains[name])), min=-40, max=12, step=1, description=said,
+        readout_format='.0f', continuous_update=False, tooltip=f"Level of {said} in dB",
+        style=dict(description_width='8rem'))
+    mute = ToggleButton(name in mixer.muted, description='Mute', tooltip=f"Mute {said}")
+    solo = ToggleButton(name in mixer.soloed, description='Solo', tooltip=f"Hear {said} alone")
     fader.observe(lambda change: (mixer.gains.update({name: change['new']}), on_move()), 'value')
     mute.observe(lambda change: (mixer.mute(name, change['new']), on_move()), 'value')
     solo.observe(lambda change: (mixer.solo(name, change['new']), on_move()), 'value')
-    return row(html_box(f'<i class="ws-swatch" style="background:{colour}"></i>'), fader, mute, solo, html_box(bars_of(mixer, name, colour)), name='ws-strip')
+    return row(
+        html_box(f'<i class="ws-swatch" style="background:{colour}"></i>'), fader, mute, solo,
+        html_box(bars_of(mixer, name, colour)), name='ws-strip')
 
 def heard_note(
     mixer:Mixer, # a recording taken apart
@@ -188,46 +233,69 @@ def heard_note(
 )->str:          # one or two sentences
     "What was heard in a recording."
     channels = f", {len(mixer.x)} channels" if len(mixer.x) > 1 else ""
-    heard = f"Heard: {', '.join(mixer.classes)}." if mixer.classes else "No sound that can be taken out was heard in it."
+    heard = (
+        f"Heard: {', '.join(mixer.classes)}." if mixer.classes
+        else "No sound that can be taken out was heard in it.")
     return f"{name}: {mixer.x.shape[-1]/mixer.sample_rate:.1f} s{channels}. {heard}"
 
 class MixerView(View):
-    "Faders for the sounds of a recording; `mixer` is the `Mixer` behind them, None before there is a recording."
+    """Faders for the sounds of a recording; `mixer` is the `Mixer` behind them, None before there is a
+    recording."""
     def __init__(self,
         audio=None,                  # path of a sound file, waveform, or a `Mixer`; None: wait for a file
         sample_rate:int=None,        # Hz, of a waveform
         system=None,                 # name, folder or `System`; None: the one that `make repro` trained
-        detector="artifacts/tagger", # name or folder of a detector, or a `Detector`; None: ask nobody, then name the classes
+        # name or folder of a detector, or a `Detector`; None: ask nobody, then name the classes
+        detector="artifacts/tagger",
         classes=None,                # names, ids or nodes of the ontology; None: what the detector hears
     ):
-        self.mixer,self.path,self.options = None,'recording.wav',dict(system=system, detector=detector, classes=classes)
-        self.note,self.desk,self.before,self.after,self.code = html_box(),column(),html_box(),html_box(),html_box()
-        super().__init__('Mixer', 'Drop in a recording. Each sound that is heard in it gets a fader.', upload(self._arrived, self._refused), self.note, self.desk, self.before, self.after, self.code)
+        self.mixer = None
+        self.path = 'recording.wav'
+        self.options = dict(system=system, detector=detector, classes=classes)
+        self.note = html_box()
+        self.desk = column()
+        self.before = html_box()
+        self.after = html_box()
+        self.code = html_box()
+        super().__init__(
+            'Mixer', 'Drop in a recording. Each sound that is heard in it gets a fader.',
+            upload(self._arrived, self._refused), self.note, self.desk, self.before, self.after, self.code)
         self.box.children[0].value += f'<style>{_css}</style>'
-        if audio is not None: self.open(audio, sample_rate)
+        if audio is not None:
+            self.open(audio, sample_rate)
 
     def open(self,
         audio,                # path of a sound file, waveform `(T,)` or `(C,T)`, or a `Mixer`
         sample_rate:int=None, # Hz, of a waveform
     ):
         "Take a recording apart and show its faders. Raises as `Mixer` and `load_audio` do."
-        if isinstance(audio, (str, os.PathLike)): self.path,(audio,sample_rate) = audio,load_audio(audio, mono=False)
-        self.mixer = audio if isinstance(audio, Mixer) else Mixer(audio, sample_rate, progress=False, **self.options)
+        if isinstance(audio, (str, os.PathLike)):
+            self.path,(audio,sample_rate) = audio,load_audio(audio, mono=False)
+        self.mixer = (
+            audio if isinstance(audio, Mixer) else Mixer(audio, sample_rate, progress=False, **self.options))
         self._draw()
 
     def _arrived(self, name, wav, sample_rate):
         self.path,self.note.value = name,note_html(f"Listening to {name} …")
-        try: self.open(wav, sample_rate)
-        except (ValueError, OSError) as e: self._refused(str(e))
+        try:
+            self.open(wav, sample_rate)
+        except (ValueError, OSError) as e:
+            self._refused(str(e))
 
-    def _refused(self, text): self.note.value = note_html(text, problem=True)
+    def _refused(self, text):
+        self.note.value = note_html(text, problem=True)
 
     def _draw(self):
         "The desk of a new recording."
         colours,seconds = class_colours(self.mixer.gains),self.mixer.x.shape[-1]/self.mixer.sample_rate
-        heads = row(html_box('<p>Level in dB</p>', 'ws-unit'), button('Reset', self.reset, 'ws-reset', tooltip="All faders to 0 dB"), html_box(time_axis(seconds)), name='ws-strip')
-        self.desk.children = [heads, *(_strip(self.mixer, n, colours[n], self.update) for n in self.mixer.gains)]
-        self.note.value = note_html(heard_note(self.mixer, Path(self.path).name), problem=not self.mixer.classes)
+        heads = row(
+            html_box('<p>Level in dB</p>', 'ws-unit'),
+            button('Reset', self.reset, 'ws-reset', tooltip="All faders to 0 dB"),
+            html_box(time_axis(seconds)), name='ws-strip')
+        self.desk.children = [
+            heads, *(_strip(self.mixer, n, colours[n], self.update) for n in self.mixer.gains)]
+        self.note.value = note_html(
+            heard_note(self.mixer, Path(self.path).name), problem=not self.mixer.classes)
         self.update(before=True)
 
     def update(self,
@@ -235,9 +303,11 @@ class MixerView(View):
     ):
         "Show, play and print what the faders ask for."
         shown = {n: listen_html(n, p, wav, self.mixer.sample_rate) for n,p,wav in before_after(self.mixer)}
-        if before: self.before.value = shown['Before']
+        if before:
+            self.before.value = shown['Before']
         self.after.value = shown['After']
-        self.code.value = line_html('Python', self.mixer.line()) + line_html('Command', self.mixer.command(self.path, 'out'))
+        self.code.value = line_html('Python', self.mixer.line()) + line_html(
+            'Command', self.mixer.command(self.path, 'out'))
 
     def reset(self):
         "All faders to 0 dB, nothing muted, nothing solo."

@@ -19,7 +19,8 @@ from ..core.labels import audioset_vocabulary
 from .mixer_view import MixerView
 from ..models.registry import UnusableSystemError, default_system
 from ..core.terminal import say
-from .widgets import ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html
+from .widgets import (
+    ClassPicker, Comparison, View, audioset_ontology, column, html_box, look, note_html)
 
 # %% ../../nbs/app/05_server.ipynb #a760402d
 def example_recording(
@@ -30,13 +31,24 @@ def example_recording(
     if found: return found[0].name,*load_audio(found[0], mono=False)
     t = torch.arange(4*16000, dtype=torch.float32, device='cpu')/16000
     hum = sum(torch.sin(2*torch.pi*k*(130*t+3*torch.sin(5*t)))/k for k in range(1, 30))*(torch.sin(8*t)>-.3)
-    return 'example.wav',mix_at_snr(.12*hum, torch.randn(len(t), generator=torch.Generator('cpu').manual_seed(0), dtype=torch.float32, device='cpu'), 5.)[None],16000
+    return (
+        'example.wav',
+        mix_at_snr(
+            0.12 * hum,
+            torch.randn(
+                len(t), generator=torch.Generator('cpu').manual_seed(0), dtype=torch.float32, device='cpu'),
+            5.0,
+        )[None],
+        16000,
+    )
 
 # %% ../../nbs/app/05_server.ipynb #e1ccdc49
 def pick_part()->View: # `ClassPicker`
     "The classes that the system at hand can be asked for, or AudioSet's."
-    try: vocabulary = vocabulary_of(None)
-    except (UnusableSystemError, OSError): vocabulary = audioset_vocabulary()
+    try:
+        vocabulary = vocabulary_of(None)
+    except (UnusableSystemError, OSError):
+        vocabulary = audioset_vocabulary()
     return ClassPicker(vocabulary, audioset_ontology())
 
 def mix_part()->View: # `MixerView`
@@ -44,8 +56,10 @@ def mix_part()->View: # `MixerView`
     made = MixerView()
     name,wav,rate = example_recording()
     made.path = name
-    try: made.open(wav, rate)
-    except (ValueError, OSError) as e: made.note.value = note_html(f"{e}", problem=True)
+    try:
+        made.open(wav, rate)
+    except (ValueError, OSError) as e:
+        made.note.value = note_html(f"{e}", problem=True)
     return made
 
 def compare_part()->View: # `Comparison`
@@ -55,13 +69,15 @@ def compare_part()->View: # `Comparison`
     return Comparison(wav, enhance(wav, rate, system), rate, uploads=True)
 
 def audit_part()->View: # `AuditView`
-    "The audit of the anchors that `make repro` has mined. Raises `OSError` or `ValueError` where there are none."
+    """The audit of the anchors that `make repro` has mined. Raises `OSError` or `ValueError` where there are
+    none."""
     return AuditView()
 
 parts = {'Pick sounds': pick_part, 'Mixer': mix_part, 'Compare': compare_part, 'Anchor audit': audit_part}
 
 # %% ../../nbs/app/05_server.ipynb #ac43be2b
-# the theme of the person's system: JupyterLab's own colours for dark, where Voila has only been told one theme
+# the theme of the person's system: JupyterLab's own colours for dark, where Voila has only been told one
+# theme
 _dark = """
 body[data-weakse-dark] { --jp-layout-color0: #111418; --jp-layout-color1: #181c21; --jp-layout-color2: #22272e; --jp-layout-color3: #2d333b; --jp-ui-font-color0: #fff; --jp-ui-font-color1: #e6e9ec;
   --jp-ui-font-color2: #b4bac1; --jp-ui-font-color3: #8b939c; --jp-content-font-color1: #e6e9ec; --jp-border-color0: #555d66; --jp-border-color1: #4a525b; --jp-border-color2: #3c434b; --jp-border-color3: #30363d;
@@ -76,7 +92,7 @@ body .jp-OutputArea-output, body .jp-Cell { overflow: visible; }
 .ws-app .widget-toggle-buttons > div { display: flex; flex-wrap: wrap; gap: 8px; }
 .ws-app .widget-toggle-buttons .jupyter-button { margin: 0; }
 """
-_follow_system = ("const m=matchMedia('(prefers-color-scheme: dark)'),s=()=>{const d=THEME;document.body.toggleAttribute('data-weakse-dark',d);document.body.dataset.jpThemeLight=!d};s();m.addEventListener('change',s)")
+_follow_system = "const m=matchMedia('(prefers-color-scheme: dark)'),s=()=>{const d=THEME;document.body.toggleAttribute('data-weakse-dark',d);document.body.dataset.jpThemeLight=!d};s();m.addEventListener('change',s)"
 
 def theme_html(
     theme:str="auto", # "light", "dark" or "auto": what the person's system says
@@ -91,7 +107,9 @@ def page(
 ):                    # `ipywidgets.VBox`
     "The page with its four parts, the first of them open."
     from ipywidgets import ToggleButtons
-    choice,place,made = ToggleButtons(options=list(parts)),column(),{}
+    choice = ToggleButtons(options=list(parts))
+    place = column()
+    made = {}
     def open_part(_=None):
         name = choice.value
         if name not in made:
@@ -99,16 +117,28 @@ def page(
             made[name] = _part_or_reason(parts[name])
         place.children = [made[name]]
     choice.observe(open_part, 'value')
-    head = html_box(look()+theme_html(theme)+'<h1 class="ws-app-title">weakse</h1><p class="ws-help">Take sounds out of a recording, or all others. Everything stays on this computer.</p>')
+    head = html_box(
+        look() + theme_html(theme)
+        + '<h1 class="ws-app-title">weakse</h1><p class="ws-help">Take sounds out of a recording, or all '
+          'others. Everything stays on this computer.</p>'
+    )
     box = column(head, choice, place)
-    box.add_class('weakse'); box.add_class('ws-app'); place.add_class('ws-view')
+    box.add_class('weakse')
+    box.add_class('ws-app')
+    place.add_class('ws-view')
     open_part()
     return box
 
 def _part_or_reason(make):
     "The box of a part, or what it lacks."
-    try: return make().box
-    except (ValueError, OSError) as e: return html_box(note_html(f"{e}", problem=True) + note_html("`make repro` makes everything that is needed here, in half an hour and without a download."))
+    try:
+        return make().box
+    except (ValueError, OSError) as e:
+        return html_box(
+            note_html(f"{e}", problem=True)
+            + note_html(
+                "`make repro` makes everything that is needed here, in half an hour and without a download.")
+        )
 
 # %% ../../nbs/app/05_server.ipynb #dd050b67
 def write_page(
@@ -119,19 +149,34 @@ def write_page(
     overwrite:bool=False, # may a file that is there be replaced?
 )->Path:              # the notebook
     "The notebook that Voila serves: one cell, which shows `page`."
-    source = f"import os\nos.chdir({str(real_path(folder))!r})\nfrom weakse.app.server import page\npage({theme!r})"
+    source = (f"import os\nos.chdir({str(real_path(folder))!r})\nfrom weakse.app.server import "
+              f"page\npage({theme!r})")
     cell = dict(cell_type='code', id='page', metadata={}, source=source, outputs=[], execution_count=None)
-    return write_json(path, dict(cells=[cell], metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')), nbformat=4, nbformat_minor=5), overwrite=overwrite)
+    return write_json(
+        path,
+        dict(
+            cells=[cell],
+            metadata=dict(kernelspec=dict(name='python3', display_name='Python 3', language='python')),
+            nbformat=4, nbformat_minor=5),
+        overwrite=overwrite,
+    )
 
 def free_port(
     port:int=0, # wanted; 0: any
 )->int:         # port
-    "A port that nobody listens to. Raises `ValueError` for no port at all, `OSError` when the wanted one is taken."
+    """A port that nobody listens to. Raises `ValueError` for no port at all, `OSError` when the wanted one is
+    taken."""
     if not 0<=port<=65535: raise ValueError(f"port {port}; expected 1 to 65535, or 0 for any that is free")
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)   # as the server will
-        try: s.bind(('127.0.0.1', port))
-        except OSError as e: raise OSError(e.errno, f"port {port} is taken or not allowed ({e.strerror}): choose another, or 0 for any that is free") from None
+        try:
+            s.bind(('127.0.0.1', port))
+        except OSError as e:
+            raise OSError(
+                e.errno,
+                f"port {port} is taken or not allowed ({e.strerror}): choose another, or 0 for any that is "
+                "free",
+            ) from None
         return s.getsockname()[1]
 
 def voila_options(
@@ -141,18 +186,30 @@ def voila_options(
     theme:str="auto",       # "light", "dark" or "auto"
 )->list:                    # arguments of Voila
     "How Voila is started: for this computer alone, and for whoever has the token."
-    return [f'--port={port}', '--Voila.ip=127.0.0.1', '--Voila.port_retries=0', f'--Voila.open_browser={open_browser}',
-            f'--Voila.token={token}', f'--theme={"dark" if theme=="dark" else "light"}']
+    return [
+        f'--port={port}', '--Voila.ip=127.0.0.1', '--Voila.port_retries=0',
+        f'--Voila.open_browser={open_browser}', f'--Voila.token={token}',
+        f'--theme={"dark" if theme == "dark" else "light"}']
 
-# a page of another site whose name is made to point here (DNS rebinding) still sends its own name as Host: only our names are answered;
-# recordings of up to 1 GB; and nothing is fetched from elsewhere: Voila's page asks the network for a font of icons, which are not used here
-_settings = dict(allow_remote_access=False, local_hostnames=['localhost'], websocket_max_message_size=2**30, headers={
-    'Content-Security-Policy': "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: data: blob:; frame-ancestors 'self'",
-    'Referrer-Policy': 'same-origin'})
+# a page of another site whose name is made to point here (DNS rebinding) still sends its own name as Host:
+# only our names are answered;
+# recordings of up to 1 GB; and nothing is fetched from elsewhere: Voila's page asks the network for a font of
+# icons, which are not used here
+_settings = dict(
+    allow_remote_access=False,
+    local_hostnames=['localhost'],
+    websocket_max_message_size=2**30,
+    headers={
+        'Content-Security-Policy': "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
+                                   "connect-src 'self' ws: data: blob:; frame-ancestors 'self'",
+        'Referrer-Policy': 'same-origin'},
+)
 
 def _opening(path, url):
-    "A page for this person's eyes alone that leads to `url`: as an argument of the browser, everybody on this computer could read its token."
-    return write_text(path, f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">').as_uri()
+    """A page for this person's eyes alone that leads to `url`: as an argument of the browser, everybody on
+    this computer could read its token."""
+    return write_text(
+        path, f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">').as_uri()
 
 def serve(
     port:int=0,             # to listen at; 0: any that is free
@@ -161,17 +218,23 @@ def serve(
     folder=".",             # to work in, with `artifacts/`
     theme:str="auto",       # "light", "dark" or "auto": what the person's system says
 ):
-    "Serve the page until Ctrl-C. Raises `ValueError` for another theme or port, `OSError` for a port that is taken, `ImportError` where Voila is missing."
+    """Serve the page until Ctrl-C. Raises `ValueError` for another theme or port, `OSError` for a port that
+    is taken, `ImportError` where Voila is missing."""
     theme_html(theme)
     port,token = free_port(port),secrets.token_urlsafe(24)
-    try: from voila.app import Voila
-    except ImportError: raise ImportError("the app needs Voila: pip install 'weakse[browser]'") from None
+    try:
+        from voila.app import Voila
+    except ImportError:
+        raise ImportError("the app needs Voila: pip install 'weakse[browser]'") from None
     url = f"http://127.0.0.1:{port}/?token={token}"
     class Server(Voila):
         def launch_browser(self):   # Voila's own forgets the token
             address = _opening(Path(self.notebook_path).with_name('open.html'), url)
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()   # a browser in a terminal would hold up the server
+            # a browser in a terminal would hold up the server
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     with scratch_folder() as here:
         notebook = write_page(here/'weakse.ipynb', folder, theme)
         say(f"weakse: {url} (Ctrl-C ends it)")
-        Server.launch_instance(argv=[str(notebook), *voila_options(port, token, open_browser, theme)], tornado_settings=_settings)
+        Server.launch_instance(
+            argv=[str(notebook), *voila_options(port, token, open_browser, theme)], tornado_settings=_settings
+        )

@@ -16,7 +16,8 @@ from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from ..core.audio import SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample, write_samples
+from ..core.audio import (
+    SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample, write_samples)
 from ..core.files import scratch_folder
 from ..core.labels import Ontology, Vocabulary, nearest_names
 
@@ -101,7 +102,8 @@ def head_html(
     help:str="", # one sentence that says what to do
 )->str:          # HTML
     "Title and help of a widget."
-    return f'<p class="ws-title" role="heading" aria-level="3">{html.escape(title)}</p>' + (f'<p class="ws-help">{html.escape(help)}</p>' if help else '')
+    return f'<p class="ws-title" role="heading" aria-level="3">{html.escape(title)}</p>' + (
+        f'<p class="ws-help">{html.escape(help)}</p>' if help else '')
 
 def note_html(
     text:str,           # what to say; nothing to say gives no note
@@ -109,7 +111,8 @@ def note_html(
 )->str:                 # HTML
     "A note below or above what it is about, read out by screen readers when it changes."
     if not text: return ''
-    return f'<p class="ws-note{" ws-problem" if problem else ""}" role="{"alert" if problem else "status"}">{html.escape(text)}</p>'
+    return (f'<p class="ws-note{" ws-problem" if problem else ""}" '
+            f'role="{"alert" if problem else "status"}">{html.escape(text)}</p>')
 
 _copy = "navigator.clipboard.writeText(this.previousElementSibling.textContent).then(()=>{this.textContent='Copied';setTimeout(()=>this.textContent='Copy',1500)})"
 
@@ -118,8 +121,10 @@ def line_html(
     text:str,  # the line itself
 )->str:        # HTML
     "A line of code with a button that copies it."
-    return (f'<div class="ws-line"><span>{html.escape(label)}</span><code>{html.escape(text)}</code>'
-            f'<button type="button" class="ws-button" aria-label="Copy: {html.escape(label)}" onclick="{html.escape(_copy)}">Copy</button></div>')
+    return (
+        f'<div class="ws-line"><span>{html.escape(label)}</span><code>{html.escape(text)}</code>'
+        f'<button type="button" class="ws-button" aria-label="Copy: {html.escape(label)}" '
+        f'onclick="{html.escape(_copy)}">Copy</button></div>')
 
 # %% ../../nbs/app/00_widgets.ipynb #d902ae0e
 def _ear_filters(rate): # Hz
@@ -158,7 +163,9 @@ def matching_gains(
 )->dict:             # name -> (factor that makes it as loud as the others, volume from 0 to 1 that undoes it)
     "Factors to equal loudness without clipping, and the way back to the true proportions."
     level = {n: loudness(w, sample_rate) for n,w in tracks.items()}
-    peak = {n: 20*math.log10(max(1e-6, float(torch.as_tensor(w, device='cpu').abs().max()))) for n,w in tracks.items()}
+    peak = {
+        n: 20 * math.log10(max(1e-6, float(torch.as_tensor(w, device='cpu').abs().max())))
+        for n, w in tracks.items()}
     heard = [n for n in tracks if level[n]>-70]
     target = min([-20., *(max(-36., level[n]-peak[n]) for n in heard)])
     gain = {n: 10**(min(target-level[n], -peak[n], 30.)/20) if n in heard else 1. for n in tracks}
@@ -175,10 +182,13 @@ def sound_uri(
     "A sound as an address that holds it, for the `src` of a player."
     import soundfile as sf
     wav = check_audio(wav, sample_rate).detach().cpu()
-    if len(wav)>2: wav = down_mix(wav)[None]
-    if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
+    if len(wav)>2:
+        wav = down_mix(wav)[None]
+    if sample_rate not in _mp3_rates:
+        wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
-    with sf.SoundFile(buffer, 'w', sample_rate, len(wav), format='MP3', compression_level=.7) as f: write_samples(f, wav)
+    with sf.SoundFile(buffer, 'w', sample_rate, len(wav), format='MP3', compression_level=.7) as f:
+        write_samples(f, wav)
     return 'data:audio/mpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 def spectrogram_db(
@@ -197,7 +207,8 @@ def picture_uri(
     "A picture as an address that holds it, for the `src` of an image."
     from PIL import Image
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(rgb)).quantize(64, dither=Image.Dither.NONE).save(buffer, format='PNG', optimize=True)
+    Image.fromarray(np.ascontiguousarray(rgb)).quantize(64, dither=Image.Dither.NONE).save(
+        buffer, format='PNG', optimize=True)
     return 'data:image/png;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 def spectrogram_uri(
@@ -208,29 +219,46 @@ def spectrogram_uri(
     "A spectrogram as a picture; pictures with the same `top` can be compared."
     from matplotlib import colormaps
     top = float(db.max()) if top is None else top
-    return picture_uri((colormaps['magma'](((db.flip(0)-top)/span+1).clamp(0, 1).numpy())[..., :3]*255).astype(np.uint8))
+    return picture_uri(
+        (colormaps['magma'](((db.flip(0) - top) / span + 1).clamp(0, 1).numpy())[..., :3] * 255).astype(
+            np.uint8)
+    )
 
 # %% ../../nbs/app/00_widgets.ipynb #27ae4a14
-_switch = ("const b=this.closest('.ws-players'),n=this.closest('.ws-track').querySelector('audio'),p=[...b.querySelectorAll('audio')].find(a=>a!==n&&!a.paused);"
-           "n.currentTime=p?p.currentTime:+(b.dataset.at||0);if(p){p.pause();n.play()}")
+_switch = (
+    "const b=this.closest('.ws-players'),n=this.closest('.ws-track').querySelector('audio'),p=[...b.querySelectorAll('audio')].find(a=>a!==n&&!a.paused);"
+    "n.currentTime=p?p.currentTime:+(b.dataset.at||0);if(p){p.pause();n.play()}")
 _follow = "const b=this.closest('.ws-players');if(this.closest('.ws-track').querySelector('input').checked){b.dataset.at=this.currentTime;b.style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
-_seek = "const a=this.parentElement.querySelector('audio');a.currentTime=event.offsetX/this.clientWidth*a.duration"
-_volume = "this.volume=this.closest('.ws-players').querySelector('.ws-same input')?.checked===false?+this.dataset.volume:1"
+_seek = (
+    "const "
+    "a=this.parentElement.querySelector('audio');a.currentTime=event.offsetX/this.clientWidth*a.duration")
+_volume = ("this.volume=this.closest('.ws-players').querySelector('.ws-same "
+           "input')?.checked===false?+this.dataset.volume:1")
 _volumes = "this.closest('.ws-players').querySelectorAll('audio').forEach(a=>a.volume=this.checked?1:+a.dataset.volume)"
 _count = itertools.count()
 
 def _picture_html(name, db, top, sample_rate, seconds):
     "A spectrogram with its scale and a line that shows the place; a click goes there."
     step = next((s for s in (.1,.2,.5,1,2,5,10,20,30,60,120,300) if seconds/s<=8), 600)
-    times = ''.join(f'<span style="left:{100*step*i/seconds:.2f}%">{step*i:g} s</span>' for i in range(math.ceil(seconds/step)))
-    return (f'<div class="ws-picture" onclick="{html.escape(_seek)}"><img src="{spectrogram_uri(db, top)}" alt="Spectrogram: {html.escape(name)}, {seconds:.3g} seconds"><i></i>'
-            f'<span style="top:4px">{sample_rate/2000:g} kHz</span><span style="bottom:4px">0</span></div><div class="ws-ruler" aria-hidden="true">{times}</div>')
+    times = ''.join(
+        f'<span style="left:{100 * step * i / seconds:.2f}%">{step * i:g} s</span>'
+        for i in range(math.ceil(seconds / step)))
+    return (
+        f'<div class="ws-picture" onclick="{html.escape(_seek)}"><img src="{spectrogram_uri(db, top)}" '
+        f'alt="Spectrogram: {html.escape(name)}, {seconds:.3g} seconds"><i></i>'
+        f'<span style="top:4px">{sample_rate / 2000:g} kHz</span><span style="bottom:4px">0</span></div><div '
+        f'class="ws-ruler" aria-hidden="true">{times}</div>')
 
 def _track_html(name, group, first, uri, volume, picture):
     "A choice and what it shows."
-    return (f'<div class="ws-track"><label class="ws-choice"><input data-lm-suppress-shortcuts="true" type="radio" name="{group}" {"checked" if first else ""} onchange="{html.escape(_switch)}">{html.escape(name)}</label>'
-            f'<div class="ws-sound">{picture}<audio data-lm-suppress-shortcuts="true" controls preload="auto" aria-label="{html.escape(name)}" data-volume="{volume:.4f}" onloadedmetadata="{html.escape(_volume)}" '
-            f'ontimeupdate="{html.escape(_follow)}" src="{uri}"></audio></div></div>')
+    return (
+        '<div class="ws-track"><label class="ws-choice"><input data-lm-suppress-shortcuts="true" '
+        f'type="radio" name="{group}" {"checked" if first else ""} '
+        f'onchange="{html.escape(_switch)}">{html.escape(name)}</label>'
+        f'<div class="ws-sound">{picture}<audio data-lm-suppress-shortcuts="true" controls preload="auto" '
+        f'aria-label="{html.escape(name)}" data-volume="{volume:.4f}" '
+        f'onloadedmetadata="{html.escape(_volume)}" '
+        f'ontimeupdate="{html.escape(_follow)}" src="{uri}"></audio></div></div>')
 
 def players_html(
     tracks:dict,                  # name -> `(T,)` or `(C,T)`, in the order of the switch
@@ -239,15 +267,25 @@ def players_html(
     pictures:bool=True,           # whether to show spectrograms
     label:str="Listen",           # name of the switch for screen readers
 )->str:                           # HTML, without the style sheet of `look`
-    "One player with a switch between tracks, which stays at the same place. Raises `ValueError` without tracks, `AudioError` for what is no sound."
-    if not tracks: raise ValueError("no tracks to play: give a dict such as {'Before': wav, 'After': enhanced}")
+    """One player with a switch between tracks, which stays at the same place. Raises `ValueError` without
+    tracks, `AudioError` for what is no sound."""
+    if not tracks:
+        raise ValueError("no tracks to play: give a dict such as {'Before': wav, 'After': enhanced}")
     tracks = {n: check_audio(w, sample_rate, n).detach().cpu() for n,w in tracks.items()}
     gains,group = matching_gains(tracks, sample_rate),f'ws-{next(_count)}-{abs(hash(tuple(tracks)))%10**6}'
     dbs = {n: spectrogram_db(w, sample_rate) for n,w in tracks.items()} if pictures else {}
     top = max((float(d.max()) for d in dbs.values()), default=0.)
-    body = ''.join(_track_html(n, group, i==0, sound_uri(gains[n][0]*w, sample_rate), gains[n][1],
-        _picture_html(n, dbs[n], max(top, -60.), sample_rate, w.shape[-1]/sample_rate) if pictures else '') for i,(n,w) in enumerate(tracks.items()))
-    same = f'<label class="ws-same"><input data-lm-suppress-shortcuts="true" type="checkbox" {"checked" if loudness_matched else ""} onchange="{html.escape(_volumes)}">Same loudness</label>' if len(tracks)>1 else ''
+    body = ''.join(
+        _track_html(
+            n, group, i == 0, sound_uri(gains[n][0] * w, sample_rate), gains[n][1],
+            _picture_html(n, dbs[n], max(top, -60.0), sample_rate, w.shape[-1] / sample_rate) if pictures
+            else '')
+        for i, (n, w) in enumerate(tracks.items())
+    )
+    same = (
+        '<label class="ws-same"><input data-lm-suppress-shortcuts="true" type="checkbox" '
+        f'{"checked" if loudness_matched else ""} onchange="{html.escape(_volumes)}">Same loudness</label>'
+        if len(tracks) > 1 else '')
     return f'<div class="ws-players" role="radiogroup" aria-label="{html.escape(label)}">{body}{same}</div>'
 
 def static_players(
@@ -260,7 +298,9 @@ def static_players(
     "Players for a page without a kernel, style and all. Raises as `players_html` does."
     from IPython.display import HTML
     head = head_html(title) if title else ''
-    return HTML(f'{look()}<div class="weakse">{head}{players_html(tracks, sample_rate, loudness_matched, pictures, title or "Listen")}</div>')
+    return HTML(
+        f'{look()}<div class="weakse">{head}{players_html(tracks, sample_rate, loudness_matched, pictures, title or "Listen")}</div>'
+    )
 
 # %% ../../nbs/app/00_widgets.ipynb #797c7b98
 class View:
@@ -279,9 +319,11 @@ class View:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         page = self.static()
-        return {'text/plain': repr(self), **self.box._repr_mimebundle_(), **({'text/html': page} if page else {})}
+        return {
+            'text/plain': repr(self), **self.box._repr_mimebundle_(), **({'text/html': page} if page else {})}
 
-    def __repr__(self): return f"{type(self).__name__}({self.title!r})"
+    def __repr__(self):
+        return f"{type(self).__name__}({self.title!r})"
 
 def html_box(
     text:str="",   # HTML
@@ -319,14 +361,19 @@ def row(
     return _with_classes(HBox(list(children)), [name] if name else [])
 
 def _with_classes(widget, names):
-    for name in names: widget.add_class(name)
+    for name in names:
+        widget.add_class(name)
     return widget
 
 # %% ../../nbs/app/00_widgets.ipynb #a118693b
 _suffixes = ','.join(SOUND_SUFFIXES)
-# ipywidgets keeps the file field of its button to itself: the dropped files are put where its dialogue would put the chosen ones
-_drop = ("event.preventDefault();this.classList.remove('ws-over');const f=event.dataTransfer.files,p=HTMLInputElement.prototype,c=p.click;"
-         "p.click=function(){this.files=f;this.dispatchEvent(new Event('change'))};try{this.closest('.ws-upload').querySelector('button').click()}finally{p.click=c}")
+# ipywidgets keeps the file field of its button to itself: the dropped files are put where its dialogue would
+# put the chosen ones
+_drop = (
+    "event.preventDefault();this.classList.remove('ws-over');const "
+    "f=event.dataTransfer.files,p=HTMLInputElement.prototype,c=p.click;"
+    "p.click=function(){this.files=f;this.dispatchEvent(new "
+    "Event('change'))};try{this.closest('.ws-upload').querySelector('button').click()}finally{p.click=c}")
 
 def read_upload(
     value, # of `ipywidgets.FileUpload`: dicts with `name` and `content`
@@ -339,7 +386,8 @@ def read_upload(
         return name,*load_audio(path, mono=False)
 
 def upload(
-    on_sound,                     # `f(name, wav (C, T), sample_rate)`, called for each recording that can be read
+    # `f(name, wav (C, T), sample_rate)`, called for each recording that can be read
+    on_sound,
     on_problem,                   # `f(text)`, called with the reason when one cannot
     what:str="Drop a recording here", # in the field that files are dropped on
     text:str="Choose a recording",    # on the button
@@ -347,12 +395,17 @@ def upload(
     "A place to drop a recording on, and a button for the dialogue."
     from ipywidgets import FileUpload
     over = "event.preventDefault();this.classList.add('ws-over')"
-    zone = html_box(f"""<div class="ws-drop" ondragover="{over}" ondragleave="this.classList.remove('ws-over')" ondrop="{html.escape(_drop)}">{html.escape(what)}</div>""")
+    zone = html_box(
+        f"""<div class="ws-drop" ondragover="{over}" ondragleave="this.classList.remove('ws-over')" ondrop="{html.escape(_drop)}">{html.escape(what)}</div>"""
+    )
     chooser = FileUpload(accept=_suffixes, description=text, icon='', tooltip=text)
     def read(change):
         if not change['new']: return
-        try: sound = read_upload(change['new'])
-        except (ValueError, OSError) as e: return on_problem(re.sub(r'/\S*/', '', str(e)))   # the name says enough, the temporary folder says nothing
+        try:
+            sound = read_upload(change['new'])
+        except (ValueError, OSError) as e:
+            # the name says enough, the temporary folder says nothing
+            return on_problem(re.sub(r'/\S*/', '', str(e)))
         on_sound(*sound)
     chooser.observe(read, 'value')
     return row(zone, chooser, name='ws-upload')
@@ -406,7 +459,8 @@ def tree_rows(
     ways,found = _ways(lines),set(found_rows(query, [l[1] for l in lines]) if query.strip() else [])
     way = {j for i in found for j in ways[i]}
     opened = set(open)|way
-    def seen(i): return i in way|found if query.strip() and not ways[i]&found else ways[i]<=opened
+    def seen(i):
+        return i in way|found if query.strip() and not ways[i]&found else ways[i]<=opened
     def made(i):
         end = _end(lines, i)
         classes = dict.fromkeys(vocabulary.names[k] for *_,k in lines[i:end] if k is not None)
@@ -415,7 +469,8 @@ def tree_rows(
 
 # %% ../../nbs/app/00_widgets.ipynb #a435070b
 def audioset_ontology()->Ontology: # 557 nodes
-    "AudioSet's classes and the groups that hold them (Gemmeke et al., 2017; the ontology is under CC BY-SA 4.0)."
+    """AudioSet's classes and the groups that hold them (Gemmeke et al., 2017; the ontology is under CC BY-SA
+    4.0)."""
     with (package_files('weakse.core')/'vocabularies'/'ontology.csv').open(newline='', encoding='utf-8') as f:
         return Ontology([dict(r, child_ids=r['child_ids'].split()) for r in csv.DictReader(f)])
 
@@ -425,7 +480,8 @@ def pick(
     classes,    # names that are picked together
     verb:str,   # "keep" or "drop"
 )->dict:        # the picks afterwards
-    "Pick classes; those that all had been picked so already are let go. Raises `ValueError` for another verb."
+    """Pick classes; those that all had been picked so already are let go. Raises `ValueError` for another
+    verb."""
     if verb not in ('keep','drop'): raise ValueError(f"verb {verb!r}; expected 'keep' or 'drop'")
     if all(picks.get(c)==verb for c in classes): return {c: v for c,v in picks.items() if c not in classes}
     return picks | dict.fromkeys(classes, verb)
@@ -441,7 +497,9 @@ def python_line(
     picks:dict, # class -> "keep" or "drop"
 )->str:         # a line of Python
     "The call of `extract` that does what was picked."
-    asked = ''.join(f', {v}=[{", ".join(json.dumps(c, ensure_ascii=False) for c in found)}]' for v in ('keep','drop') if (found := picked(picks, v)))
+    asked = ''.join(
+        f', {v}=[{", ".join(json.dumps(c, ensure_ascii=False) for c in found)}]' for v in ('keep', 'drop')
+        if (found := picked(picks, v)))
     return f'kept, removed = extract(wav, sample_rate{asked})'
 
 def command_line(
@@ -450,7 +508,11 @@ def command_line(
     out:str="out",             # folder for the results
 )->str:                        # a line for a shell
     "The command that does what was picked."
-    return shlex.join(['weakse', 'extract', str(input), '-o', str(out), *(a for v in ('keep','drop') for c in picked(picks, v) for a in (f'--{v}', c))])
+    return shlex.join(
+        [
+            'weakse', 'extract', str(input), '-o', str(out),
+            *(a for v in ('keep', 'drop') for c in picked(picks, v) for a in (f'--{v}', c))]
+    )
 
 # %% ../../nbs/app/00_widgets.ipynb #f66683aa
 def lines_html(
@@ -458,7 +520,9 @@ def lines_html(
     input:str="recording.wav", # file that the command names
 )->str:                        # HTML; nothing when nothing is picked
     "The two lines, each with a button that copies it."
-    return line_html('Python', python_line(picks)) + line_html('Command', command_line(picks, input)) if picks else ''
+    return (
+        line_html('Python', python_line(picks)) + line_html('Command', command_line(picks, input)) if picks
+        else '')
 
 def tree_html(
     vocabulary:Vocabulary, # K classes
@@ -467,9 +531,14 @@ def tree_html(
     "The whole tree, to open and close without a kernel."
     out,depths = [],[]
     for r in tree_rows(vocabulary, ontology, range(10**4)):
-        while depths and depths[-1]>=r.depth: depths.pop(); out.append('</details>')
-        out.append(f'<details><summary>{html.escape(r.name)} ({len(r.classes)})</summary>' if r.inner else f'<p>{html.escape(r.name)}</p>')
-        if r.inner: depths.append(r.depth)
+        while depths and depths[-1]>=r.depth:
+            depths.pop()
+            out.append('</details>')
+        out.append(
+            f'<details><summary>{html.escape(r.name)} ({len(r.classes)})</summary>' if r.inner
+            else f'<p>{html.escape(r.name)}</p>')
+        if r.inner:
+            depths.append(r.depth)
     return ''.join(out) + '</details>'*len(depths)
 
 # %% ../../nbs/app/00_widgets.ipynb #b64ae765
@@ -477,21 +546,30 @@ class _Line:
     "The widgets of one line of the tree; `show` makes it another line."
     def __init__(self, picker):
         from ipywidgets import ToggleButton
-        self.picker,self.shown,self.quiet = picker,None,False
-        self.branch,self.leaf = button('', lambda: picker.turn(self.shown.key), 'ws-plain'),html_box('', 'ws-leaf')
-        self.toggles = {v: _with_classes(ToggleButton(description=t), ['ws-out'] if v=='drop' else []) for v,t in (('keep','Keep'),('drop','Take out'))}
-        for verb,toggle in self.toggles.items(): toggle.observe(lambda _, verb=verb: self.quiet or picker.pick(self.shown.classes, verb), 'value')
+        self.picker = picker
+        self.shown = None
+        self.quiet = False
+        self.branch = button('', lambda: picker.turn(self.shown.key), 'ws-plain')
+        self.leaf = html_box('', 'ws-leaf')
+        self.toggles = {
+            v: _with_classes(ToggleButton(description=t), ['ws-out'] if v == 'drop' else [])
+            for v, t in (('keep', 'Keep'), ('drop', 'Take out'))}
+        for verb,toggle in self.toggles.items():
+            toggle.observe(lambda _, verb=verb: self.quiet or picker.pick(self.shown.classes, verb), 'value')
         self.box = row(self.branch, self.leaf, *self.toggles.values(), name='ws-row')
 
     def show(self, r, picks):
         "Become the line `r`."
         self.shown,self.quiet = r,True
-        self.branch.description = f"{'▾' if r.is_open else '▸'} {r.name} ({len(r.classes)})" if r.inner else ''
+        self.branch.description = (
+            f"{'▾' if r.is_open else '▸'} {r.name} ({len(r.classes)})" if r.inner else '')
         self.branch.tooltip = f"{'Close' if r.is_open else 'Open'} {r.name}"
         self.leaf.value = html.escape(r.name)
-        for w,there in ((self.branch,r.inner),(self.leaf,not r.inner)): w.layout.display,w.layout.margin = None if there else 'none',f'0 0 0 {22*r.depth}px'
+        for w,there in ((self.branch,r.inner),(self.leaf,not r.inner)):
+            w.layout.display,w.layout.margin = None if there else 'none',f'0 0 0 {22*r.depth}px'
         for verb,toggle in self.toggles.items():
-            toggle.value,toggle.tooltip = all(picks.get(c)==verb for c in r.classes),f"{toggle.description}: {r.name}"
+            toggle.value = all(picks.get(c)==verb for c in r.classes)
+            toggle.tooltip = f"{toggle.description}: {r.name}"
         self.quiet = False
 
 class ClassPicker(View):
@@ -505,13 +583,28 @@ class ClassPicker(View):
         n_lines:int=25,            # lines of the tree drawn at once
     ):
         from ipywidgets import Text
-        self.vocabulary,self.ontology,self.picks,self.on_change,self.input,self.n_lines = vocabulary,ontology,dict(picks or {}),on_change,input,n_lines
+        self.vocabulary = vocabulary
+        self.ontology = ontology
+        self.picks = dict(picks or {})
+        self.on_change = on_change
+        self.input = input
+        self.n_lines = n_lines
         every = tree_rows(vocabulary, ontology, range(10**4))
-        self.open,self.lines,self.limit = {r.key for r in every} if len(every)<=n_lines else set(),[],n_lines
-        self.search = Text(placeholder=f"Search {len(vocabulary)} sounds, such as {vocabulary.names[0].lower()}", continuous_update=True)
-        self.note,self.tree,self.chips,self.code = html_box(),_with_classes(column(), ['ws-tree']),row(name='ws-chips'),html_box()
+        self.open = {r.key for r in every} if len(every)<=n_lines else set()
+        self.lines = []
+        self.limit = n_lines
+        self.search = Text(
+            placeholder=f"Search {len(vocabulary)} sounds, such as {vocabulary.names[0].lower()}",
+            continuous_update=True)
+        self.note = html_box()
+        self.tree = _with_classes(column(), ['ws-tree'])
+        self.chips = row(name='ws-chips')
+        self.code = html_box()
         self.more = button('Show more', self._longer)
-        super().__init__('Pick sounds', 'Choose what stays in a recording and what goes. A group stands for all sounds in it.', self.search, self.note, self.tree, self.chips, self.code)
+        super().__init__(
+            'Pick sounds',
+            'Choose what stays in a recording and what goes. A group stands for all sounds in it.',
+            self.search, self.note, self.tree, self.chips, self.code)
         self.search.observe(lambda _: self.update(), 'value')
         self.update()
 
@@ -522,7 +615,8 @@ class ClassPicker(View):
         "Pick classes, or let them go; see the function `pick`."
         self.picks = pick(self.picks, classes, verb)
         self.update()
-        if self.on_change is not None: self.on_change(self.picks)
+        if self.on_change is not None:
+            self.on_change(self.picks)
 
     def turn(self,
         key:int, # of a line
@@ -543,19 +637,29 @@ class ClassPicker(View):
         "Draw what is to be seen."
         rows = self.rows()
         self.lines += [_Line(self) for _ in range(min(len(rows), self.limit)-len(self.lines))]
-        for line,r in zip(self.lines, rows[:self.limit]): line.show(r, self.picks)
-        self.tree.children = [*(line.box for line in self.lines[:len(rows)][:self.limit]), *([self.more] if len(rows)>self.limit else [])]
+        for line,r in zip(self.lines, rows[:self.limit]):
+            line.show(r, self.picks)
+        self.tree.children = [
+            *(line.box for line in self.lines[: len(rows)][: self.limit]),
+            *([self.more] if len(rows) > self.limit else [])]
         query = self.search.value.strip()
         missing = query and not any(all(w in r.name.lower() for w in query.lower().split()) for r in rows)
         self.note.value = note_html(f"No sound is called “{query}”. These come nearest:") if missing else ''
         self._show_picks()
 
     def _show_picks(self, most=12):
-        for chip in self.chips.children: chip.close()
+        for chip in self.chips.children:
+            chip.close()
         verbs = dict(keep='Keep', drop='Take out')
-        chips = [button(f'{verbs[v]}: {c} ×', lambda c=c,v=v: self.pick([c], v), 'ws-chip', tooltip=f'Let go of {c}') for c,v in list(self.picks.items())[:most]]
-        if len(self.picks)>most: chips.append(html_box(f'and {len(self.picks)-most} more'))
-        if len(self.picks)>1: chips.append(button('Clear all', self.clear))
+        chips = [
+            button(
+                f'{verbs[v]}: {c} ×', lambda c=c, v=v: self.pick([c], v), 'ws-chip', tooltip=f'Let go of {c}')
+            for c, v in list(self.picks.items())[:most]
+        ]
+        if len(self.picks)>most:
+            chips.append(html_box(f'and {len(self.picks)-most} more'))
+        if len(self.picks)>1:
+            chips.append(button('Clear all', self.clear))
         self.chips.children = chips or [html_box('<span class="ws-help">Nothing picked yet.</span>')]
         self.code.value = lines_html(self.picks, self.input)
 
@@ -577,9 +681,11 @@ def comparison_tracks(
     names=('Before','After','Removed'),    # of the tracks
 )->dict:                                   # name -> `(C, T)`, all alike
     "Before, after and what is between them. Raises `AudioError` for what is no sound."
-    a,b = check_audio(before, sample_rate, names[0]).detach().cpu().float(),check_audio(after, after_rate or sample_rate, names[1]).detach().cpu().float()
+    a = check_audio(before, sample_rate, names[0]).detach().cpu().float()
+    b = check_audio(after, after_rate or sample_rate, names[1]).detach().cpu().float()
     b = resample(b, after_rate or sample_rate, sample_rate)
-    if len(a)!=len(b): a,b = down_mix(a, names[0])[None],down_mix(b, names[1])[None]
+    if len(a)!=len(b):
+        a,b = down_mix(a, names[0])[None],down_mix(b, names[1])[None]
     n = min(a.shape[-1], b.shape[-1])
     return dict(zip(names, (a[:, :n], b[:, :n], a[:, :n]-b[:, :n])))
 
@@ -594,7 +700,9 @@ def levels_text(
         if level[n]<=-70: return f'{n} is silent'
         d = level[n]-level[first]
         return f'{n} is as loud' if abs(d)<.5 else f"{n} is {abs(d):.0f} dB {'louder' if d>0 else 'quieter'}"
-    return f"{first} is silent." if level[first]<=-70 else f"Compared with {first}, {' and '.join(map(said, others))}."
+    return (
+        f"{first} is silent." if level[first] <= -70
+        else f"Compared with {first}, {' and '.join(map(said, others))}.")
 
 # %% ../../nbs/app/00_widgets.ipynb #0ca78357
 class Comparison(View):
@@ -608,13 +716,24 @@ class Comparison(View):
         uploads:bool=None,                  # whether recordings can be dropped in; None: if none is given
     ):
         from ipywidgets import IntSlider
-        self.names,self.seconds,self.sounds = names,seconds,[(w, sample_rate) for w in (before,after)]
+        self.names = names
+        self.seconds = seconds
+        self.sounds = [(w, sample_rate) for w in (before,after)]
         self.note,self.players = html_box(),html_box()
-        self.start = IntSlider(0, 0, 1, description='Start at (s)', continuous_update=False, style=dict(description_width='initial'))
+        self.start = IntSlider(
+            0, 0, 1, description='Start at (s)', continuous_update=False,
+            style=dict(description_width='initial'))
         self.start.observe(lambda _: self.update(), 'value')
-        fields = [upload(lambda name,*sound,i=i: self.take(i, *sound), self.report, f'Drop “{names[i]}” here', f'Choose “{names[i]}”') for i in (0,1)]
+        fields = [
+            upload(
+                lambda name, *sound, i=i: self.take(i, *sound), self.report, f'Drop “{names[i]}” here',
+                f'Choose “{names[i]}”')
+            for i in (0, 1)
+        ]
         wanted = before is None if uploads is None else uploads
-        super().__init__('Compare by ear', 'Switch while it plays: the place stays the same.', *(fields if wanted else []), self.note, self.start, self.players)
+        super().__init__(
+            'Compare by ear', 'Switch while it plays: the place stays the same.', *(fields if wanted else []),
+            self.note, self.start, self.players)
         self.update()
 
     def take(self,
@@ -649,12 +768,15 @@ class Comparison(View):
         self.start.layout.display = None if length>self.seconds else 'none'
         self.start.max = max(1, math.ceil(length-self.seconds))
         missing = [f'“{n}”' for n,(w,_) in zip(self.names, self.sounds) if w is None]
-        self.note.value = note_html(f"{' and '.join(missing)} {'are' if len(missing)>1 else 'is'} missing." if missing else '')
+        self.note.value = note_html(
+            f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing." if missing else '')
         self.players.value = self._body() if tracks else ''
 
     def _body(self):
         stretch,rate = self.stretch(),self.sounds[0][1]
-        return players_html(stretch, rate, label=self.title) + f'<p class="ws-levels">{html.escape(levels_text(stretch, rate))}</p>'
+        return (
+            players_html(stretch, rate, label=self.title)
+            + f'<p class="ws-levels">{html.escape(levels_text(stretch, rate))}</p>')
 
     def static(self)->str: # HTML
         "The players."

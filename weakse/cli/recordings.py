@@ -16,18 +16,25 @@ from ..core.terminal import console, put, table_of
 
 # %% ../../nbs/cli/01_recordings.ipynb #9e49b6bc
 def _coded_as(path):
-    "The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says so."
+    """The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says
+    so."""
     import soundfile as sf
     from weakse.core.audio import FORMATS
-    try: form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
-    except sf.LibsndfileError: return '.wav'
+    try:
+        form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
+    except sf.LibsndfileError:
+        return '.wav'
     return next((suffix for suffix,f in FORMATS.items() if f==form), '.wav')
 
 def _poured(folder):
     "Standard input as a file in `folder`. Raises `ValueError` where nobody writes to it."
-    if sys.stdin is None or sys.stdin.isatty(): raise ValueError("`-` is standard input, but nothing is piped into it; expected something like `cat talk.wav | weakse enhance - -o OUT`: pipe a recording in, or name a file")
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ValueError(
+            "`-` is standard input, but nothing is piped into it; expected something like `cat talk.wav | "
+            "weakse enhance - -o OUT`: pipe a recording in, or name a file")
     path = folder/'stdin.wav'
-    with path.open('wb') as f: shutil.copyfileobj(sys.stdin.buffer, f)
+    with path.open('wb') as f:
+        shutil.copyfileobj(sys.stdin.buffer, f)
     return path.rename(path.with_suffix(_coded_as(path)))
 
 @contextlib.contextmanager
@@ -36,38 +43,54 @@ def piped(
 ):          # yields the inputs with a file for `-`, and the name of that file, or ''
     "Standard input as a file, for as long as this lasts. Raises `ValueError` where nothing is piped in."
     given = [str(i) for i in inputs]
-    if '-' not in given: yield given,''; return
+    if '-' not in given:
+        yield given,''
+        return
     from weakse.core.files import scratch_folder
     with scratch_folder() as folder:
         name = str(_poured(folder))
         yield [name if i=='-' else i for i in given],name
 
 # %% ../../nbs/cli/01_recordings.ipynb #fadf9412
-def _cell(v): return '' if v!=v else f'{v:.2f}' if isinstance(v, float) else str(v)
+def _cell(v):
+    return '' if v!=v else f'{v:.2f}' if isinstance(v, float) else str(v)
 
 def _show(table, title=''):
     "Print a DataFrame as a table."
-    columns = [(str(c), dict(justify='left' if table[c].dtype.kind in 'OTU' else 'right', overflow='fold')) for c in table.columns]
-    put(console(), table_of(*columns, rows=[map(_cell, row) for row in table.itertuples(index=False)], title=title, header_style='bold'))
+    columns = [
+        (str(c), dict(justify='left' if table[c].dtype.kind in 'OTU' else 'right', overflow='fold'))
+        for c in table.columns]
+    put(
+        console(),
+        table_of(
+            *columns, rows=[map(_cell, row) for row in table.itertuples(index=False)], title=title,
+            header_style='bold'),
+    )
 
 def summary(
     report,      # DataFrame: input, seconds, status
     most:int=20, # recordings that are listed
 ):               # DataFrame
     "How each recording went, or, of many, how many went how."
-    if len(report) <= most: return report[['input','seconds','status']].rename(columns=dict(input='recording'))
-    return report.groupby('status', sort=False).agg(recordings=('input','size'), minutes=('seconds', lambda s: s.sum()/60)).reset_index()
+    if len(report) <= most:
+        return report[['input','seconds','status']].rename(columns=dict(input='recording'))
+    return (
+        report.groupby('status', sort=False)
+        .agg(recordings=('input', 'size'), minutes=('seconds', lambda s: s.sum() / 60)).reset_index())
 
 # %% ../../nbs/cli/01_recordings.ipynb #94741516
 def _named(report, name):
     "The report with `-` for the file that standard input was kept in, and options for keywords of Python."
     said = [_as_options(m) for m in report.message]
     if not name: return report.assign(message=said)
-    return report.assign(input=report.input.replace(name, '-'), message=[m.replace(name, 'standard input') for m in said])
+    return report.assign(
+        input=report.input.replace(name, '-'), message=[m.replace(name, 'standard input') for m in said])
 
-def _many(n, what): return f"{n} {what}" + ("" if n==1 else "s")
+def _many(n, what):
+    return f"{n} {what}" + ("" if n==1 else "s")
 
-def _long(seconds): return f"{seconds:.1f} s" if seconds < 60 else f"{seconds/60:.1f} min"
+def _long(seconds):
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds/60:.1f} min"
 
 def closing(
     verb:str,    # whose report it is
@@ -81,9 +104,13 @@ def closing(
     _note(json, dict(verb=verb, out=out, settings=settings, counts=counts, files=report.to_dict('records')))
     _show(summary(report))
     for row in report[report.message.astype(bool) & (report.status!='there')].itertuples():
-        _say(f"{row.status}: " + (row.message if row.message.startswith(row.input) else f"{row.input}: {row.message}"), 'yellow', err=True)
+        _say(
+            f"{row.status}: "
+            + (row.message if row.message.startswith(row.input) else f"{row.input}: {row.message}"), 'yellow',
+            err=True)
     failed = counts.get('failed', 0)
-    said = f"{_many(len(report)-failed, 'recording')}, {_long(report.seconds.sum())} of audio" + (f", in {out}" if out else "")
+    said = f"{_many(len(report) - failed, 'recording')}, {_long(report.seconds.sum())} of audio" + (
+        f", in {out}" if out else "")
     if not failed: return said
     _say(f"{verb}: {said}; {failed} failed", 'red', err=True)
     raise typer.Exit(1)
@@ -94,7 +121,8 @@ def _place(path, suffixes, overwrite):
     from weakse.core.files import check_output
     from weakse.inference.enhance import _refuse_unwritable
     if path is None: return
-    if path.suffix.lower() not in suffixes: raise ValueError(f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)}")
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)}")
     check_output(path, folder=False, overwrite=overwrite)
     _refuse_unwritable(path.parent)
 
@@ -109,7 +137,8 @@ def class_names(
     "The classes of a system, or AudioSet's where it has no vocabulary."
     own = Path(system or os.environ.get('WEAKSE_SYSTEM') or 'artifacts/models/unet')/'vocabulary.csv'
     file = own if own.is_file() else package_files('weakse.core')/'vocabularies'/'audioset.csv'
-    with file.open(newline='', encoding='utf-8-sig') as f: return [r.get('name') or r['display_name'] for r in csv.DictReader(f)]
+    with file.open(newline='', encoding='utf-8-sig') as f:
+        return [r.get('name') or r['display_name'] for r in csv.DictReader(f)]
 
 def complete_class(
     ctx:typer.Context, # the words so far
@@ -118,7 +147,10 @@ def complete_class(
     "The classes that begin so, written as the shell wants them."
     found = [n for n in class_names(ctx.params.get('system')) if n.startswith(incomplete)]
     if not os.environ.get('_WEAKSE_COMPLETE', '').endswith('bash'): return found
-    return [incomplete + re.sub(r"([^\w.,/+-])", r"\\\1", n[len(incomplete):]) for n in found if ' ' not in incomplete]   # bash inserts what it is given as it is
+    # bash inserts what it is given as it is
+    return [
+        incomplete + re.sub(r"([^\w.,/+-])", r"\\\1", n[len(incomplete) :]) for n in found
+        if ' ' not in incomplete]
 
 def complete_gain(
     ctx:typer.Context, # the words so far
@@ -130,18 +162,23 @@ def complete_gain(
 # %% ../../nbs/cli/01_recordings.ipynb #9108aba8
 @verb(panel=recordings, out='-o', complete=dict(target=complete_class))
 def enhance(
-    inputs:list[str], # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
+    # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
+    inputs:list[str],
     *,
     out:Path,            # folder for the results; a file name for a single recording
-    system:str=None,     # name (noisy, highpass, wiener) or folder of a system; default: artifacts/models/unet, made by `make repro`
+    # name (noisy, highpass, wiener) or folder of a system; default: artifacts/models/unet, made by `make
+    # repro`
+    system:str=None,
     target:str=None,     # class to keep; default: Speech
     strength:float=None, # 1: all of the system's estimate; 0.9 leaves a tenth of the input
     start:float=None,    # where to begin, s
     seconds:float=None,  # how much to take, s; default: to the end
-    repair:bool=False,   # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    repair:bool=False,
     subtype:str=None,    # coding of the results, such as PCM_24 or FLOAT; default: the recording's
     dither:bool=False,   # add triangular noise of one step before rounding
-    bitrate:float=None,  # kbit/s of MP3, Vorbis and Opus; default: at least the recording's where that is such a coding
+    # kbit/s of MP3, Vorbis and Opus; default: at least the recording's where that is such a coding
+    bitrate:float=None,
     overwrite:bool=False, # replace what is there
     resume:bool=False,   # leave what an interrupted run has finished, and do the rest
     json:Path=None,      # file for the report, a row a recording
@@ -151,15 +188,23 @@ def enhance(
     "Keep the speech of recordings, take the rest away."
     from weakse.inference.enhance import enhance_file, enhance_files, enhance_pairs
     from weakse.models.registry import load_system
-    given,part = _given(target=target, strength=strength),_given(start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None, bitrate=bitrate)
+    given = _given(target=target, strength=strength)
+    part = _given(
+        start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None,
+        bitrate=bitrate)
     options,model = {**_values('enhance', enhance_file, params), **given},load_system(system)
-    if pairs and part: raise ValueError(f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it out")
+    if pairs and part:
+        raise ValueError(
+            f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it "
+            "out")
     if pairs:
-        report = enhance_pairs(inputs[0], model, out, **{**_values('enhance', enhance_pairs, params), **options})
+        report = enhance_pairs(
+            inputs[0], model, out, **{**_values('enhance', enhance_pairs, params), **options})
         return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
     _place(json, ['.json'], overwrite)
     with piped(inputs) as (files,stdin):
-        run = dict(progress=sys.stderr.isatty()) | options | part | dict(overwrite=overwrite, resume=resume)   # a block may say what the verb says too
+        # a block may say what the verb says too
+        run = dict(progress=sys.stderr.isatty()) | options | part | dict(overwrite=overwrite, resume=resume)
         report = _named(enhance_files(files, _folder(out), model, **run), stdin)
     return closing('enhance', report, out, json, system=model.name, **given, **part)
 
@@ -176,9 +221,19 @@ def parse_gains(
     gains = {}
     for word in words:
         name,eq,db = word.rpartition('=')
-        if not (name and eq) or name in gains: raise ValueError(f"--gain {word!r}" + (" names a class for the second time: name it once" if name in gains else "; expected a class, an equals sign and dB, such as 'Music=-12'"))
-        try: gains[name] = float(db)
-        except ValueError: raise ValueError(f"--gain {word!r}: {db!r} is no number; expected dB, such as '{name}=-12', or '{name}=-inf' to silence it") from None
+        if not (name and eq) or name in gains:
+            raise ValueError(
+                f"--gain {word!r}"
+                + (
+                    " names a class for the second time: name it once" if name in gains
+                    else "; expected a class, an equals sign and dB, such as 'Music=-12'")
+            )
+        try:
+            gains[name] = float(db)
+        except ValueError:
+            raise ValueError(
+                f"--gain {word!r}: {db!r} is no number; expected dB, such as '{name}=-12', or '{name}=-inf' "
+                "to silence it") from None
     return gains
 
 _usual = 'artifacts/tagger'
@@ -187,28 +242,36 @@ def _ears(detector):
     "A detector by name. Raises `ValueError` with what can be done where there is none yet."
     from weakse.detectors.protocol import load_detector
     if detector!=_usual or Path(detector).is_dir(): return load_detector(detector)
-    raise ValueError(f"there is no detector at {_usual} yet: run `make repro`, or name one with --detector: a folder, or `efficientat` after `weakse fetch efficientat`")
+    raise ValueError(
+        f"there is no detector at {_usual} yet: run `make repro`, or name one with --detector: a folder, or "
+        "`efficientat` after `weakse fetch efficientat`")
 
 # %% ../../nbs/cli/01_recordings.ipynb #d20ff50f
 @verb(panel=recordings, out='-o', complete=dict(keep=complete_class, drop=complete_class, gain=complete_gain))
 def extract(
-    inputs:list[str], # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
+    # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
+    inputs:list[str],
     *,
     out:Path,              # folder for the results: OUT/kept and OUT/removed
     keep:list[str]=[],     # class that stays, all else goes; may be given several times
     drop:list[str]=[],     # class that goes; may be given several times
-    gain:list[str]=[],     # class and dB, as in Music=-12; "rest" is what no class claims; may be given several times
+    # class and dB, as in Music=-12; "rest" is what no class claims; may be given several times
+    gain:list[str]=[],
     strength:float=None,   # 1: all of the change; 0.9 leaves a tenth of the input
     floor_db:float=None,   # what is removed stays at this level, such as -30; default: it goes altogether
     start:float=None,      # where to begin, s
     seconds:float=None,    # how much to take, s; default: to the end
-    repair:bool=False,     # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    repair:bool=False,
     subtype:str=None,      # coding of the results, such as PCM_24 or FLOAT; default: the recording's
     dither:bool=False,     # add triangular noise of one step before rounding; both results still add up
-    bitrate:float=None,    # kbit/s of MP3, Vorbis and Opus; default: at least the recording's where that is such a coding
+    # kbit/s of MP3, Vorbis and Opus; default: at least the recording's where that is such a coding
+    bitrate:float=None,
     system:str=None,       # name or folder of a system; default: artifacts/models/unet, made by `make repro`
     detector:str=_usual,   # name or folder of the detector that says what is there; none: nobody is asked
-    ontology:Path=None,    # ontology.json of your own, for names that stand for several classes; default: AudioSet's, as in --keep Animal
+    # ontology.json of your own, for names that stand for several classes; default: AudioSet's, as in --keep
+    # Animal
+    ontology:Path=None,
     overwrite:bool=False,  # replace what is there
     resume:bool=False,     # leave what an interrupted run has finished, and do the rest
     json:Path=None,        # file for the report, a row a recording
@@ -220,13 +283,25 @@ def extract(
     from weakse.app.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
     from weakse.core.audio import SOUND_SUFFIXES
-    if out.suffix.lower() in SOUND_SUFFIXES: raise ValueError(f"{out} looks like a file; expected a folder, because there are two results: {out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
+    if out.suffix.lower() in SOUND_SUFFIXES:
+        raise ValueError(
+            f"{out} looks like a file; expected a folder, because there are two results: "
+            f"{out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
     wish = _given(keep=keep, drop=drop, gains=parse_gains(gain) or None, strength=strength, floor_db=floor_db)
-    part = _given(start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None, bitrate=bitrate)
+    part = _given(
+        start=start, seconds=seconds, repair=repair or None, subtype=subtype, dither=dither or None,
+        bitrate=bitrate)
     model = load_system(system)
-    doors = dict(system=model, detector=None if detector=='none' else _ears(detector), ontology=Ontology.read(ontology) if ontology else audioset_ontology())
+    doors = dict(
+        system=model, detector=None if detector == 'none' else _ears(detector),
+        ontology=Ontology.read(ontology) if ontology else audioset_ontology())
     with piped(inputs) as (files,stdin):
-        report = _named(extract_files(files, _folder(out), **wish, **part, **doors, overwrite=overwrite, resume=resume, progress=sys.stderr.isatty()), stdin)
+        report = _named(
+            extract_files(
+                files, _folder(out), **wish, **part, **doors, overwrite=overwrite, resume=resume,
+                progress=sys.stderr.isatty()),
+            stdin,
+        )
     return closing('extract', report, out, json, system=model.name, detector=detector, **wish, **part)
 
 # %% ../../nbs/cli/01_recordings.ipynb #64d221d6
@@ -236,9 +311,13 @@ def _events_of(path, detector, threshold, repair, progress):
     from weakse.inference.extract import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
-        with noted() as notes: events,seconds = detect_file(path, detector, threshold, repair=repair, progress=progress),_seconds(path)
-    except (AudioError, OSError) as e: return None,row | dict(message=str(e))
-    return events.assign(file=str(path)),row | dict(seconds=seconds, status='ok', events=len(events), message='; '.join(notes))
+        with noted() as notes:
+            events = detect_file(path, detector, threshold, repair=repair, progress=progress)
+            seconds = _seconds(path)
+    except (AudioError, OSError) as e:
+        return None,row | dict(message=str(e))
+    return events.assign(file=str(path)), row | dict(
+        seconds=seconds, status='ok', events=len(events), message='; '.join(notes))
 
 def _seconds(path):
     from weakse.core.audio import audio_info
@@ -246,14 +325,18 @@ def _seconds(path):
 
 def _label_files(inputs, labels, overwrite):
     "`{recording: file for its labels, or None}`. Raises `OutputCollisionError` and `OSError`."
-    from weakse.inference.enhance import OutputCollisionError, _once_each, _real, _refuse_collisions, _refuse_unwritable
+    from weakse.inference.enhance import (
+        OutputCollisionError, _once_each, _real, _refuse_collisions, _refuse_unwritable)
     found = _once_each(inputs, _real(labels or os.devnull))
     if labels is None: return {path: None for path,_ in found}
     single = len(found)==1 and labels.suffix.lower()=='.txt'
     jobs = [(path, labels if single else labels/rel.with_suffix('.txt')) for path,rel in found]
     _refuse_collisions(jobs)
     there = [str(o) for _,o in jobs if o.exists()]
-    if there and not overwrite: raise OutputCollisionError(f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or choose another folder")
+    if there and not overwrite:
+        raise OutputCollisionError(
+            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or choose "
+            "another folder")
     _refuse_unwritable(labels.parent if single else labels)
     return dict(jobs)
 
@@ -271,12 +354,16 @@ def detect_files(
     from tqdm.auto import tqdm
     from weakse.inference.extract import write_events
     import pandas as pd
-    columns,tables,rows = ['file','class','onset','offset','score'],[],[]
+    columns = ['file','class','onset','offset','score']
+    tables = []
+    rows = []
     jobs = _label_files(inputs, labels, overwrite)
     for path,out in tqdm(jobs.items(), desc="detect", unit='file', disable=not progress):
         events,row = _events_of(path, detector, threshold, repair, progress and len(jobs)==1)
-        if out and events is not None: write_events(events, out, overwrite=True)
-        tables.append(events); rows.append(row | dict(labels=str(out) if out and events is not None else ''))
+        if out and events is not None:
+            write_events(events, out, overwrite=True)
+        tables.append(events)
+        rows.append(row | dict(labels=str(out) if out and events is not None else ''))
     found = [e[columns] for e in tables if e is not None and len(e)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns), pd.DataFrame(rows)
 
@@ -285,18 +372,24 @@ def _tell(events, most=60):
     "Print events; of many, each class's share."
     if not len(events): return _say("nothing was heard that the detector knows")
     if len(events) <= most: return _show(events)
-    share = events.assign(heard=events.offset-events.onset).groupby('class').agg(events=('heard','size'), seconds=('heard','sum'), score=('score','max')).reset_index()
-    _show(share.sort_values('seconds', ascending=False), f"{len(events)} events; --csv writes when each of them is")
+    share = (
+        events.assign(heard=events.offset - events.onset).groupby('class')
+        .agg(events=('heard', 'size'), seconds=('heard', 'sum'), score=('score', 'max')).reset_index())
+    _show(
+        share.sort_values('seconds', ascending=False),
+        f"{len(events)} events; --csv writes when each of them is")
 
 @verb(panel=recordings, csv='-o')
 def detect(
-    inputs:list[str],     # recordings, folders of them, quoted patterns, or - for standard input; with --anchors: one corpus
+    # recordings, folders of them, quoted patterns, or - for standard input; with --anchors: one corpus
+    inputs:list[str],
     *,
     csv:Path=None,        # file for the events: file, class, onset s, offset s, score
     labels:Path=None,     # folder for labels of Audacity, a .txt for each recording; a .txt for a single one
     detector:str=_usual,  # name or folder of a detector
     threshold:float=None, # probability above which a class is present; default: the detector's own
-    repair:bool=False,    # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
+    repair:bool=False,
     overwrite:bool=False, # replace what is there
     json:Path=None,       # file for the report, a row a recording
     anchors:Path=None,    # folder to make: one anchor for each clip and class (Eqs. 5-6)
@@ -308,32 +401,43 @@ def detect(
         store = stage('anchors', params)(Path(inputs[0]), detector, anchors, **_given(audit=audit))
         return f"{len(store)} anchors in {anchors}"
     from weakse.inference.extract import write_events
-    _place(csv, ['.csv'], overwrite); _place(json, ['.json'], overwrite)
+    _place(csv, ['.csv'], overwrite)
+    _place(json, ['.json'], overwrite)
     ears = _ears(detector)
-    with piped(inputs) as (files,stdin): events,report = detect_files(files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair, progress=sys.stderr.isatty())
+    with piped(inputs) as (files,stdin):
+        events, report = detect_files(
+            files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair,
+            progress=sys.stderr.isatty())
     report,events = _named(report, stdin),events.replace(dict(file={stdin:'-'}))
-    if csv: write_events(events, csv, overwrite=overwrite)
+    if csv:
+        write_events(events, csv, overwrite=overwrite)
     _tell(events)
-    return closing('detect', report, ' and '.join(str(p) for p in (csv, labels) if p), json, detector=detector, **_given(threshold=threshold))
+    return closing(
+        'detect', report, ' and '.join(str(p) for p in (csv, labels) if p), json, detector=detector,
+        **_given(threshold=threshold))
 
 # %% ../../nbs/cli/01_recordings.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
     from weakse.core.files import is_own
     if not os.path.lexists(out) or is_own(out): return
-    raise ValueError(f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
+    raise ValueError(
+        f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
 
 @verb(panel=recordings, out='-o')
 def doctor(
-    source:Path,             # csv of weak labels (a file and its labels in each row), or the folder of a corpus
+    # csv of weak labels (a file and its labels in each row), or the folder of a corpus
+    source:Path,
     *,
     audio:Path=None,         # folder of the recordings; default: the csv's
-    detector:str=None,       # name or folder of a detector that listens for the labels; default: nobody listens
+    # name or folder of a detector that listens for the labels; default: nobody listens
+    detector:str=None,
     out:Path=Path('doctor'), # folder to make: index.html and its tables
     file_column:str='file',  # column of file names
     label_column:str='label', # column of labels
     separator:str='+',       # between the labels of a recording
-    label_map:str='',        # esc50, urbansound8k, or a csv with the columns label,name; default: labels are class names
+    # esc50, urbansound8k, or a csv with the columns label,name; default: labels are class names
+    label_map:str='',
     vocabulary:str='',       # csv of the classes; default: AudioSet's that occur
     sample_rate:int=16000,   # Hz, of the training
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
@@ -341,12 +445,16 @@ def doctor(
     "Examine weakly labelled recordings before any training, and write a page about them."
     from weakse.app.checkup import examine, write_report
     _own_folder(out)
-    report = examine(source, audio, detector=detector and _ears(detector), file_column=file_column, label_column=label_column, separator=separator,
-                     label_map=label_map, vocabulary=vocabulary, sample_rate=sample_rate, n_listen=n_listen, progress=sys.stderr.isatty())
+    report = examine(
+        source, audio, detector=detector and _ears(detector), file_column=file_column,
+        label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,
+        sample_rate=sample_rate, n_listen=n_listen, progress=sys.stderr.isatty())
     page = write_report(report, out)
-    if len(report.problems): _show(report.problems[['weight','n','finding']])
+    if len(report.problems):
+        _show(report.problems[['weight','n','finding']])
     must = int((report.problems.weight=='must').sum())
-    said = f"{_many(len(report), 'recording')}, {len(report.classes)} classes, {_many(len(report.problems), 'finding')}, in {page}"
+    said = (f"{_many(len(report), 'recording')}, {len(report.classes)} classes, "
+            f"{_many(len(report.problems), 'finding')}, in {page}")
     if not must: return said
     _say(f"doctor: {said}; {must} must be mended before a training", 'red', err=True)
     raise typer.Exit(1)
@@ -362,5 +470,6 @@ def open_app(
 ):
     "Open the app in a browser: pick sounds, mix them, compare, audit anchors. Ctrl-C ends it."
     from weakse.app.server import serve
-    if not folder.is_dir(): raise ValueError(f"{folder} is no folder; expected the one with `artifacts/`: give it with --folder")
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; expected the one with `artifacts/`: give it with --folder")
     serve(port, not no_browser, folder=folder, theme=theme)

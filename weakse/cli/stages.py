@@ -22,14 +22,23 @@ from ..core.params import Block, ParamsError, check_limits, load_params
 # %% ../../nbs/cli/00_stages.ipynb #1f900707
 def _message(e):
     "What an error says; without the system's number, which helps nobody."
-    return f"{e.strerror}{f': {e.filename}' if e.filename else ''}" if isinstance(e, OSError) and e.strerror else _as_options(str(e)) or type(e).__name__
+    return (
+        f"{e.strerror}{f': {e.filename}' if e.filename else ''}" if isinstance(e, OSError) and e.strerror
+        else _as_options(str(e)) or type(e).__name__)
 
 def _as_options(text):
     "The same message with options where it names keywords of Python."
     text = re.sub(r"`(\w+)=None`", r"`--\1 none`", re.sub(r"`(\w+)=True`", r"`--\1`", text))
-    return text.replace("`keep`, `drop` or `gains`, such as keep=['Speech']", "--keep, --drop or --gain, such as --keep Speech").replace("in `gains`", "in --gain").replace("`gains`", "--gain")
+    return (
+        text.replace(
+            "`keep`, `drop` or `gains`, such as keep=['Speech']",
+            "--keep, --drop or --gain, such as --keep Speech")
+        .replace("in `gains`", "in --gain")
+        .replace("`gains`", "--gain")
+    )
 
-_no_memory = re.compile(r"can't allocate memory|out of memory|Storage size calculation overflowed")   # as torch says it
+# as torch says it
+_no_memory = re.compile(r"can't allocate memory|out of memory|Storage size calculation overflowed")
 
 def _explained(e):
     "What a person is told of an error; None for one that only a traceback explains."
@@ -37,12 +46,17 @@ def _explained(e):
     if isinstance(e, WorkerKilledError) or not isinstance(e, (MemoryError, RuntimeError)): return _message(e)
     if isinstance(e, RuntimeError) and not _no_memory.search(str(e)): return None
     why = ' '.join(str(e).split())[:300]
-    return why if 'lower `' in why else f"not enough memory{f' ({why})' if why else ''}: lower `width`, `batch_size` or `n_workers`, or take a machine with more"
+    return (
+        why if 'lower `' in why
+        else f"not enough memory{f' ({why})' if why else ''}: lower `width`, `batch_size` or `n_workers`, or "
+             "take a machine with more"
+    )
 
 class _Door(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
     def invoke(self, ctx):
-        try: return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
         except (ValueError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as e:
             said = _explained(e)
             if ctx.params.get('debug') or said is None: raise
@@ -51,23 +65,29 @@ class _Door(TyperGroup):
 
     def list_commands(self, ctx):
         "What is done with recordings comes first, then the stages."
-        return sorted(super().list_commands(ctx), key=lambda name: getattr(self.commands[name], 'rich_help_panel', None)!=recordings)
+        return sorted(
+            super().list_commands(ctx),
+            key=lambda name: getattr(self.commands[name], 'rich_help_panel', None) != recordings)
 
 recordings,a_run = "With recordings","From recordings to a table, stage by stage"   # headings of the help
 
-app = typer.Typer(cls=_Door, no_args_is_help=True, rich_markup_mode='rich', pretty_exceptions_enable=False,
-    help="Speech enhancement learned from weak labels alone: no clean speech is needed to train.", context_settings={'help_option_names':['-h','--help']})
+app = typer.Typer(
+    cls=_Door, no_args_is_help=True, rich_markup_mode='rich', pretty_exceptions_enable=False,
+    help="Speech enhancement learned from weak labels alone: no clean speech is needed to train.",
+    context_settings={'help_option_names': ['-h', '--help']})
 
 @app.callback()
 def _common(
     debug:Annotated[bool, typer.Option('--debug', help="Show the whole traceback of an error.")]=False
-): pass
+):
+    pass
 
 # %% ../../nbs/cli/00_stages.ipynb #4fc931c0
 def _knob(p, doc, short, complete):
     "What typer has to know about the parameter `p`."
     if p.kind is not p.KEYWORD_ONLY: return typer.Argument(help=doc)
-    return typer.Option(f"--{p.name.replace('_','-')}", *([short] if short else []), help=doc, autocompletion=complete)
+    return typer.Option(
+        f"--{p.name.replace('_', '-')}", *([short] if short else []), help=doc, autocompletion=complete)
 
 def as_folder(
     path,      # output
@@ -93,7 +113,8 @@ def as_table(
     overwrite, # may it be replaced?
 ):
     "The output is a file, and a .md of the same name beside it."
-    for file in (path, path.with_suffix('.md')): as_file(file, inputs, overwrite)
+    for file in (path, path.with_suffix('.md')):
+        as_file(file, inputs, overwrite)
 
 def as_files(
     *names, # of the files
@@ -106,10 +127,13 @@ def as_files(
 
 def _check_outputs(writes, values):
     "Refuse, before any work, what a verb's outputs would destroy. Raises `ForeignPathError`."
-    given = [v for k,values in values.items() if k not in writes for v in (values if isinstance(values, list) else [values])]
+    given = [
+        v for k, values in values.items() if k not in writes
+        for v in (values if isinstance(values, list) else [values])]
     inputs = [v for v in given if isinstance(v, (str, Path))]
     for name,check in writes.items():
-        if values[name] is not None: check(values[name], inputs, values.get('overwrite', False))
+        if values[name] is not None:
+            check(values[name], inputs, values.get('overwrite', False))
 
 def verb(
     add:typer.Typer=app, # the command that gets the verb
@@ -117,20 +141,28 @@ def verb(
     name:str=None,       # of the verb; None: the function's
     panel:str=a_run,     # heading under which the help has it
     complete:dict={},    # option -> `f(ctx, incomplete)`, which the shell asks for completions
-    writes:dict={},      # parameter that is an output -> `as_folder`, `as_file`, `as_table` or `as_files(...)`: checked before any work
+    # parameter that is an output -> `as_folder`, `as_file`, `as_table` or `as_files(...)`: checked before any
+    # work
+    writes:dict={},
     **short:str,         # option -> its short form: `out='-o'`
 )->callable:             # a decorator; the function itself stays as it was
     "Make a function a verb: its docments are the help, its return value is the closing line."
     def _verb(f):
         docs,called = docments(f),name or f.__name__
-        ps = [p.replace(annotation=Annotated[p.annotation, _knob(p, docs.get(p.name), short.get(p.name), complete.get(p.name))])
-              for p in inspect.signature(f).parameters.values()]
+        ps = [
+            p.replace(
+                annotation=Annotated[
+                    p.annotation, _knob(p, docs.get(p.name), short.get(p.name), complete.get(p.name))]
+            )
+            for p in inspect.signature(f).parameters.values()
+        ]
         @functools.wraps(f)
         def run(**kwargs):
             check_limits(f, kwargs, '--')
             _check_outputs(writes, kwargs)
             start,said = time.perf_counter(),f(**kwargs)
-            if said: _say(f"{called}: {said} ({time.perf_counter()-start:.1f} s)", 'green')
+            if said:
+                _say(f"{called}: {said} ({time.perf_counter()-start:.1f} s)", 'green')
         run.__signature__ = inspect.Signature(ps)
         run.__annotations__ = {p.name:p.annotation for p in ps}
         add.command(called, rich_help_panel=panel)(run)
@@ -138,24 +170,40 @@ def verb(
     return _verb
 
 # %% ../../nbs/cli/00_stages.ipynb #c485bce9
-# block of params.yaml -> the function that receives its values, or one for each `kind` (the first is the default)
+# block of params.yaml -> the function that receives its values, or one for each `kind` (the first is the
+# default)
 stages = dict(
-    corpus=dict(synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus', audioset='corpora.audioset.audioset_corpus',
-                fsd50k='corpora.folder.fsd50k_corpus', esc50='corpora.folder.esc50_corpus'),
-    tagger=dict(small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare', panns='detectors.panns.prepare'),
-    anchors='mining.anchors.detect_anchors', mine='mining.pairs.mine', train='training.weak.train_unet',
+    corpus=dict(
+        synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
+        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.folder.fsd50k_corpus',
+        esc50='corpora.folder.esc50_corpus'),
+    tagger=dict(
+        small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
+        panns='detectors.panns.prepare'),
+    anchors='mining.anchors.detect_anchors',
+    mine='mining.pairs.mine',
+    train='training.weak.train_unet',
     paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
-    segan='training.paired.train_segan', wave_unet='training.paired.train_wave_unet',
-    enhance='inference.enhance.enhance_pairs', score='evaluation.metrics.score_folders', table1='evaluation.tables.write_table1',
-    figures='evaluation.figures.draw_figures', ablate='evaluation.ablation.ablate',
-    kinds='mining.sound_types.measure_kinds', scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
-    joint='training.selective.train_selective', selective='evaluation.experiments.run_experiments', listen='app.listening.listening_page')
+    segan='training.paired.train_segan',
+    wave_unet='training.paired.train_wave_unet',
+    enhance='inference.enhance.enhance_pairs',
+    score='evaluation.metrics.score_folders',
+    table1='evaluation.tables.write_table1',
+    figures='evaluation.figures.draw_figures',
+    ablate='evaluation.ablation.ablate',
+    kinds='mining.sound_types.measure_kinds',
+    scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
+    joint='training.selective.train_selective',
+    selective='evaluation.experiments.run_experiments',
+    listen='app.listening.listening_page',
+)
 
 # single values beside the blocks, and what stands in for one that is not given
 singles = dict(seed=0, data='sources', title='own corpus')
 
 def _behind(name):
-    "The function behind a dotted name of the package; imported now, because `weakse --help` must not wait for torch."
+    """The function behind a dotted name of the package; imported now, because `weakse --help` must not wait
+    for torch."""
     import importlib
     module,_,f = name.rpartition('.')
     return getattr(importlib.import_module(f'weakse.{module}'), f)
@@ -166,14 +214,16 @@ def _choose(block):
     names = stages[block.name]
     if isinstance(names, str): return names,values
     kind = values.pop('kind', next(iter(names)))
-    if not isinstance(kind, str) or kind not in names: raise ParamsError(f"parameter `{block.name}.kind` is {kind!r}; known: {', '.join(names)}")
+    if not isinstance(kind, str) or kind not in names:
+        raise ParamsError(f"parameter `{block.name}.kind` is {kind!r}; known: {', '.join(names)}")
     return names[kind],values
 
 def stage(
     name:str,                        # name of a block of the parameter file
     params:str|Path='core.params.yaml',   # the parameter file
 )->functools.partial:                # the stage's function with its values filled in
-    "A stage's function with the values of its block. Raises `ParamsError` with the dotted path of what does not fit."
+    """A stage's function with the values of its block. Raises `ParamsError` with the dotted path of what does
+    not fit."""
     return _filled(load_params(params).block(name))
 
 def _filled(block):
@@ -186,28 +236,38 @@ def _filled(block):
 def check_params(
     params:str|Path='params.yaml', # the parameter file
 ):
-    "Check every block against its stage's function. Raises `ParamsError` for an unknown block, key, type, or a value out of its limits."
+    """Check every block against its stage's function. Raises `ParamsError` for an unknown block, key, type,
+    or a value out of its limits."""
     values = load_params(params)
     for name in values.names:
-        if name in singles: values.get(name, singles[name])
-        elif name not in stages: raise ParamsError(f"unknown block `{name}` in `{params}`; known: {', '.join([*singles, *stages])}")
-        else: _filled(values.block(name))
+        if name in singles:
+            values.get(name, singles[name])
+        elif name not in stages:
+            raise ParamsError(
+                f"unknown block `{name}` in `{params}`; known: {', '.join([*singles, *stages])}")
+        else:
+            _filled(values.block(name))
 
 # %% ../../nbs/cli/00_stages.ipynb #f94a2ad5
 def _note(json_file, report):
     "Keep the small numbers of a stage."
     from weakse.core.files import write_json
-    if json_file: write_json(json_file, report, overwrite=True)   # asked before the work began
+    if json_file:
+        write_json(json_file, report, overwrite=True)   # asked before the work began
 
-@verb(writes=dict(out=as_files('clips.csv','vocabulary.csv','corpus.json'), truth=as_files('events.csv','speech.csv'), pairs=as_files('pairs.csv')))
+@verb(
+    writes=dict(
+        out=as_files('clips.csv', 'vocabulary.csv', 'corpus.json'),
+        truth=as_files('events.csv', 'speech.csv'), pairs=as_files('pairs.csv'))
+)
 def corpus(
-    data:Path,  # folder with the raw input: a recipe, or clips and a csv
-    out:Path,   # folder to make: clips with weak labels
+    data: Path,  # folder with the raw input: a recipe, or clips and a csv
+    out: Path,  # folder to make: clips with weak labels
     *,
-    truth:Path, # folder to make: the true onsets, for tests and evaluation alone
-    pairs:Path, # folder to make: clean/noisy test pairs
-    params:Path=Path('params.yaml'), # file with the values of every stage
-)->str:         # closing line
+    truth: Path,  # folder to make: the true onsets, for tests and evaluation alone
+    pairs: Path,  # folder to make: clean/noisy test pairs
+    params: Path = Path('params.yaml'),  # file with the values of every stage
+) -> str:  # closing line
     "Build a corpus of weakly labelled clips, and the test pairs."
     made = stage('corpus', params)(data, out, truth, pairs)
     return f"{len(made)} clips of {len(made.vocabulary)} classes in {out}"
@@ -239,10 +299,12 @@ def mine(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:              # closing line
     "Pair anchors whose tag sets share no class (Algorithm 1)."
-    events = truth/'events.csv' if truth and (truth/'events.csv').is_file() else None # only a made corpus knows them
+    # only a made corpus knows them
+    events = truth/'events.csv' if truth and (truth/'events.csv').is_file() else None
     report = stage('mine', params)(anchors, vocabulary, out, truth=events, overwrite=overwrite)
     _note(json, report)
-    return f"{report['pairs']} pairs, {report['paired']} of {report['tried']} drawn anchors found a partner, in {out}"
+    return (f"{report['pairs']} pairs, {report['paired']} of {report['tried']} drawn anchors found a "
+            f"partner, in {out}")
 
 _system = as_files('config.json','model.safetensors','vocabulary.csv','bank.npy')
 
@@ -252,12 +314,14 @@ def train(
     pairs:Path=Path('artifacts/mine'),      # folder of mined pairs
     out:Path=Path('artifacts/models/unet'), # folder to make: the system
     *,
-    dry_run:bool=False, # only say what it will cost: parameters, memory, seconds a step, hours; the folders need not exist
+    # only say what it will cost: parameters, memory, seconds a step, hours; the folders need not exist
+    dry_run:bool=False,
     json:Path=None, # where to keep the training's last numbers
     overwrite:bool=False, # replace what is there
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:           # closing line
-    "Train the conditional U-Net on mixtures of anchors. It never sees clean speech; interrupted, it goes on where it was."
+    """Train the conditional U-Net on mixtures of anchors. It never sees clean speech; interrupted, it goes on
+    where it was."""
     run = stage('train', params)
     if dry_run: return _cost(anchors, run.keywords, params)
     report = run(anchors, pairs, out)
@@ -265,18 +329,31 @@ def train(
     return f"{report['steps']} steps, a system in {out}"
 
 def _cost(anchors, settings, params):
-    "Print what a training will cost; classes and rate are the anchors' where this run has found them already, else AudioSet's 527 and the corpus's."
-    if params.name!='params.yaml': anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
+    """Print what a training will cost; classes and rate are the anchors' where this run has found them
+    already, else AudioSet's 527 and the corpus's."""
+    if params.name!='params.yaml':
+        anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.core.files import read_json
     from weakse.core.labels import Vocabulary, audioset_vocabulary
     from weakse.training.weak import training_cost
     there = (anchors/'store.json').is_file()
     blocks = load_params(params)
-    info = read_json(anchors/'store.json') if there else {k:v for b in ('corpus','anchors') if b in blocks for k,v in stage(b, params).keywords.items()}
+    info = (
+        read_json(anchors / 'store.json')
+        if there
+        else {
+            k: v for b in ('corpus', 'anchors') if b in blocks for k, v in stage(b, params).keywords.items()}
+    )
     classes = len(Vocabulary.read(anchors/'vocabulary.csv') if there else audioset_vocabulary())
-    cost = training_cost(classes, settings, sample_rate=info.get('sample_rate', 16000), seconds=info.get('seconds', 2.))
-    for k,v in (settings | cost).items(): _say(f"{k:>20}  {v:,.4g}" if isinstance(v, float) else f"{k:>20}  {v:,}" if type(v) is int else f"{k:>20}  {v}")
-    return f"{cost['parameters']:,} parameters, {cost['memory_gb']:.1f} GB, {cost['seconds_per_step']:.2f} s a step, {cost['hours']:,.1f} hours for {cost['steps']:,} steps on this machine ({cost['device']}, {cost['precision']}); nothing was trained"
+    cost = training_cost(
+        classes, settings, sample_rate=info.get('sample_rate', 16000), seconds=info.get('seconds', 2.0))
+    for k,v in (settings | cost).items():
+        _say(
+            f"{k:>20}  {v:,.4g}" if isinstance(v, float) else f"{k:>20}  {v:,}" if type(v) is int
+            else f"{k:>20}  {v}")
+    return (f"{cost['parameters']:,} parameters, {cost['memory_gb']:.1f} GB, {cost['seconds_per_step']:.2f} "
+            f"s a step, {cost['hours']:,.1f} hours for {cost['steps']:,} steps on this machine "
+            f"({cost['device']}, {cost['precision']}); nothing was trained")
 
 @verb(writes=dict(out=as_files('pairs.csv')))
 def paired(
@@ -300,22 +377,26 @@ def train_paired(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:         # closing line
     "Train a peer of Table 1 on clean/noisy pairs; interrupted, it goes on where it was."
-    if model not in ('segan','wave_unet'): raise ValueError(f"no peer is called {model!r}; known: segan, wave_unet")
+    if model not in ('segan','wave_unet'):
+        raise ValueError(f"no peer is called {model!r}; known: segan, wave_unet")
     report = stage(model, params)(pairs, out)
     _note(json, report)
     return f"{report['steps']} steps, a system in {out}"
 
 # %% ../../nbs/cli/00_stages.ipynb #bb6dfc01
 def _values(name, f, params):
-    "The values of a block that `f` takes too; none where there is no such block, as beside somebody's recordings."
+    """The values of a block that `f` takes too; none where there is no such block, as beside somebody's
+    recordings."""
     known = inspect.signature(f).parameters
     return {k:v for k,v in _own_values(name, params).items() if k in known}
 
 def _own_values(name, params):
-    "The values of a block; none without a file, and none of the usual name's file where another project wrote it: its blocks are not ours."
+    """The values of a block; none without a file, and none of the usual name's file where another project
+    wrote it: its blocks are not ours."""
     usual,file = Path(params)==Path('params.yaml'),Path(params)
     if usual and not file.is_file(): return {}
-    try: names = load_params(file).names
+    try:
+        names = load_params(file).names
     except ParamsError as e:
         if not usual: raise
         _say(f"{e}; its values are not used", err=True)
@@ -330,8 +411,10 @@ def score(
     enhanced:Path, # folder with what is scored, under the same names
     json:Path=None, # where to write all numbers
     overwrite:bool=False, # replace what is there
-    tolerance:int=None, # samples by which the two files of a pair may differ in length; the longer one is cut; default: 0
-    check:bool=False, # these are the unprocessed noisy files: stop unless their means are those of `score.expected`
+    # samples by which the two files of a pair may differ in length; the longer one is cut; default: 0
+    tolerance:int=None,
+    # these are the unprocessed noisy files: stop unless their means are those of `score.expected`
+    check:bool=False,
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
@@ -360,16 +443,25 @@ def table1(
     scores:list[Path], # files that `score` wrote, a row each, then the two files to make: .json and .md
     *,
     overwrite:bool=False, # replace what is there
-    corpus:Path=None,  # folder of the corpus that was trained on; its manifest, where it has one, is named below the table
+    # folder of the corpus that was trained on; its manifest, where it has one, is named below the table
+    corpus:Path=None,
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                # closing line
     "Write Table 1 from the scores of every system."
     *rows,out_json,out_md = scores
-    for file in (out_json, out_md): as_file(file, rows, overwrite)
+    for file in (out_json, out_md):
+        as_file(file, rows, overwrite)
     title = load_params(params).get('title', singles['title'])
     f = stage('table1', params)
     manifest = _behind('audioset.manifest_note')(corpus) if corpus else ''
-    f(rows, out_json, out_md, **{'title':f"Table 1 ({title})", 'measured':title, 'manifest':manifest, **f.keywords, 'overwrite':overwrite})
+    f(
+        rows,
+        out_json,
+        out_md,
+        **{
+            'title': f"Table 1 ({title})", 'measured': title, 'manifest': manifest, **f.keywords,
+            'overwrite': overwrite},
+    )
     return f"{len(rows)} systems in {out_json}"
 
 _mark,_unmark = '<!-- table1 -->','<!-- /table1 -->'
@@ -385,7 +477,8 @@ def write_index(
         text = ''.join(cell['source'])
         if cell['cell_type']!='markdown' or _mark not in text: continue
         head,rest = text.split(_mark, 1)
-        cell['source'] = f"{head}{_mark}\n{table.strip()}\n{_unmark}{rest.split(_unmark, 1)[1]}".splitlines(True)
+        cell['source'] = f"{head}{_mark}\n{table.strip()}\n{_unmark}{rest.split(_unmark, 1)[1]}".splitlines(
+            True)
         edit_text(notebook, json.dumps(doc, sort_keys=True, indent=1, ensure_ascii=False)+'\n')
         return True
     return False
@@ -400,18 +493,28 @@ def report(
     from weakse.evaluation.tables import print_table1, write_readme
     md = Path('results/table1.md')
     absent = [str(p) for p in (md, md.with_suffix('.json')) if not p.is_file()]
-    if absent and compare: raise ParamsError(f"no `{absent[0]}` here to compare with `{compare}`: `make repro` makes it")
-    if absent: return _say(f"report: there is no `{'` and no `'.join(absent)}` here, so there is no table to print: `make repro` makes it", err=True)
+    if absent and compare:
+        raise ParamsError(f"no `{absent[0]}` here to compare with `{compare}`: `make repro` makes it")
+    if absent:
+        return _say(
+            f"report: there is no `{'` and no `'.join(absent)}` here, so there is no table to print: `make "
+            "repro` makes it",
+            err=True)
     print_table1(md.with_suffix('.json'), console(width=None if sys.stdout.isatty() else 130))
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))
-    if compare: check_same(read_means('results/table1.json'), read_means(compare))
-    return f"Table 1 from {md}" + (", written into README.md" if readme else "") + (f", every mean as in {compare}" if compare else "")
+    if compare:
+        check_same(read_means('results/table1.json'), read_means(compare))
+    return (
+        f"Table 1 from {md}" + (", written into README.md" if readme else "")
+        + (f", every mean as in {compare}" if compare else ""))
 
 # %% ../../nbs/cli/00_stages.ipynb #e4ff3406
 # by how much a mean may differ on another processor, in the metric's own unit
-tolerance = dict(pesq=.10, csig=.15, cbak=.10, covl=.12, ssnr=.6, stoi=.01, estoi=.02, si_sdr=.6, fitted_sdr=.6, llr=.12, llr_uncapped=.15, wss=3.)
+tolerance = dict(
+    pesq=0.10, csig=0.15, cbak=0.10, covl=0.12, ssnr=0.6, stoi=0.01, estoi=0.02, si_sdr=0.6, fitted_sdr=0.6,
+    llr=0.12, llr_uncapped=0.15, wss=3.0)
 
 def read_means(
     path:str|Path, # a table1.json
@@ -419,8 +522,11 @@ def read_means(
     "The means of a table that was measured here. Raises `ValueError` when the file is another one."
     from weakse.core.files import read_json
     table = read_json(path)
-    if not (isinstance(table, dict) and table.get('rows')): raise ValueError(f"`{path}` has no rows of Table 1: give a table1.json")
-    return {(r['system'], k):v['mean'] for r in table['rows'] for k,v in r.items() if isinstance(v, dict) and v.get('mean') is not None}
+    if not (isinstance(table, dict) and table.get('rows')):
+        raise ValueError(f"`{path}` has no rows of Table 1: give a table1.json")
+    return {
+        (r['system'], k): v['mean'] for r in table['rows'] for k, v in r.items()
+        if isinstance(v, dict) and v.get('mean') is not None}
 
 def check_same(
     here:dict,  # (system, metric) -> mean
@@ -428,7 +534,9 @@ def check_same(
 ):
     "Raises `ValueError` naming every mean that differs by more than `tolerance`."
     missing = sorted(set(here) ^ set(there))
-    if missing: raise ValueError(f"the tables have different cells: {missing[:5]}; compare runs of the same parameters")
+    if missing:
+        raise ValueError(
+            f"the tables have different cells: {missing[:5]}; compare runs of the same parameters")
     off = [f"{s} {m} {here[s,m]:.3f} here, {there[s,m]:.3f} there (tolerance {tolerance[m]})" for s,m in here
            if m in tolerance and not abs(here[s,m]-there[s,m]) <= tolerance[m]]
     if off: raise ValueError(f"{len(off)} means differ too much: {'; '.join(off)}")
@@ -465,11 +573,23 @@ def ablate(
     f = stage('ablate', params)
     values = load_params(params)
     mine,train = (values.block(b).kwargs() for b in ('mine','train'))
-    report = f(corpus, tagger, anchors, truth, pairs, out, **{'mine':mine, 'train':train, 'title':f"Ablation ({values.get('title', singles['title'])})", **f.keywords, 'overwrite':overwrite})
+    report = f(
+        corpus,
+        tagger,
+        anchors,
+        truth,
+        pairs,
+        out,
+        **{
+            'mine': mine, 'train': train, 'title': f"Ablation ({values.get('title', singles['title'])})",
+            **f.keywords, 'overwrite': overwrite},
+    )
     return f"{len(report['answers'])} questions answered in {out} and {out.with_suffix('.md')}"
 
 # %% ../../nbs/cli/00_stages.ipynb #d1459dc3
-_variants = dict(joint={}, ablation=dict(a=0., b=0.), table=dict(variant='table'), unconditioned=dict(variant='unconditioned'))
+_variants = dict(
+    joint={}, ablation=dict(a=0.0, b=0.0), table=dict(variant='table'),
+    unconditioned=dict(variant='unconditioned'))
 
 @verb(writes=dict(out=as_file))
 def kinds(
@@ -481,7 +601,8 @@ def kinds(
 )->str:           # closing line
     "Measure which classes are transient and which stationary, and draw those that stay unseen."
     table = stage('kinds', params)(anchors, out, overwrite=overwrite)
-    return f"{', '.join(f'{n} {k}' for k,n in table.kind.value_counts().items())} classes, {int((~table.seen).sum())} of them unseen, in {out}"
+    return (f"{', '.join(f'{n} {k}' for k, n in table.kind.value_counts().items())} classes, "
+            f"{int((~table.seen).sum())} of them unseen, in {out}")
 
 @verb(writes=dict(out=as_folder))
 def scenes(
@@ -506,8 +627,10 @@ def train_selective(
     overwrite:bool=False, # replace what is there
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:           # closing line
-    "Train the selective system, or what is left of it without one of its parts; interrupted, it goes on where it was."
-    if variant not in _variants: raise ValueError(f"no variant is called {variant!r}; known: {', '.join(_variants)}")
+    """Train the selective system, or what is left of it without one of its parts; interrupted, it goes on
+    where it was."""
+    if variant not in _variants:
+        raise ValueError(f"no variant is called {variant!r}; known: {', '.join(_variants)}")
     report = stage('joint', params)(anchors, kinds, out, **_variants[variant])
     _note(json, report)
     return f"{report['steps']} steps, a system in {out}"
@@ -529,10 +652,12 @@ def selective(
     overwrite:bool=False, # replace what is there
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:          # closing line
-    "Run Experiments I and II: take sounds out of scenes one after another, and score what is taken and what is left."
+    """Run Experiments I and II: take sounds out of scenes one after another, and score what is taken and what
+    is left."""
     f = stage('selective', params)
     named = {'title':f"Selective system ({title or load_params(params).get('title', singles['title'])})"}
-    options = dict(ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector)
+    options = dict(
+        ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector)
     given = {k:v for k,v in options.items() if v is not None}
     report = f(scenes, kinds, joint, out, json, **{**named, **f.keywords, **given, 'overwrite':overwrite})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
@@ -555,12 +680,15 @@ def _rows(systems):
     "Name of each row -> name or folder of its system; `NAME=FOLDER` names a row."
     named = [s.split('=', 1) if '=' in s else (Path(s).name, s) for s in systems]
     twice = {n for n,_ in named if [m for m,_ in named].count(n) > 1}
-    if twice: raise ValueError(f"two systems are called {', '.join(sorted(twice))}: name them apart, as in `mine={named[0][1]}`")
+    if twice:
+        raise ValueError(
+            f"two systems are called {', '.join(sorted(twice))}: name them apart, as in `mine={named[0][1]}`")
     return dict(named)
 
 @verb(writes=dict(out=as_table))
 def compare(
-    systems:list[str], # names (noisy, highpass, wiener, oracle) or folders of systems; NAME=FOLDER names the row
+    # names (noisy, highpass, wiener, oracle) or folders of systems; NAME=FOLDER names the row
+    systems:list[str],
     *,
     pairs:Path,        # folder with `clean/` and `noisy/` under equal file names
     out:Path,          # the table to write, a .json; a .md of the same name is written beside it
@@ -575,18 +703,27 @@ def compare(
     from weakse.evaluation.metrics import score_folders
     from weakse.evaluation.tables import print_failures, print_table1, write_table1
     rows,lost = _rows(systems),{}
-    if out.suffix.lower()!='.json': raise ValueError(f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
+    if out.suffix.lower()!='.json':
+        raise ValueError(
+            f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
     with scratch_folder() as d:
         files = {}
         for name,system in rows.items():
             enhance_pairs(pairs, system, d/name)
             scores = score_folders(pairs/'clean', d/name, tolerance=tolerance)
             files[name] = write_json(d/f'{name}.json', scores)
-            if scores['failed']: lost[name] = scores
-        print_table1(write_table1(files, out, out.with_suffix('.md'), f"Table 1 ({title})", measured=title, note=note, overwrite=overwrite))
-    for name,scores in lost.items(): print_failures(scores, name)
+            if scores['failed']:
+                lost[name] = scores
+        print_table1(
+            write_table1(
+                files, out, out.with_suffix('.md'), f"Table 1 ({title})", measured=title, note=note,
+                overwrite=overwrite)
+        )
+    for name,scores in lost.items():
+        print_failures(scores, name)
     said = f"{len(rows)} systems in {out} and {out.with_suffix('.md')}"
-    short = [f"{name}: {_scored(scores)}" for name,scores in lost.items() if scores['scored'] < scores['n_files']]
+    short = [
+        f"{name}: {_scored(scores)}" for name, scores in lost.items() if scores['scored'] < scores['n_files']]
     if not short: return said
     _fail('compare', f"{said}; {'; '.join(short)}")
 
@@ -600,67 +737,97 @@ def _rebase(values, up):
     return {k:seen(k, v) for k,v in values.items()}
 
 def _own_run(run):
-    "The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody else's."
+    """The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody
+    else's."""
     from weakse.core.files import ForeignPathError, made_run, marker, own_folder
-    def said(name): return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
+    def said(name):
+        return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
     older = 'by `weakse repro`' in said('params.yaml').partition('\n')[0]      # of a version without markers
-    if os.path.lexists(run) and not (run.is_dir() and (said(marker)==made_run or older or not any(run.iterdir()))):
-        raise ForeignPathError(f"{run} is no run of weakse, and would be written into: move it away, or choose another name for the parameter file")
+    if os.path.lexists(run) and not (
+        run.is_dir() and (said(marker) == made_run or older or not any(run.iterdir()))):
+        raise ForeignPathError(
+            f"{run} is no run of weakse, and would be written into: move it away, or choose another name for "
+            "the parameter file")
     return own_folder(run, says=made_run)
 
 def _point(path, data):
     "Write the pointer to raw input, unless it points there: DVC keeps its hashes in the same file."
     from weakse.core.files import edit_text
     there = path.is_file() and yaml.safe_load(path.read_text(encoding='utf-8'))['deps'][0]['path']
-    if there!=data: edit_text(path, yaml.safe_dump({'deps':[{'path':data}], 'outs':[{'path':'data'}]}))
+    if there!=data:
+        edit_text(path, yaml.safe_dump({'deps':[{'path':data}], 'outs':[{'path':'data'}]}))
 
 def run_folder(
     params:str|Path,     # a parameter file
     root:str|Path='.',   # the checkout
 )->Path:                 # folder in which DVC runs its stages
-    "The checkout for its own `params.yaml`; for another file `runs/NAME`, made or brought up to date. Raises `ParamsError`, `ForeignPathError` for a folder of that name that is no run."
+    """The checkout for its own `params.yaml`; for another file `runs/NAME`, made or brought up to date.
+    Raises `ParamsError`, `ForeignPathError` for a folder of that name that is no run."""
     params,root = Path(params),Path(root)
-    if not (root/'dvc.yaml').is_file(): raise ParamsError(f"no `dvc.yaml` in `{root}`: run this in a checkout of weakse")
+    if not (root/'dvc.yaml').is_file():
+        raise ParamsError(f"no `dvc.yaml` in `{root}`: run this in a checkout of weakse")
     data = load_params(params).get('data', singles['data'])
-    if not (root/data).is_dir(): raise ParamsError(f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw input")
+    if not (root/data).is_dir():
+        raise ParamsError(
+            f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw "
+            "input")
     from weakse.core.files import edit_text, real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
     run = _own_run(root/'runs'/params.stem)
     values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')
-    edit_text(run/'params.yaml', f"# made from {params.name} by `weakse repro`: edit that\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    edit_text(
+        run / 'params.yaml',
+        f"# made from {params.name} by `weakse repro`: edit that\n"
+        + yaml.safe_dump(values, sort_keys=False, allow_unicode=True),
+    )
     edit_text(run/'dvc.yaml', (root/'dvc.yaml').read_text(encoding='utf-8'))
-    edit_text(run/'.dvc'/'config', "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n[cache]\n    dir = ../../../.dvc/cache\n")
+    edit_text(
+        run / '.dvc' / 'config',
+        "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n[cache]\n    dir = "
+        "../../../.dvc/cache\n",
+    )
     _point(run/'data.dvc', values.get('data', '../../sources'))
-    if not (run/'audit.csv').exists(): edit_text(run/'audit.csv', 'file,class,verdict\n')
-    if not (run/'weakse').exists(): (run/'weakse').symlink_to('../../weakse', target_is_directory=True)
+    if not (run/'audit.csv').exists():
+        edit_text(run/'audit.csv', 'file,class,verdict\n')
+    if not (run/'weakse').exists():
+        (run/'weakse').symlink_to('../../weakse', target_is_directory=True)
     return run
 
 # %% ../../nbs/cli/00_stages.ipynb #ffb03730
 def _dvc(folder, *targets):
-    "Run `dvc repro` in `folder`, with this environment's commands first. Raises `ValueError` when a stage fails."
+    """Run `dvc repro` in `folder`, with this environment's commands first. Raises `ValueError` when a stage
+    fails."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
-    done = subprocess.run([sys.executable, '-m', 'dvc', 'repro', *targets], cwd=folder, env={**os.environ, 'PATH':path})
-    if done.returncode: raise ValueError("a stage failed: its message is above; mend the cause and call this again, what is done stays done")
+    done = subprocess.run(
+        [sys.executable, '-m', 'dvc', 'repro', *targets], cwd=folder, env={**os.environ, 'PATH': path})
+    if done.returncode:
+        raise ValueError(
+            "a stage failed: its message is above; mend the cause and call this again, what is done stays "
+            "done")
 
 def has_pairs(
     params:str|Path, # a parameter file
 )->bool:             # are there clean/noisy pairs to score?
-    "A made corpus brings its test pairs; a folder of recordings has some only where `corpus.pairs_from` names them."
+    """A made corpus brings its test pairs; a folder of recordings has some only where `corpus.pairs_from`
+    names them."""
     corpus = load_params(params).block('corpus').kwargs()
     return corpus.get('kind','synth')=='synth' or bool(corpus.get('pairs_from'))
 
 def default_targets(
     params:str|Path, # a parameter file
 )->list:             # of groups of stages of dvc.yaml, one after the other
-    "Table 1 and both figures where there are pairs, the noisy files first: a test set that is not what it should be stops the run. Then the selective system, if the file has its blocks."
+    """Table 1 and both figures where there are pairs, the noisy files first: a test set that is not what it
+    should be stops the run. Then the selective system, if the file has its blocks."""
     table1 = ['score@noisy','table1','figures'] if has_pairs(params) else ['train@unet']
     return [table1] + ([['listen']] if 'joint' in load_params(params) else [])
 
 @verb()
 def repro(
-    targets:list[str]=[], # stages of dvc.yaml to bring up to date, such as `ablate`; default: what the file has blocks for
+    # stages of dvc.yaml to bring up to date, such as `ablate`; default: what the file has blocks for
+    targets:list[str]=[],
     *,
-    params:Path=Path('params.yaml'), # file with the values of every stage; any but params.yaml runs in runs/NAME
+    # file with the values of every stage; any but params.yaml runs in runs/NAME
+    params:Path=Path('params.yaml'),
 )->str:                              # closing line
     "Run every stage that has changed: Table 1 first, which is printed, then the selective system."
     folder = run_folder(params)
@@ -670,12 +837,21 @@ def repro(
     for group in [targets] if targets else default_targets(params):
         _dvc(folder, *group)
         if 'table1' in group and not targets:
-            with contextlib.chdir(folder): report(readme=folder==Path('.'))
-    if not (targets or has_pairs(params)): return f"systems in {folder/'artifacts/models'}; no Table 1, because `corpus.pairs_from` names no clean/noisy pairs"
-    return ("nothing changed" if lock.read_bytes()==before else "every stage is done") + f", results in {folder/'results'}"
+            with contextlib.chdir(folder):
+                report(readme=folder==Path('.'))
+    if not (targets or has_pairs(params)):
+        return (f"systems in {folder / 'artifacts/models'}; no Table 1, because `corpus.pairs_from` names no "
+                "clean/noisy pairs")
+    return (
+        "nothing changed" if lock.read_bytes() == before else "every stage is done"
+    ) + f", results in {folder / 'results'}"
 
 # %% ../../nbs/cli/00_stages.ipynb #a37f88c2
-fetch = typer.Typer(no_args_is_help=True, help="Get what others published: weights into the cache folder, data sets into a folder of yours. Checked, and resumed where it broke off.")
+fetch = typer.Typer(
+    no_args_is_help=True,
+    help="Get what others published: weights into the cache folder, data sets into a folder of yours. "
+         "Checked, and resumed where it broke off.",
+)
 app.add_typer(fetch, name='fetch', rich_help_panel=a_run)
 
 @verb(fetch)
@@ -706,7 +882,8 @@ def audioset(
     limit:int=0,                 # at most so many clips in this call; 0: all
     retry:bool=False,            # ask again for what failed for good
 )->str:                          # closing line
-    "AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the reason."
+    """AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the
+    reason."""
     report = _behind('audioset.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
     return ', '.join(f'{v:,} {k}' for k,v in report.items() if isinstance(v, int)) + f', in {out}'
 
@@ -715,4 +892,5 @@ def main():
     try:
         import weakse.cli.recordings # its verbs are for people and come on top of these
         app()
-    except KeyboardInterrupt: sys.exit(130)   # before a verb has begun; afterwards it is said by the verb
+    except KeyboardInterrupt:
+        sys.exit(130)   # before a verb has begun; afterwards it is said by the verb

@@ -43,16 +43,20 @@ def warn_audio(
 ):
     "Add to the notes of the `noted` that is open in this thread; without one, warn (`AudioWarning`)."
     notes = _listening.get()
-    if notes is None: warnings.warn(text, AudioWarning, stacklevel=stacklevel+2)
-    elif text not in notes: notes.append(text)
+    if notes is None:
+        warnings.warn(text, AudioWarning, stacklevel=stacklevel+2)
+    elif text not in notes:
+        notes.append(text)
 
 @contextlib.contextmanager
 def noted():
     "A list of what `warn_audio` says meanwhile in this thread, each text once."
     notes = []
     token = _listening.set(notes)
-    try: yield notes
-    finally: _listening.reset(token)
+    try:
+        yield notes
+    finally:
+        _listening.reset(token)
 
 _filters = threading.RLock()   # the filters of warnings belong to the whole process, not to a thread
 
@@ -60,7 +64,8 @@ _filters = threading.RLock()   # the filters of warnings belong to the whole pro
 def hushed(
     category=Warning, # what is not shown
 ):
-    "Keep another package's warnings from being shown meanwhile; threads of ours that do so wait for each other."
+    """Keep another package's warnings from being shown meanwhile; threads of ours that do so wait for each
+    other."""
     with _filters, warnings.catch_warnings():
         warnings.simplefilter('ignore', category)
         yield
@@ -73,7 +78,9 @@ def check_rate(
     "A sample rate as `int`. Raises `AudioError` for anything that cannot be a rate in Hz."
     number = isinstance(sample_rate, (int,float,np.integer,np.floating)) and not isinstance(sample_rate, bool)
     if not number or not 1000<=sample_rate<=1_000_000 or sample_rate!=int(sample_rate):
-        raise AudioError(f"{name}: sample rate {sample_rate!r}; expected a whole number of Hz from 1000 to 1000000, such as 16000 (not kHz)")
+        raise AudioError(
+            f"{name}: sample rate {sample_rate!r}; expected a whole number of Hz from 1000 to 1000000, such "
+            "as 16000 (not kHz)")
     return int(sample_rate)
 
 # %% ../../nbs/core/03_audio.ipynb #260e95cc
@@ -85,10 +92,16 @@ def _native(x): # numpy array
 
 def _as_float(wav, name:str)->Tensor:
     "A float32 tensor; integers are scaled to [-1, 1)."
-    try: x = wav if isinstance(wav, Tensor) else torch.from_numpy(_native(np.array(wav)))
-    except (TypeError, ValueError): raise AudioError(f"{name}: {type(wav).__name__} cannot be read as samples; pass a tensor, an array or a list of numbers") from None
+    try:
+        x = wav if isinstance(wav, Tensor) else torch.from_numpy(_native(np.array(wav)))
+    except (TypeError, ValueError):
+        raise AudioError(
+            f"{name}: {type(wav).__name__} cannot be read as samples; pass a tensor, an array or a list of "
+            "numbers") from None
     if x.is_floating_point(): return x.float()
-    if x.dtype not in _int_scale: raise AudioError(f"{name}: samples of type {x.dtype}; expected floats in [-1, 1] or 8-, 16- or 32-bit integers")
+    if x.dtype not in _int_scale:
+        raise AudioError(
+            f"{name}: samples of type {x.dtype}; expected floats in [-1, 1] or 8-, 16- or 32-bit integers")
     return (x.float() - (128 if x.dtype==torch.uint8 else 0)) / _int_scale[x.dtype]
 
 # %% ../../nbs/core/03_audio.ipynb #55aa73ef
@@ -97,8 +110,10 @@ def _check_finite(x:Tensor, name:str):
     bad = (~torch.isfinite(x)).nonzero()
     if not len(bad): return
     c,t = bad[bad[:,1].argmin()].tolist()
-    raise NonFiniteAudioError(f"{name}: {len(bad)} of {x.numel()} samples are NaN or infinite, the first at sample {t} of channel {c}; "
-                              "cut or repair them, for instance with `torch.nan_to_num(wav, 0., 0., 0.)`")
+    raise NonFiniteAudioError(
+        f"{name}: {len(bad)} of {x.numel()} samples are NaN or infinite, the first at sample {t} of channel "
+        f"{c}; "
+        "cut or repair them, for instance with `torch.nan_to_num(wav, 0., 0., 0.)`")
 
 # %% ../../nbs/core/03_audio.ipynb #2d733363
 def check_audio(
@@ -107,23 +122,31 @@ def check_audio(
     name="audio",     # how to call it in a message
 )->Tensor:            # `(C,T)` float32
     "Bring samples into the one layout used here, or raise the `AudioError` that says why they are unusable."
-    if sample_rate is not None: check_rate(sample_rate, name)
+    if sample_rate is not None:
+        check_rate(sample_rate, name)
     x = _as_float(wav, name)
-    if x.ndim not in (1,2): raise LayoutError(f"{name}: {x.ndim} axes {tuple(x.shape)}; expected (samples,) or (channels, samples)")
-    if x.numel()==0: raise EmptyAudioError(f"{name}: no samples, shape {tuple(x.shape)}; expected at least one")
+    if x.ndim not in (1,2):
+        raise LayoutError(
+            f"{name}: {x.ndim} axes {tuple(x.shape)}; expected (samples,) or (channels, samples)")
+    if x.numel()==0:
+        raise EmptyAudioError(f"{name}: no samples, shape {tuple(x.shape)}; expected at least one")
     x = x if x.ndim==2 else x[None]
     if x.shape[0]>64 or x.shape[0]>x.shape[1]:
-        raise LayoutError(f"{name}: shape {tuple(x.shape)} means {x.shape[0]} channels of {x.shape[1]} samples; expected (channels, samples) with at most 64 channels: "
-                          "did you transpose? pass `wav.T`")
+        raise LayoutError(
+            f"{name}: shape {tuple(x.shape)} means {x.shape[0]} channels of {x.shape[1]} samples; expected "
+            "(channels, samples) with at most 64 channels: "
+            "did you transpose? pass `wav.T`")
     _check_finite(x, name)
     return x
 
 # %% ../../nbs/core/03_audio.ipynb #5e1a7c05
 def _mirrored(wav, mean):
-    "Numbers of the channels of `(C,T)` that take the others away from their mean; none for an ordinary recording."
+    """Numbers of the channels of `(C,T)` that take the others away from their mean; none for an ordinary
+    recording."""
     power = wav.square().mean(-1)
     if not mean.square().mean() < .04*power.sum()/len(wav)**2: return []
-    first = (power >= .01*power.max()).nonzero()[0,0]     # whose sign counts: alike in all versions of a recording
+    # whose sign counts: alike in all versions of a recording
+    first = (power >= .01*power.max()).nonzero()[0,0]
     return (wav @ wav[first] < 0).nonzero()[:,0].tolist()
 
 def down_mix(
@@ -132,10 +155,14 @@ def down_mix(
 )->Tensor:        # `(T,)`
     "The mean of the channels; those that cancel the others are turned over first, with an `AudioWarning`."
     mean = wav.mean(0)
-    if len(wav) > 1 and not mean.isfinite().all(): mean = wav.double().mean(0).float()
+    if len(wav) > 1 and not mean.isfinite().all():
+        mean = wav.double().mean(0).float()
     turned = _mirrored(wav, mean) if len(wav) > 1 else []
     if not turned: return mean
-    warn_audio(f"{name}: the channels cancel each other; channel {', '.join(str(c+1) for c in turned)} was turned over before the mean was taken", 2)
+    warn_audio(
+        f"{name}: the channels cancel each other; channel {', '.join(str(c + 1) for c in turned)} was turned "
+        "over before the mean was taken",
+        2)
     sign = torch.ones_like(wav[:,:1])
     sign[turned] = -1
     return (sign*wav).mean(0)
@@ -193,12 +220,17 @@ def mel_filterbank(
     f_min=50.,       # Hz, lower end of the first triangle
     f_max=None,      # Hz, upper end of the last; None: half the sample rate
 )->Tensor:           # `(n_mels, Q)` float32, 1/Hz
-    "Triangles equally spaced in mel, each of unit area. Raises `AudioError` for a band outside 0 to half the sample rate."
+    """Triangles equally spaced in mel, each of unit area. Raises `AudioError` for a band outside 0 to half
+    the sample rate."""
     f_max = f_max or sample_rate/2
     if not 0<=f_min<f_max<=sample_rate/2:
-        raise AudioError(f"mel bands from {f_min} to {f_max} Hz; expected 0 <= f_min < f_max <= {sample_rate/2:g} Hz, half the sample rate")
+        raise AudioError(
+            f"mel bands from {f_min} to {f_max} Hz; expected 0 <= f_min < f_max <= {sample_rate / 2:g} Hz, "
+            "half the sample rate")
     corners = mel_to_hz(np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), n_mels+2))
-    lo,mid,hi = corners[:-2,None],corners[1:-1,None],corners[2:,None]
+    lo = corners[:-2,None]
+    mid = corners[1:-1,None]
+    hi = corners[2:,None]
     f = np.linspace(0, sample_rate/2, n_fft//2+1)
     return torch.from_numpy(np.maximum(0, np.minimum((f-lo)/(mid-lo), (hi-f)/(hi-mid))) * 2/(hi-lo)).float()
 
@@ -206,21 +238,29 @@ def mel_filterbank(
 @lru_cache(None)
 def _torchaudio():
     "The one door to torchaudio: the module and an empty text, or None and the reason."
-    try: import torchaudio
-    except (ImportError, OSError) as e: return None,f"{type(e).__name__}: {str(e).splitlines()[0]}"
+    try:
+        import torchaudio
+    except (ImportError, OSError) as e:
+        return None,f"{type(e).__name__}: {str(e).splitlines()[0]}"
     return torchaudio,""
 
 # %% ../../nbs/core/03_audio.ipynb #1a724108
-BITS = dict(PCM_S8=8, PCM_U8=8, PCM_16=16, PCM_24=24, PCM_32=32, ALAC_16=16, ALAC_20=20, ALAC_24=24, ALAC_32=32)   # codings that have steps
+# codings that have steps
+BITS = dict(
+    PCM_S8=8, PCM_U8=8, PCM_16=16, PCM_24=24, PCM_32=32, ALAC_16=16, ALAC_20=20, ALAC_24=24, ALAC_32=32)
 
 def _as_written(wav, subtype, dither=None):
-    "`(t,C)` samples that libsndfile takes unaltered: where the coding has steps, whole ones, rounded to the nearest and clipped."
+    """`(t,C)` samples that libsndfile takes unaltered: where the coding has steps, whole ones, rounded to the
+    nearest and clipped."""
     if subtype in ('FLOAT','DOUBLE'): return wav.T.numpy()
     if subtype not in BITS: return wav.clamp(-1, 1).T.numpy()
     bits = BITS[subtype]
     x = wav.double()*2**(bits-1)
-    if dither is not None: x = x + tpdf(x.shape, dither)
-    return (x.round().clamp(-2**(bits-1), 2**(bits-1)-1).long() << (32-bits)).to(torch.int32).T.contiguous().numpy()
+    if dither is not None:
+        x = x + tpdf(x.shape, dither)
+    return (
+        (x.round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1).long() << (32 - bits)).to(torch.int32)
+        .T.contiguous().numpy())
 
 def tpdf(
     shape,     # of the samples
@@ -236,7 +276,8 @@ def write_samples(
     dither=None, # `torch.Generator` of the noise that is added before rounding; None: none
 ):
     "Write samples a bounded number at a time: libsndfile's Vorbis overflows the stack on a long piece."
-    for part in wav.split(max(1, 2**16//len(wav)), -1): file.write(_as_written(part, file.subtype, dither))
+    for part in wav.split(max(1, 2**16//len(wav)), -1):
+        file.write(_as_written(part, file.subtype, dither))
 
 def dithering(
     on, # whether noise is wanted
@@ -260,7 +301,8 @@ def show(
 ):                   # the Axes
     "Draw the log-mel spectrogram over time."
     import matplotlib.pyplot as plt
-    if ax is None: ax = plt.subplots(figsize=(8.5,2.6), dpi=80, layout='constrained')[1]
+    if ax is None:
+        ax = plt.subplots(figsize=(8.5,2.6), dpi=80, layout='constrained')[1]
     wav = down_mix(check_audio(wav, sample_rate).detach()).cpu()
     n_fft = 2**round(math.log2(sample_rate*.032))   # about 32 ms
     hop = max(sample_rate//100, len(wav)//600)      # a frame for a pixel at most
@@ -284,10 +326,13 @@ def play(
     import soundfile as sf
     from IPython.display import Audio
     wav = check_audio(wav, sample_rate).detach().cpu()[:, :10*sample_rate]
-    if len(wav)>2: wav = down_mix(wav)[None]
-    if sample_rate not in _mp3_rates: wav,sample_rate = resample(wav, sample_rate, 32000),32000
+    if len(wav)>2:
+        wav = down_mix(wav)[None]
+    if sample_rate not in _mp3_rates:
+        wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
-    sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.8)   # 10 s are not too long for it
+    # 10 s are not too long for it
+    sf.write(buffer, wav.clamp(-1, 1).T.numpy(), sample_rate, format='MP3', compression_level=.8)
     player = Audio(data=buffer.getvalue())
     player.mimetype = 'audio/mpeg'
     return player
@@ -301,7 +346,9 @@ def stft(
     "Short-time Fourier transform: periodic Hann window, centred frames, mirrored edges."
     mode = 'reflect' if wav.shape[-1]>n_fft//2 else 'constant'
     window = torch.hann_window(n_fft, device=wav.device, dtype=wav.dtype)
-    spec = torch.stft(wav.reshape(-1, wav.shape[-1]), n_fft, hop_length, window=window, center=True, pad_mode=mode, return_complex=True)
+    spec = torch.stft(
+        wav.reshape(-1, wav.shape[-1]), n_fft, hop_length, window=window, center=True, pad_mode=mode,
+        return_complex=True)
     return spec.reshape(*wav.shape[:-1], *spec.shape[-2:])
 
 def istft(
@@ -312,7 +359,8 @@ def istft(
 )->Tensor:          # `(..., length)`
     "Inverse of `stft` by weighted overlap-add."
     window = torch.hann_window(n_fft, device=spec.device, dtype=spec.real.dtype)
-    wav = torch.istft(spec.reshape(-1, *spec.shape[-2:]), n_fft, hop_length, window=window, center=True, length=length)
+    wav = torch.istft(
+        spec.reshape(-1, *spec.shape[-2:]), n_fft, hop_length, window=window, center=True, length=length)
     return wav.reshape(*spec.shape[:-2], wav.shape[-1])
 
 # %% ../../nbs/core/03_audio.ipynb #de35c3a2
@@ -327,8 +375,11 @@ class LogMel(nn.Module):
         f_max=None,      # Hz; None: half the sample rate
     ):
         super().__init__()
-        self.sample_rate,self.n_fft,self.hop_length = sample_rate,n_fft,hop_length
-        self.register_buffer('bank', mel_filterbank(sample_rate, n_fft, n_mels, f_min, f_max), persistent=False)
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.register_buffer(
+            'bank', mel_filterbank(sample_rate, n_fft, n_mels, f_min, f_max), persistent=False)
     def forward(self,
         wav:Tensor, # `(..., T)`
     )->Tensor:      # `(..., F, n_mels)`, natural log of power, at least log(1e-10)
@@ -356,10 +407,14 @@ def mix_at_snr(
     noise:Tensor,  # `(..., T)` waveform
     snr,           # dB: a number or a tensor `(...)`
 )->Tensor:         # `(..., T)` mixture; `speech` is left unscaled
-    "Add `noise` to `speech` after scaling it to `snr`; silent noise adds nothing. Raises `LayoutError` on unequal lengths."
+    """Add `noise` to `speech` after scaling it to `snr`; silent noise adds nothing. Raises `LayoutError` on
+    unequal lengths."""
     if speech.shape[-1]!=noise.shape[-1]:
-        raise LayoutError(f"speech has {speech.shape[-1]} samples, noise {noise.shape[-1]}; expected equal lengths: use `fit_length`, or crop first")
-    gain = (energy(speech)/energy(noise).clamp_min(1e-12)).sqrt() * 10**(-torch.as_tensor(snr, device=speech.device)/20)
+        raise LayoutError(
+            f"speech has {speech.shape[-1]} samples, noise {noise.shape[-1]}; expected equal lengths: use "
+            "`fit_length`, or crop first")
+    gain = (energy(speech) / energy(noise).clamp_min(1e-12)).sqrt() * 10 ** (
+        -torch.as_tensor(snr, device=speech.device) / 20)
     return speech + gain[...,None].to(speech.dtype)*noise
 
 # %% ../../nbs/core/03_audio.ipynb #61d6d80c
@@ -375,7 +430,8 @@ def resample(
     from_rate:int, # Hz
     to_rate:int,   # Hz
 )->Tensor:         # `(..., round(T*to_rate/from_rate))`, at least one sample
-    "Change the sample rate with soxr (high quality, linear phase), on the CPU. Raises `AudioError` for a bad rate."
+    """Change the sample rate with soxr (high quality, linear phase), on the CPU. Raises `AudioError` for a
+    bad rate."""
     import soxr
     from_rate,to_rate = check_rate(from_rate),check_rate(to_rate)
     if from_rate==to_rate: return wav
@@ -391,7 +447,9 @@ def resample_pieces(
 ):                 # yields `(C, t)` pieces: together what `resample` makes of them all, before it trims to the exact length
     "Resample what is too long to be in memory at once."
     import soxr
-    if from_rate==to_rate: yield from pieces; return
+    if from_rate==to_rate:
+        yield from pieces
+        return
     stream,empty = None,None
     for piece in pieces:
         if stream is None:
@@ -399,7 +457,8 @@ def resample_pieces(
             stream = soxr.ResampleStream(from_rate, to_rate, len(piece), dtype='float32', quality='HQ')
         out = stream.resample_chunk(np.ascontiguousarray(piece.T.numpy()))
         yield torch.from_numpy(np.ascontiguousarray(out.T))
-    if stream is not None: yield torch.from_numpy(np.ascontiguousarray(stream.resample_chunk(empty, last=True).T))
+    if stream is not None:
+        yield torch.from_numpy(np.ascontiguousarray(stream.resample_chunk(empty, last=True).T))
 
 # %% ../../nbs/core/03_audio.ipynb #45f02b52
 def batch_resample(
@@ -407,30 +466,54 @@ def batch_resample(
     from_rate:int, # Hz
     to_rate:int,   # Hz
 )->Tensor:         # `(..., round(T*to_rate/from_rate))` on the same device
-    "Resample where `wav` is, with torchaudio; without it with soxr on the CPU. Raises `AudioError` for a bad rate."
+    """Resample where `wav` is, with torchaudio; without it with soxr on the CPU. Raises `AudioError` for a
+    bad rate."""
     from_rate,to_rate = check_rate(from_rate),check_rate(to_rate)
     torchaudio,reason = _torchaudio()
     if torchaudio is None:
-        if wav.is_cuda: warn_audio(f"resampling on the CPU, because torchaudio cannot be imported ({reason})")
+        if wav.is_cuda:
+            warn_audio(f"resampling on the CPU, because torchaudio cannot be imported ({reason})")
         return resample(wav, from_rate, to_rate)
-    out = torchaudio.functional.resample(wav, from_rate, to_rate, lowpass_filter_width=64, rolloff=.95, resampling_method='sinc_interp_kaiser')
+    out = torchaudio.functional.resample(
+        wav, from_rate, to_rate, lowpass_filter_width=64, rolloff=0.95, resampling_method='sinc_interp_kaiser'
+    )
     return fit_length(out, max(1, round(wav.shape[-1]*to_rate/from_rate)))
 
 # %% ../../nbs/core/03_audio.ipynb #6e7dbdbe
-FORMATS = {'.wav':'WAV', '.wave':'WAV', '.bwf':'WAV', '.flac':'FLAC', '.ogg':'OGG', '.oga':'OGG', '.opus':'OGG', '.mp3':'MP3',
-           '.aif':'AIFF', '.aiff':'AIFF', '.w64':'W64', '.rf64':'RF64', '.caf':'CAF', '.au':'AU'}   # read and written
-_foreign = '.m4a','.m4b','.mp4','.aac','.webm','.mkv','.mov','.wma','.amr','.3gp','.ac3','.ape','.wv'  # read through ffmpeg
-SOUND_SUFFIXES = (*FORMATS, *_foreign, '.raw', '.gsm', '.snd', '.voc', '.sph')                         # what looks like sound
+FORMATS = {
+    '.wav': 'WAV',
+    '.wave': 'WAV',
+    '.bwf': 'WAV',
+    '.flac': 'FLAC',
+    '.ogg': 'OGG',
+    '.oga': 'OGG',
+    '.opus': 'OGG',
+    '.mp3': 'MP3',
+    # read and written
+    '.aif': 'AIFF',
+    '.aiff': 'AIFF',
+    '.w64': 'W64',
+    '.rf64': 'RF64',
+    '.caf': 'CAF',
+    '.au': 'AU',
+}
+# read through ffmpeg
+_foreign = '.m4a','.m4b','.mp4','.aac','.webm','.mkv','.mov','.wma','.amr','.3gp','.ac3','.ape','.wv'
+# what looks like sound
+SOUND_SUFFIXES = (*FORMATS, *_foreign, '.raw', '.gsm', '.snd', '.voc', '.sph')
 
 def sound_files(
     folder,            # folder to look through
     pattern="**/*",    # of the names below it
 )->list:               # paths, sorted
-    "What looks like sound in a folder and all below, hidden files and folders left out: those are somebody's work in progress."
+    """What looks like sound in a folder and all below, hidden files and folders left out: those are
+    somebody's work in progress."""
     folder = Path(folder)
-    def hidden(p): return any(part.startswith('.') for part in p.relative_to(folder).parts)
+    def hidden(p):
+        return any(part.startswith('.') for part in p.relative_to(folder).parts)
     found = sorted(p for p in folder.glob(pattern) if p.suffix.lower() in SOUND_SUFFIXES and not hidden(p))
-    return [p for p in found if os.path.islink(p) or p.is_file()]    # a broken link becomes a row of the report
+    # a broken link becomes a row of the report
+    return [p for p in found if os.path.islink(p) or p.is_file()]
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -450,9 +533,12 @@ _page_starts = (b'<!doctype', b'<html', b'<?xml', b'<head', b'{"')
 
 def _why_undecodable(path:Path, e)->str:
     "A guess at what an unreadable file is, from its first bytes."
-    with open(path, 'rb') as f: head = f.read(512).lstrip(b'\xef\xbb\xbf \t\r\n').lower()
-    if head.startswith(_page_starts): return "it is a web page, not audio (a failed download?): download it again"
-    return f"it cannot be decoded ({str(e).rsplit(': ',1)[-1].strip()}): convert it to WAV or FLAC, or download it again"
+    with open(path, 'rb') as f:
+        head = f.read(512).lstrip(b'\xef\xbb\xbf \t\r\n').lower()
+    if head.startswith(_page_starts):
+        return "it is a web page, not audio (a failed download?): download it again"
+    return (f"it cannot be decoded ({str(e).rsplit(': ', 1)[-1].strip()}): convert it to WAV or FLAC, or "
+            "download it again")
 
 # %% ../../nbs/core/03_audio.ipynb #2d203b49
 _decoding = threading.RLock()
@@ -467,12 +553,16 @@ def _bytes_at(file, place:int, n:int)->bytes:
 class _Prefixed:
     "A reader with a place of its own: `head`, then the bytes of the open `file` from `skip` on."
     def __init__(self, head, file, skip):
-        self.head,self.file,self.skip,self.at = head,file,skip,0
+        self.head = head
+        self.file = file
+        self.skip = skip
+        self.at = 0
         self.size = len(head) + os.fstat(file.fileno()).st_size - skip
     def seek(self, offset, whence=0):
         self.at = offset + (0, self.at, self.size)[whence]
         return self.at
-    def tell(self): return self.at
+    def tell(self):
+        return self.at
     def read(self, n=-1):
         n = max(0, self.size-self.at if n<0 else min(n, self.size-self.at))
         out = self.head[self.at:self.at+n]
@@ -481,58 +571,88 @@ class _Prefixed:
         return out
 
 class _Decoded:
-    "What ffmpeg makes of a file: bytes without a name, which go with the last that holds this. Raises `AudioError`, `OSError` on a full disk."
+    """What ffmpeg makes of a file: bytes without a name, which go with the last that holds this. Raises
+    `AudioError`, `OSError` on a full disk."""
     def __init__(self, path):
-        if shutil.which('ffmpeg') is None: raise AudioError(f"{path}: {path.suffix} is read through ffmpeg, which is not installed; install ffmpeg, or convert the file to WAV")
+        if shutil.which('ffmpeg') is None:
+            raise AudioError(
+                f"{path}: {path.suffix} is read through ffmpeg, which is not installed; install ffmpeg, or "
+                "convert the file to WAV")
         file = tempfile.TemporaryFile(suffix='.au')
-        self.fileno,self.seek,self.read = file.fileno,file.seek,file.read
+        self.fileno = file.fileno
+        self.seek = file.seek
+        self.read = file.read
         weakref.finalize(self, file.close)
-        command = ['ffmpeg','-nostdin','-v','error','-i',f'file:{path.absolute()}','-vn','-c:a','pcm_f32be','-f','au','pipe:1']
+        command = [
+            'ffmpeg', '-nostdin', '-v', 'error', '-i', f'file:{path.absolute()}', '-vn', '-c:a', 'pcm_f32be',
+            '-f', 'au', 'pipe:1']
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE)
         said = done.stderr.decode(errors='replace').strip()
-        if os.strerror(errno.ENOSPC) in said: raise OSError(errno.ENOSPC, f"{path} cannot be decoded into {tempfile.gettempdir()}: the disk is full; free some space there, or name another folder in TMPDIR")
+        if os.strerror(errno.ENOSPC) in said:
+            raise OSError(
+                errno.ENOSPC,
+                f"{path} cannot be decoded into {tempfile.gettempdir()}: the disk is full; free some space "
+                "there, or name another folder in TMPDIR",
+            )
         self.why = (said.splitlines() or ['no sound in it'])[-1] if done.returncode else ''
         self.size = os.fstat(self.fileno()).st_size
 
-_held,_latest = weakref.WeakValueDictionary(),[]                     # all that somebody holds, and the few that are held here
+# all that somebody holds, and the few that are held here
+_held = weakref.WeakValueDictionary()
+_latest = []
 _most_kept,_most_bytes = 16,2**28                                    # of the latest; one alone may be longer
 
 def _decoded(path:Path)->_Decoded:
-    "A file decoded by ffmpeg: once for as long as it does not change and somebody holds it, or it is among the latest."
+    """A file decoded by ffmpeg: once for as long as it does not change and somebody holds it, or it is among
+    the latest."""
     there = path.stat()
     key = os.path.abspath(path),there.st_size,there.st_mtime_ns
     with _decoding:
         made = _held.get(key) or _held.setdefault(key, _Decoded(path))
         if made.why: return made
         _latest[:] = [d for d in _latest if d is not made] + [made]
-        while len(_latest) > _most_kept or (len(_latest) > 1 and sum(d.size for d in _latest) > _most_bytes): _latest.pop(0)
+        while len(_latest) > _most_kept or (len(_latest) > 1 and sum(d.size for d in _latest) > _most_bytes):
+            _latest.pop(0)
     return made
 
 def _through_ffmpeg(path:Path):
-    "An open sound file: what ffmpeg makes of `path`. Raises `AudioError` where there is no ffmpeg or it fails; warns where it stops early."
+    """An open sound file: what ffmpeg makes of `path`. Raises `AudioError` where there is no ffmpeg or it
+    fails; warns where it stops early."""
     import soundfile as sf
     made = _decoded(path)
-    try: file = sf.SoundFile(_Prefixed(b'', made, 0))
-    except sf.LibsndfileError: raise AudioError(f"{path}: ffmpeg cannot decode it ({made.why or 'no sound in it'}): convert it to WAV, or download it again") from None
-    if made.why: warn_audio(f"{path}: ffmpeg could not decode all of it ({made.why}); copy or download it again", 2)
+    try:
+        file = sf.SoundFile(_Prefixed(b'', made, 0))
+    except sf.LibsndfileError:
+        raise AudioError(
+            f"{path}: ffmpeg cannot decode it ({made.why or 'no sound in it'}): convert it to WAV, or "
+            "download it again") from None
+    if made.why:
+        warn_audio(f"{path}: ffmpeg could not decode all of it ({made.why}); copy or download it again", 2)
     return file
 
 # %% ../../nbs/core/03_audio.ipynb #d26bcfe1
 def _measured(path:Path, f):
     "`f`, opened again with a true header where the header does not say how much there is."
     import soundfile as sf
-    if f.subtype.startswith('DWVW'): f.seekable = lambda: False      # it claims otherwise, and then fails
-    better = _unsized_wav(path) if f.format in ('WAV','WAVEX') and f.frames==0 else _unsized_mp3(path) if f.format=='MP3' else None
+    if f.subtype.startswith('DWVW'):
+        f.seekable = lambda: False      # it claims otherwise, and then fails
+    better = (
+        _unsized_wav(path) if f.format in ('WAV', 'WAVEX') and f.frames == 0 else _unsized_mp3(path)
+        if f.format == 'MP3' else None)
     if better is None: return f
     true = sf.SoundFile(_Prefixed(better[0], open(path, 'rb'), better[1]))
-    if abs(true.frames-f.frames) <= 4*1152 and f.frames: return f                 # a constant bit rate: the guess is right, to the frames of an encoder's delay
+    if abs(true.frames-f.frames) <= 4*1152 and f.frames:
+        # a constant bit rate: the guess is right, to the frames of an encoder's delay
+        return f
     f.close()
     warn_audio(f"{path}: its header does not say how long it is; it was read to its end", 3)
     return true
 
 def _riff_chunks(path:Path)->list: # (name, place of the body, size)
     "The chunks of a RIFF or RF64 file, up to the first that cannot be."
-    found,size,long = [],path.stat().st_size,0
+    found = []
+    size = path.stat().st_size
+    long = 0
     with open(path, 'rb') as f:
         if f.read(12)[:4] not in (b'RIFF',b'RF64'): return []
         while len(head := f.read(8))==8:
@@ -540,27 +660,35 @@ def _riff_chunks(path:Path)->list: # (name, place of the body, size)
             if name==b'ds64':
                 long = int.from_bytes(f.read(16)[8:], 'little')      # the size of `data`, in 64 bits
                 f.seek(-16, 1)
-            if name==b'data' and length==2**32-1 and long: length = long
+            if name==b'data' and length==2**32-1 and long:
+                length = long
             found.append((name, f.tell(), length))
             if f.tell()+length>size or (name==b'data' and not length): break
             f.seek(length + length%2, 1)
     return found
 
 def _unsized_wav(path:Path):
-    "Header with the true sizes, and the place where samples begin, of a WAV whose recorder never came back to write them."
+    """Header with the true sizes, and the place where samples begin, of a WAV whose recorder never came back
+    to write them."""
     at = next((place for name,place,size in _riff_chunks(path) if name==b'data' and size==0), None)
     there = 0 if at is None else path.stat().st_size-at
     if not there: return None
-    with open(path, 'rb') as f: head = f.read(at)
+    with open(path, 'rb') as f:
+        head = f.read(at)
     size = min(there, 2**32-2**16)
     return head[:4] + struct.pack('<I', min(2**32-1, at+size-8)) + head[8:-4] + struct.pack('<I', size),at
 
-MP3_KBITS = {3:(32,40,48,56,64,80,96,112,128,160,192,224,256,320), 2:(8,16,24,32,40,48,56,64,80,96,112,128,144,160)}   # MPEG 1; 2 and 2.5
+# MPEG 1; 2 and 2.5
+MP3_KBITS = {
+    3: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    2: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)}
 
 def _mp3_frame(head:bytes):
     "(bytes, version) of the frame of layer III that begins with these four bytes; None where none does."
     if len(head)<4 or head[0]!=255 or head[1]&0xe6!=0xe2: return None
-    version,index,rate = head[1]>>3 & 3,head[2]>>4,head[2]>>2 & 3
+    version = head[1]>>3 & 3
+    index = head[2]>>4
+    rate = head[2]>>2 & 3
     if version==1 or index in (0,15) or rate==3: return None
     hz = (44100,48000,32000)[rate] >> {3:0, 2:1, 0:2}[version]
     spf,kbits = (144,MP3_KBITS[3]) if version==3 else (72,MP3_KBITS[2])
@@ -572,7 +700,8 @@ def _sized(frame:bytes)->bool:
 
 @lru_cache(64)
 def _mp3_frames(path:Path, at:int, size:int, changed:int)->int:
-    "How many whole frames follow one another from byte `at` on: counted once for a file of this size and time."
+    """How many whole frames follow one another from byte `at` on: counted once for a file of this size and
+    time."""
     frames = 0
     with open(path, 'rb') as f:
         f.seek(at)
@@ -601,24 +730,37 @@ def _open(path):
     "Open a sound file for reading, or raise an `AudioError` naming the path."
     import soundfile as sf
     path = Path(path)
-    if path.is_dir(): raise MissingAudioError(f"{path} is a folder; expected a sound file: name a file inside it")
-    if not path.exists(): raise MissingAudioError(f"{path} does not exist; check the spelling and the folder (now in {Path.cwd()})")
-    if not path.is_file(): raise AudioError(f"{path} is a pipe or a device; expected a file: pipe the recording in and name it `-`, as in `cat talk.wav | weakse enhance - -o OUT`")
+    if path.is_dir():
+        raise MissingAudioError(f"{path} is a folder; expected a sound file: name a file inside it")
+    if not path.exists():
+        raise MissingAudioError(
+            f"{path} does not exist; check the spelling and the folder (now in {Path.cwd()})")
+    if not path.is_file():
+        raise AudioError(
+            f"{path} is a pipe or a device; expected a file: pipe the recording in and name it `-`, as in "
+            "`cat talk.wav | weakse enhance - -o OUT`")
     if path.stat().st_size==0: raise EmptyAudioError(f"{path} is empty (0 bytes); copy or download it again")
     if path.suffix.lower() in _foreign: return _through_ffmpeg(path)
-    try: return _measured(path, sf.SoundFile(os.fsencode(path)))   # as bytes: a name need not be UTF-8
-    except TypeError: raise AudioError(f"{path} has no header that says rate and channels; convert it to WAV, as in `sox -r 16000 -e signed -b 16 -c 1 {path.name} talk.wav`") from None
-    except sf.LibsndfileError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
+    try:
+        return _measured(path, sf.SoundFile(os.fsencode(path)))   # as bytes: a name need not be UTF-8
+    except TypeError:
+        raise AudioError(
+            f"{path} has no header that says rate and channels; convert it to WAV, as in `sox -r 16000 -e "
+            f"signed -b 16 -c 1 {path.name} talk.wav`") from None
+    except sf.LibsndfileError as e:
+        raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
 
 def audio_info(
     path,        # sound file
 )->AudioInfo:    # frames, sample rate, channels, format, subtype
     "Read the header alone. Raises `AudioError` as `load_audio` does."
-    with _open(path) as f: return AudioInfo(f.frames, f.samplerate, f.channels, f.format, f.subtype)
+    with _open(path) as f:
+        return AudioInfo(f.frames, f.samplerate, f.channels, f.format, f.subtype)
 
 # %% ../../nbs/core/03_audio.ipynb #81d7fe55
 def _promised_frames(path:Path, f)->int:
-    "Frames the header promises: of a WAV from its chunk sizes, because the decoder already corrects them to the bytes on disk."
+    """Frames the header promises: of a WAV from its chunk sizes, because the decoder already corrects them to
+    the bytes on disk."""
     if f.format not in ('WAV','WAVEX'): return f.frames
     frame_bytes = 0
     with open(path, 'rb') as h:
@@ -627,7 +769,8 @@ def _promised_frames(path:Path, f)->int:
             name,size = struct.unpack('<4sI', chunk)
             if name==b'data': return f.frames if size>=2**32-2**16 or not frame_bytes else size//frame_bytes
             body = h.read(size + size%2)   # chunks begin at even places
-            if name==b'fmt ' and len(body)>=14: frame_bytes = struct.unpack('<H', body[12:14])[0]
+            if name==b'fmt ' and len(body)>=14:
+                frame_bytes = struct.unpack('<H', body[12:14])[0]
     return f.frames
 
 # %% ../../nbs/core/03_audio.ipynb #8590a157
@@ -638,13 +781,16 @@ def check_span(
 ):
     "Raises `AudioError` unless `start` and `seconds` can be meant."
     if 0<=start<=1e9 and (seconds is None or seconds>0): return
-    raise AudioError(f"{name}: start {start} s, seconds {seconds}; expected start >= 0 (at most 1e9) and seconds > 0")
+    raise AudioError(
+        f"{name}: start {start} s, seconds {seconds}; expected start >= 0 (at most 1e9) and seconds > 0")
 
 def _skip(f, n:int):
     "Go to sample `n`: by reading where the coding knows no other way."
     if in_order_only(f):
-        while n>0 and (got := len(f.read(min(n, 2**16)))): n -= got
-    else: f.seek(n)
+        while n>0 and (got := len(f.read(min(n, 2**16)))):
+            n -= got
+    else:
+        f.seek(n)
 
 def _read_on(f, n:int):
     "`(t,C)` float32: `n` samples from here, or to the end where that comes first or `n` is negative."
@@ -665,13 +811,23 @@ def _read(path:Path, f, start:float, seconds)->Tensor:
     "Decode `(C,T)` from `start` s on; warns when the file ends before its header says."
     check_span(start, seconds, path)
     promised,first = _promised_frames(path, f),round(start*f.samplerate)
-    if 0<f.frames<=first: raise EmptyAudioError(f"{path}: start {start} s is at or after its end, {f.frames/f.samplerate:.2f} s; start earlier")
+    if 0<f.frames<=first:
+        raise EmptyAudioError(
+            f"{path}: start {start} s is at or after its end, {f.frames / f.samplerate:.2f} s; start earlier")
     wanted = -1 if seconds is None else max(1, round(min(seconds*f.samplerate, 2**53)))
-    try: _skip(f, first); x = _read_on(f, wanted)
-    except RuntimeError as e: raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
-    if not len(x): raise EmptyAudioError(f"{path} has a header but no samples (its header says {promised}); record, copy or download it again")
+    try:
+        _skip(f, first)
+        x = _read_on(f, wanted)
+    except RuntimeError as e:
+        raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
+    if not len(x):
+        raise EmptyAudioError(
+            f"{path} has a header but no samples (its header says {promised}); record, copy or download it "
+            "again")
     there,end = first+len(x),promised if wanted<0 else min(promised, first+wanted)
-    if there<end: warn_audio(f"{path} is cut short: {there} of {promised} samples are there; copy or download it again", 2)
+    if there<end:
+        warn_audio(
+            f"{path} is cut short: {there} of {promised} samples are there; copy or download it again", 2)
     return torch.from_numpy(np.ascontiguousarray(x.T))
 
 # %% ../../nbs/core/03_audio.ipynb #3e0aeaa9
@@ -683,12 +839,16 @@ def load_audio(
     start=0.0,        # s, where to begin
     seconds=None,     # s, how much to read at most; None: to the end
 )->tuple[Tensor,int]: # `(T,)` if mono else `(C,T)` float32, and its sample rate in Hz
-    "Read a sound file or a part of it. Raises an `AudioError` naming the path; warns (`AudioWarning`) when the file is cut short."
+    """Read a sound file or a part of it. Raises an `AudioError` naming the path; warns (`AudioWarning`) when
+    the file is cut short."""
     path = Path(path)
-    if sample_rate is not None: check_rate(sample_rate, str(path))
-    with _open(path) as f: wav,rate = _read(path, f, start, seconds),f.samplerate
+    if sample_rate is not None:
+        check_rate(sample_rate, str(path))
+    with _open(path) as f:
+        wav,rate = _read(path, f, start, seconds),f.samplerate
     _check_finite(wav, str(path))
-    if mono: wav = down_mix(wav, str(path))
+    if mono:
+        wav = down_mix(wav, str(path))
     if sample_rate is None or sample_rate==rate: return wav,rate
     return resample(wav, rate, sample_rate),int(sample_rate)
 
@@ -696,17 +856,25 @@ def load_audio(
 def _clip(wav:Tensor, name:str)->Tensor:
     "Clip to full scale, with a warning that counts what was over."
     over = int((wav.abs()>1).sum())
-    if over: warn_audio(f"{name}: {over} of {wav.numel()} samples are over full scale (peak {float(wav.abs().max()):.2f}) and were clipped; "
-                           "lower the level, or save as WAV with subtype='FLOAT'", 2)
+    if over:
+        warn_audio(
+            f"{name}: {over} of {wav.numel()} samples are over full scale (peak "
+            f"{float(wav.abs().max()):.2f}) and were clipped; "
+            "lower the level, or save as WAV with subtype='FLOAT'", 2)
     return wav.clamp(-1, 1)
 
 def _format(path:Path, subtype:str, n_bytes:int)->tuple[str,str|None]:
-    "Container and coding for a suffix; a plain WAV counts its bytes in 32 bits, so a longer one becomes RF64."
+    """Container and coding for a suffix; a plain WAV counts its bytes in 32 bits, so a longer one becomes
+    RF64."""
     import soundfile as sf
     form = path.suffix[1:].upper()
-    if form not in ('WAV','FLAC','OGG','MP3'): raise AudioError(f"{path}: suffix {path.suffix!r}; expected .wav, .flac, .ogg or .mp3")
+    if form not in ('WAV','FLAC','OGG','MP3'):
+        raise AudioError(f"{path}: suffix {path.suffix!r}; expected .wav, .flac, .ogg or .mp3")
     if form in ('OGG','MP3'): return form,None
-    if not sf.check_format(form, subtype): raise AudioError(f"{path}: {form} cannot hold {subtype!r}; use .wav with 'PCM_16', 'PCM_24' or 'FLOAT', or .flac with 'PCM_16' or 'PCM_24'")
+    if not sf.check_format(form, subtype):
+        raise AudioError(
+            f"{path}: {form} cannot hold {subtype!r}; use .wav with 'PCM_16', 'PCM_24' or 'FLOAT', or .flac "
+            "with 'PCM_16' or 'PCM_24'")
     return ('RF64' if form=='WAV' and n_bytes>2**32-2**16 else form),subtype
 
 # %% ../../nbs/core/03_audio.ipynb #c4e01190
@@ -719,15 +887,22 @@ def save_audio(
     *,
     overwrite=False,  # may a file that is there be replaced?
 )->Path:              # the file
-    "Write a sound file whole or not at all. Raises `AudioError` for unusable audio, `ForeignPathError` for a file that is there, `OSError` naming an unwritable folder; warns when it clips."
+    """Write a sound file whole or not at all. Raises `AudioError` for unusable audio, `ForeignPathError` for
+    a file that is there, `OSError` naming an unwritable folder; warns when it clips."""
     import soundfile as sf
     path = Path(path)
     wav,rate = check_audio(wav, sample_rate, str(path)).detach().cpu(),check_rate(sample_rate)
     form,coding = _format(path, subtype, 4*wav.numel())
-    if coding not in ('FLOAT','DOUBLE'): wav = _clip(wav, str(path))
-    buffer = io.BytesIO()   # encoded in memory, so that the system's own errors (disk full) reach us unaltered
+    if coding not in ('FLOAT','DOUBLE'):
+        wav = _clip(wav, str(path))
+    # encoded in memory, so that the system's own errors (disk full) reach us unaltered
+    buffer = io.BytesIO()
     try:
-        with sf.SoundFile(buffer, 'w', rate, len(wav), coding, format=form) as f: write_samples(f, wav, dithering(dither))
-    except (RuntimeError, ValueError) as e: raise AudioError(f"{path}: {form} cannot hold {len(wav)} channels at {rate} Hz ({e}); use .wav") from None
-    with atomic_path(path, overwrite=overwrite) as tmp: tmp.write_bytes(buffer.getbuffer())
+        with sf.SoundFile(buffer, 'w', rate, len(wav), coding, format=form) as f:
+            write_samples(f, wav, dithering(dither))
+    except (RuntimeError, ValueError) as e:
+        raise AudioError(
+            f"{path}: {form} cannot hold {len(wav)} channels at {rate} Hz ({e}); use .wav") from None
+    with atomic_path(path, overwrite=overwrite) as tmp:
+        tmp.write_bytes(buffer.getbuffer())
     return path

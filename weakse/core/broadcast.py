@@ -13,7 +13,8 @@ from .audio import _riff_chunks
 # %% ../../nbs/core/03a_broadcast.ipynb #314c5e23
 _longest = 2**24                     # bytes of a chunk that is read
 
-def _chunk(name:bytes, body:bytes)->bytes: return name + struct.pack('<I', len(body)) + body + bytes(len(body)%2)
+def _chunk(name:bytes, body:bytes)->bytes:
+    return name + struct.pack('<I', len(body)) + body + bytes(len(body)%2)
 
 def _bodies(path:Path)->dict: # name -> body, of the first chunk of each name
     "The chunks of a WAV that are not sound, and `fmt `."
@@ -23,7 +24,8 @@ def _bodies(path:Path)->dict: # name -> body, of the first chunk of each name
             if name not in (b'fmt ',b'bext',b'cue ',b'LIST') or size > _longest: continue
             f.seek(place)
             body = f.read(size)
-            if name!=b'LIST' or body[:4]==b'adtl': found.setdefault(name, body)
+            if name!=b'LIST' or body[:4]==b'adtl':
+                found.setdefault(name, body)
     return found
 
 # %% ../../nbs/core/03a_broadcast.ipynb #08c528ea
@@ -33,7 +35,8 @@ def _bext(body:bytes, first:int)->bytes: # b'' where the chunk is too short to h
     new = bytearray(body.ljust(602, b'\0'))
     place = int.from_bytes(new[338:346], 'little') + first
     new[338:346] = min(place, 2**64-1).to_bytes(8, 'little')
-    if int.from_bytes(new[346:348], 'little') >= 2: new[412:422] = b'\xff\x7f'*5
+    if int.from_bytes(new[346:348], 'little') >= 2:
+        new[412:422] = b'\xff\x7f'*5
     return bytes(new)
 
 # %% ../../nbs/core/03a_broadcast.ipynb #220890f2
@@ -45,7 +48,8 @@ def _cues(body:bytes, coding:int, first:int, n:int)->dict: # id -> sample of the
     found = {}
     for id,_,chunk,_,block,at in _point.iter_unpack(body[4:4+max(0, count)*_point.size]):
         counted = chunk==b'data' and (block==0 or coding in _uncompressed)
-        if counted and first <= at <= first+n: found.setdefault(id, at-first)
+        if counted and first <= at <= first+n:
+            found.setdefault(id, at-first)
     return found
 
 def _texts(body:bytes, cues:dict, n:int)->bytes:
@@ -75,7 +79,9 @@ def broadcast_chunks(
     cues = _cues(found.get(b'cue ', b''), coding, first, n)
     texts = _texts(found.get(b'LIST', b''), cues, n)
     points = b''.join(_point.pack(id, at, b'data', 0, 0, at) for id,at in cues.items())
-    made = {b'bext': bext, b'cue ': cues and struct.pack('<I', len(cues)) + points, b'LIST': texts and b'adtl' + texts}
+    made = {
+        b'bext': bext, b'cue ': cues and struct.pack('<I', len(cues)) + points,
+        b'LIST': texts and b'adtl' + texts}
     return b''.join(_chunk(name, body) for name,body in made.items() if body)
 
 def append_chunks(

@@ -8,15 +8,20 @@ __all__ = ['cache_dir', 'FetchError', 'hash_of', 'sha256_of', 'fetch', 'keep_rec
 # %% ../../nbs/core/06_fetch.ipynb #5df5de58
 import hashlib,http.client,os,sys,time,urllib.error,urllib.parse,urllib.request
 from pathlib import Path
-from .files import ForeignPathError,check_files,check_part,own_folder,put_in_place,read_json,scratch_path,write_error,write_json
+from weakse.core.files import (
+    ForeignPathError, check_files, check_part, own_folder, put_in_place, read_json, scratch_path, write_error,
+    write_json)
 
 # %% ../../nbs/core/06_fetch.ipynb #c97ffe48
 def cache_dir()->Path: # folder, perhaps not there yet
     "`$WEAKSE_HOME`, or `weakse` in the platform's cache folder."
     if home := os.environ.get('WEAKSE_HOME'): return Path(home).expanduser()
-    if sys.platform=='darwin': base = Path.home()/'Library'/'Caches'
-    elif sys.platform=='win32': base = Path(os.environ.get('LOCALAPPDATA', Path.home()/'AppData'/'Local'))
-    else: base = Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')
+    if sys.platform=='darwin':
+        base = Path.home()/'Library'/'Caches'
+    elif sys.platform=='win32':
+        base = Path(os.environ.get('LOCALAPPDATA', Path.home()/'AppData'/'Local'))
+    else:
+        base = Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')
     return base/'weakse'
 
 # %% ../../nbs/core/06_fetch.ipynb #a3fc180c
@@ -30,7 +35,8 @@ def hash_of(
     "Hash of a file, read in blocks of 1 MiB."
     h = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, 'rb') as f:
-        while block := f.read(2**20): h.update(block)
+        while block := f.read(2**20):
+            h.update(block)
     return h.hexdigest()
 
 def sha256_of(
@@ -46,7 +52,9 @@ def _split_checksum(checksum:str)->tuple: # algorithm, digits
     algorithm,_,digits = checksum.lower().strip().rpartition(':')
     algorithm = algorithm or 'sha256'
     if len(digits)!=_digits.get(algorithm) or set(digits)-set('0123456789abcdef'):
-        raise ValueError(f"checksum {checksum!r}; expected 64 hexadecimal digits (SHA-256), or 'sha256:' or 'md5:' and the digits of that")
+        raise ValueError(
+            f"checksum {checksum!r}; expected 64 hexadecimal digits (SHA-256), or 'sha256:' or 'md5:' and "
+            "the digits of that")
     return algorithm,digits
 
 # %% ../../nbs/core/06_fetch.ipynb #85c4437c
@@ -61,12 +69,14 @@ def _request(url:str, have:int):
     "Open `url` from byte `have` on; returns the response and the number of bytes of ours that stay valid."
     headers = {'User-Agent': 'weakse'} | ({'Range': f'bytes={have}-'} if have else {})
     opener = urllib.request.build_opener(_StayEncrypted)
-    try: response = opener.open(urllib.request.Request(url, headers=headers), timeout=30)
+    try:
+        response = opener.open(urllib.request.Request(url, headers=headers), timeout=30)
     except urllib.error.HTTPError as e:
         if e.code==416 and have: return _request(url, 0)
         raise
     if response.status!=206: return response,0
-    if response.headers.get('Content-Range', f'bytes {have}-').startswith(f'bytes {have}-'): return response,have
+    if response.headers.get('Content-Range', f'bytes {have}-').startswith(f'bytes {have}-'):
+        return response,have
     response.close()
     return _request(url, 0)
 
@@ -76,25 +86,38 @@ def _is_page(response, name:str)->bool:
 
 # %% ../../nbs/core/06_fetch.ipynb #4690206f
 def _receive(response, part:Path, have:int, size, progress:bool, most=None)->None:
-    "Append the response's bytes to `part`, after its first `have` bytes. Raises `ConnectionError` when it ends early, `FetchError` when it is not `size` or more than `most` bytes."
+    """Append the response's bytes to `part`, after its first `have` bytes. Raises `ConnectionError` when it
+    ends early, `FetchError` when it is not `size` or more than `most` bytes."""
     from tqdm.auto import tqdm
     rest = response.headers.get('Content-Length')
     total = have+int(rest) if rest else size
-    if size is not None and total!=size: raise FetchError(f"the server announces {total} bytes; expected {size} bytes")
+    if size is not None and total!=size:
+        raise FetchError(f"the server announces {total} bytes; expected {size} bytes")
     most = most if size is None else size
-    if None not in (most, total) and total>most: raise FetchError(f"the server announces {total} bytes; expected at most {most}")
-    with open(part, 'r+b' if have else 'wb') as f, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=part.name, disable=not progress) as bar:
-        f.seek(have); f.truncate()
+    if None not in (most, total) and total>most:
+        raise FetchError(f"the server announces {total} bytes; expected at most {most}")
+    with (
+        open(part, 'r+b' if have else 'wb') as f,
+        tqdm(
+            total=total, initial=have, unit='B', unit_scale=True, desc=part.name, disable=not progress
+        ) as bar,
+    ):
+        f.seek(have)
+        f.truncate()
         while block := response.read(2**18):
-            if most is not None and f.tell()+len(block)>most: raise FetchError(f"the server sends more than the {most} bytes expected; stopped")
-            f.write(block); bar.update(len(block))
+            if most is not None and f.tell()+len(block)>most:
+                raise FetchError(f"the server sends more than the {most} bytes expected; stopped")
+            f.write(block)
+            bar.update(len(block))
         got = f.tell()
-    if total is not None and got<total: raise ConnectionError(f"the transfer broke off after {got} of {total} bytes")
+    if total is not None and got<total:
+        raise ConnectionError(f"the transfer broke off after {got} of {total} bytes")
 
 # %% ../../nbs/core/06_fetch.ipynb #3e8a1561
 def _by_hand(url:str, algorithm:str, digits:str, path:Path)->str:
     "The last lines of every message: what a person can do without us."
-    return f"\n  address:  {url}\n  {algorithm+':':<9} {digits}\n  by hand:  download it elsewhere and put it at {path}"
+    return (f"\n  address:  {url}\n  {algorithm + ':':<9} {digits}\n  by hand:  download it elsewhere and "
+            f"put it at {path}")
 
 _busy = {429, 500, 502, 503, 504}
 
@@ -104,10 +127,14 @@ def _download(url:str, part:Path, name:str, size, tries:int, progress:bool, most
         try:
             response,have = _request(url, part.stat().st_size if part.exists() else 0)
             with response:
-                if _is_page(response, name): raise FetchError("the server answered with a web page, not with the file (moved, or a login is needed?)")
+                if _is_page(response, name):
+                    raise FetchError(
+                        "the server answered with a web page, not with the file (moved, or a login is "
+                        "needed?)")
                 return _receive(response, part, have, size, progress, most)
         except urllib.error.HTTPError as e:
-            if not (left and e.code in _busy): raise FetchError(f"the server answered {e.code} {e.reason}") from None
+            if not (left and e.code in _busy):
+                raise FetchError(f"the server answered {e.code} {e.reason}") from None
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as e:
             if not left: raise FetchError(f"{getattr(e, 'reason', e)}; is this machine offline?") from None
         time.sleep(.2*(tries-left))
@@ -118,7 +145,9 @@ def _check(part:Path, algorithm:str, digits:str, size)->None:
     got,n = hash_of(part, algorithm),part.stat().st_size
     if got==digits and size in (None,n): return
     part.unlink()
-    raise FetchError(f"what arrived is another file: {n} bytes with {algorithm} {got}; expected {'' if size is None else f'{size} bytes with '}the hash below; it was thrown away")
+    raise FetchError(
+        f"what arrived is another file: {n} bytes with {algorithm} {got}; expected "
+        f"{'' if size is None else f'{size} bytes with '}the hash below; it was thrown away")
 
 def fetch(
     url:str,       # address, http(s) or file
@@ -130,7 +159,8 @@ def fetch(
     tries=3,       # attempts before giving up
     progress=True, # show a bar
 )->Path:           # the file, with exactly this hash
-    "The file from the cache, or else from `url`. Raises `FetchError` naming address, hash and cache place, `ForeignPathError` for another file of that name in a folder that weakse did not make."
+    """The file from the cache, or else from `url`. Raises `FetchError` naming address, hash and cache place,
+    `ForeignPathError` for another file of that name in a folder that weakse did not make."""
     name = name or Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name
     algorithm,digits = _split_checksum(checksum)
     path = Path(folder or cache_dir())/name
@@ -141,25 +171,32 @@ def fetch(
     damaged = f" ({path.name} is in the cache, but with another hash)" if path.is_file() else ""
     try:
         own_folder(path.parent)
-        if not (size and part.is_file() and part.stat().st_size==size): _download(url, part, name, size, tries, progress)
+        if not (size and part.is_file() and part.stat().st_size==size):
+            _download(url, part, name, size, tries, progress)
         _check(part, algorithm, digits, size)
         put_in_place(part, path, overwrite=True)
     except FetchError as e:
         kept = '; what has arrived is kept, call again to go on' if part.is_file() else ''
-        raise FetchError(f"cannot fetch {name}{damaged}: {e}{kept}{_by_hand(url, algorithm, digits, path)}") from None
-    except ForeignPathError: raise
-    except OSError as e: raise write_error(e, path) from e
+        raise FetchError(
+            f"cannot fetch {name}{damaged}: {e}{kept}{_by_hand(url, algorithm, digits, path)}") from None
+    except ForeignPathError:
+        raise
+    except OSError as e:
+        raise write_error(e, path) from e
     return path
 
 # %% ../../nbs/core/06_fetch.ipynb #ac2eb8c8
 def _read_facts(path:Path)->dict: # title and files: name -> size, checksum
-    "What a record states, from Zenodo's own answer or from what we kept of it. Raises `FetchError` when it is neither."
+    """What a record states, from Zenodo's own answer or from what we kept of it. Raises `FetchError` when it
+    is neither."""
     try:
         answer = read_json(path)
         files = {f['key']: dict(size=int(f['size']), checksum=str(f['checksum'])) for f in answer['files']}
         return dict(title=answer.get('title') or answer.get('metadata', {}).get('title', ''), files=files)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise FetchError("the answer is no record of Zenodo: expected JSON with a list `files`, each with key, size and checksum") from None
+        raise FetchError(
+            "the answer is no record of Zenodo: expected JSON with a list `files`, each with key, size and "
+            "checksum") from None
 
 def keep_record(
     record:int,   # number
@@ -169,9 +206,12 @@ def keep_record(
     *,
     overwrite:bool=False, # may a file that is there be replaced?
 )->Path:          # the file written
-    "Keep a record's facts in the cache folder, in the shape of Zenodo's answer. Raises `ForeignPathError` for a file that is there."
+    """Keep a record's facts in the cache folder, in the shape of Zenodo's answer. Raises `ForeignPathError`
+    for a file that is there."""
     rows = [dict(key=name, **facts) for name,facts in files.items()]
-    return write_json(Path(folder or cache_dir())/f'zenodo-{record}.json', dict(id=record, title=title, files=rows), overwrite=overwrite)
+    return write_json(
+        Path(folder or cache_dir()) / f'zenodo-{record}.json', dict(id=record, title=title, files=rows),
+        overwrite=overwrite)
 
 def read_record(
     record:int,                # number
@@ -180,7 +220,8 @@ def read_record(
     folder=None,               # cache folder; None: `cache_dir()`
     tries=3,                   # attempts before giving up
 )->dict:                       # title, and files: name -> dict(size, checksum)
-    "What a record states about its files: from the cache folder, or else asked for and kept there. Raises `FetchError`."
+    """What a record states about its files: from the cache folder, or else asked for and kept there. Raises
+    `FetchError`."""
     path = Path(folder or cache_dir())/f'zenodo-{record}.json'
     url = f'{site}/api/records/{record}'
     try:
@@ -190,27 +231,35 @@ def read_record(
             facts = _read_facts(part)
         keep_record(record, facts['files'], facts['title'], path.parent)
         return facts
-    except ForeignPathError: raise
+    except ForeignPathError:
+        raise
     except FetchError as e:
-        raise FetchError(f"cannot read record {record}: {e}\n  address:  {url}\n  by hand:  save what it answers as {path}") from None
-    except OSError as e: raise write_error(e, path) from e
+        raise FetchError(
+            f"cannot read record {record}: {e}\n  address:  {url}\n  by hand:  save what it answers as {path}"
+        ) from None
+    except OSError as e:
+        raise write_error(e, path) from e
 
 def fetch_published(
     record:int,                # number
     name:str,                  # a file of the record
     *,
-    known=None,                # name -> dict(size, checksum): stands in for a record that cannot be read; None: nothing does
+    # name -> dict(size, checksum): stands in for a record that cannot be read; None: nothing does
+    known=None,
     site='https://zenodo.org', # address of the archive
     folder=None,               # cache folder; None: `cache_dir()`
     tries=3,                   # attempts before giving up
     progress=True,             # show a bar
 )->Path:                       # the file, of the size and checksum that the record states
     "A file of a published record, from the cache or from the archive. Raises `FetchError`."
-    try: files = read_record(record, site=site, folder=folder, tries=tries)['files']
+    try:
+        files = read_record(record, site=site, folder=folder, tries=tries)['files']
     except FetchError:
         if name not in (known or {}): raise
         files = known
-    if name not in files: raise FetchError(f"record {record} has no file {name!r}; it has {', '.join(files) or 'none'}")
+    if name not in files:
+        raise FetchError(f"record {record} has no file {name!r}; it has {', '.join(files) or 'none'}")
     facts = files[name]
     url = f"{site}/records/{record}/files/{urllib.parse.quote(name)}?download=1"
-    return fetch(url, facts['checksum'], name=name, size=facts['size'], folder=folder, tries=tries, progress=progress)
+    return fetch(
+        url, facts['checksum'], name=name, size=facts['size'], folder=folder, tries=tries, progress=progress)

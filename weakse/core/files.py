@@ -21,10 +21,15 @@ def write_error(
     path:Path, # what was being written
 )->OSError:    # the same kind of error, naming folder and remedy
     "Say which folder could not be written, and what helps."
-    if e.errno in _full: why = "the disk is full (or a quota or size limit is reached): free some space there or choose another folder"
-    elif e.errno in _locked: why = "no permission to write there: choose another folder or change its permissions"
-    elif e.errno in (errno.ENOTDIR, errno.EEXIST): why = "one of its parents is a file, a folder was expected: choose another folder"
-    else: why = os.strerror(e.errno) if e.errno else str(e)
+    if e.errno in _full:
+        why = ("the disk is full (or a quota or size limit is reached): free some space there or choose "
+               "another folder")
+    elif e.errno in _locked:
+        why = "no permission to write there: choose another folder or change its permissions"
+    elif e.errno in (errno.ENOTDIR, errno.EEXIST):
+        why = "one of its parents is a file, a folder was expected: choose another folder"
+    else:
+        why = os.strerror(e.errno) if e.errno else str(e)
     return type(e)(e.errno or errno.EIO, f"cannot write {path.name!r} into {path.parent}: {why}")
 
 # %% ../../nbs/core/01_files.ipynb #ce50624f
@@ -33,35 +38,49 @@ def _replace(tmp:Path, path:Path):
     if not (path.is_dir() and not path.is_symlink()): return os.replace(tmp, path)
     old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.old.tmp")
     os.replace(path, old)
-    try: os.replace(tmp, path)
-    except OSError: os.replace(old, path); raise
+    try:
+        os.replace(tmp, path)
+    except OSError:
+        os.replace(old, path)
+        raise
     shutil.rmtree(old)
 
 def _remove(path:Path):
     "Remove a file or a folder, if it is there."
-    if os.path.isdir(path): shutil.rmtree(path, ignore_errors=True)   # os.path: asking is allowed even where looking is not
-    elif os.path.lexists(path): path.unlink(missing_ok=True)
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)   # os.path: asking is allowed even where looking is not
+    elif os.path.lexists(path):
+        path.unlink(missing_ok=True)
 
 marker,made_by = '.weakse',"weakse made this folder, and replaces it when it is made again\n"
-made_run = "weakse made this folder for a run, and brings its settings up to date; it is never replaced as a whole\n"
+made_run = (
+    "weakse made this folder for a run, and brings its settings up to date; it is never replaced as a whole\n"
+)
 
 class ForeignPathError(FileExistsError):
     "What stands at an output is not weakse's own, or is an input: nothing was touched."
 
-# files by which a folder is known that was made before there was a marker: those it has, and those it may have; it has no others
-_older = [({'store.json','anchors.csv','tags.npy','audio.npy','vocabulary.csv'}, {'rejected.csv'}),
-          ({'scenes.csv','speech','transient','stationary'}, set()), ({'pairs.npy','sets.npy','report.json'}, set()),
-          ({'index.html','problems.csv'}, {'clips.csv','classes.csv','anchors.csv'}), ({'voicebank.json'}, {'clean','noisy','pairs.csv'})]
+# files by which a folder is known that was made before there was a marker: those it has, and those it may
+# have; it has no others
+_older = [
+    ({'store.json', 'anchors.csv', 'tags.npy', 'audio.npy', 'vocabulary.csv'}, {'rejected.csv'}),
+    ({'scenes.csv', 'speech', 'transient', 'stationary'}, set()),
+    ({'pairs.npy', 'sets.npy', 'report.json'}, set()),
+    ({'index.html', 'problems.csv'}, {'clips.csv', 'classes.csv', 'anchors.csv'}),
+    ({'voicebank.json'}, {'clean', 'noisy', 'pairs.csv'})]
 
 def _has_old_config(path:Path)->bool:
     "Does a folder hold what an older version of weakse left in each folder of its kind?"
     names = set(os.listdir(path))
     if any(has <= names <= has|more for has,more in _older): return True
     if 'config.json' not in names: return False
-    try: config = json.loads((path/'config.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError): return False
+    try:
+        config = json.loads((path/'config.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
     if not isinstance(config, dict): return False
-    if 'model.safetensors' in names and {'model','kwargs','sample_rate','n_classes','bank'} <= set(config): return True   # a system
+    if 'model.safetensors' in names and {'model','kwargs','sample_rate','n_classes','bank'} <= set(config):
+        return True   # a system
     return config.get('detector') in ('small','panns','efficientat') and 'result' in config
 
 def is_own(
@@ -70,8 +89,10 @@ def is_own(
     "Is a folder empty, or made by weakse: by its marker, or by the files of an older version?"
     path = Path(path)
     if path.is_symlink() or not path.is_dir(): return False
-    try: return (path/marker).read_text(encoding='utf-8')==made_by
-    except (OSError, ValueError): return not any(path.iterdir()) or _has_old_config(path)
+    try:
+        return (path/marker).read_text(encoding='utf-8')==made_by
+    except (OSError, ValueError):
+        return not any(path.iterdir()) or _has_old_config(path)
 
 def real_path(
     path, # of a file or folder, which need not be there
@@ -81,8 +102,11 @@ def real_path(
 
 def _holds(path:Path, item)->bool:
     "Is `item` the existing `path`, by whatever name, or does it lie in it?"
-    try: return os.path.samefile(path, item) or (path.is_dir() and real_path(item).is_relative_to(real_path(path)))
-    except OSError: return False
+    try:
+        return os.path.samefile(path, item) or (
+            path.is_dir() and real_path(item).is_relative_to(real_path(path)))
+    except OSError:
+        return False
 
 def check_output(
     path,           # file or folder to write
@@ -91,12 +115,14 @@ def check_output(
     folder=None,    # will it be a folder (True), a file (False), or is it not known (None)?
     overwrite=True, # may a file that is there be replaced?
 )->Path:            # the path
-    "Raise `ForeignPathError` where writing `path` would destroy an input, somebody else's folder, or a thing of another kind."
+    """Raise `ForeignPathError` where writing `path` would destroy an input, somebody else's folder, or a
+    thing of another kind."""
     path = Path(path)
     if not os.path.lexists(path): return path
     for i in inputs:
         if not isinstance(i, (str, os.PathLike)) or not _holds(path, i): continue
-        raise ForeignPathError(f"{path} is an input or contains one ({i}) and would be replaced: choose another output")
+        raise ForeignPathError(
+            f"{path} is an input or contains one ({i}) and would be replaced: choose another output")
     _check_kind(path, folder)
     if not overwrite and not path.is_dir():
         raise ForeignPathError(f"{path} exists already: pass `overwrite=True`, or choose another name")
@@ -109,14 +135,18 @@ def check_table(
     overwrite=False, # may files that are there be replaced?
 ):
     "Raise `ForeignPathError`, as `check_output` does, for a table or for its Markdown."
-    for file in (Path(path), Path(path).with_suffix('.md')): check_output(file, inputs, folder=False, overwrite=overwrite)
+    for file in (Path(path), Path(path).with_suffix('.md')):
+        check_output(file, inputs, folder=False, overwrite=overwrite)
 
 def check_part(
     path, # file that is written to in its place, as a download that goes on where it stopped
 ):
     "Raise `ForeignPathError` for a folder, and for a link, which leads to a file of another name."
     check_output(path, folder=False)
-    if Path(path).is_symlink(): raise ForeignPathError(f"{path} is a link to another file, which would be written to: move it away, or choose another folder")
+    if Path(path).is_symlink():
+        raise ForeignPathError(
+            f"{path} is a link to another file, which would be written to: move it away, or choose another "
+            "folder")
 
 def _check_kind(path:Path, folder):
     "A file never replaces a folder, a folder never a file, and nothing a folder that is not weakse's."
@@ -125,7 +155,8 @@ def _check_kind(path:Path, folder):
     if folder and not path.is_dir() or folder is not False and path.is_symlink() and path.is_dir():
         raise ForeignPathError(f"{path} is a file or a link, a folder would be written: choose another name")
     if path.is_dir() and not is_own(path):
-        raise ForeignPathError(f"{path} holds files that weakse did not make there: choose another folder, or empty it")
+        raise ForeignPathError(
+            f"{path} holds files that weakse did not make there: choose another folder, or empty it")
 
 def check_files(
     folder,          # where files are put beside what is there
@@ -134,14 +165,18 @@ def check_files(
     *,
     overwrite=False, # may they be replaced in a folder that is not weakse's, too?
 )->Path:             # the folder
-    "Raise `ForeignPathError` where a file of these names is an input, or lies in a folder that weakse did not make."
+    """Raise `ForeignPathError` where a file of these names is an input, or lies in a folder that weakse did
+    not make."""
     folder = Path(folder)
     if os.path.lexists(folder) and not folder.is_dir():
         raise ForeignPathError(f"{folder} is a file, a folder would be written: choose another name")
     there = [folder/n for n in names if os.path.lexists(folder/n)]
-    for path in there: check_output(path, inputs, folder=False)
+    for path in there:
+        check_output(path, inputs, folder=False)
     if there and not (overwrite or is_own(folder)):
-        raise ForeignPathError(f"{there[0]} exists already, in a folder that weakse did not make: choose another folder, or move it away")
+        raise ForeignPathError(
+            f"{there[0]} exists already, in a folder that weakse did not make: choose another folder, or "
+            "move it away")
     return folder
 
 def own_folder(
@@ -151,29 +186,36 @@ def own_folder(
     inputs=(),    # files and folders that are read
     says=made_by, # what the marker says: that it may be replaced, or `made_run`
 )->Path:          # the folder, marked if it was made or found empty
-    "Make a folder of weakse's own. With `anew` it is emptied: raises `ForeignPathError` unless it is weakse's."
+    """Make a folder of weakse's own. With `anew` it is emptied: raises `ForeignPathError` unless it is
+    weakse's."""
     path = Path(path)
     if anew and os.path.lexists(path):
         check_output(path, inputs, folder=True)
         shutil.rmtree(path)
-    try: path.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise write_error(e, path) from e
-    if not any(path.iterdir()): (path/marker).write_text(says, encoding='utf-8')
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise write_error(e, path) from e
+    if not any(path.iterdir()):
+        (path/marker).write_text(says, encoding='utf-8')
     return path
 
 def own_folders(
     folders,   # to make, or to empty
     inputs=(), # files and folders that are read
 )->list:       # the folders
-    "Empty folders of weakse's own: what an earlier run left would mix with new files. All are checked before the first is emptied."
-    for folder in folders: check_output(folder, inputs, folder=True)
+    """Empty folders of weakse's own: what an earlier run left would mix with new files. All are checked
+    before the first is emptied."""
+    for folder in folders:
+        check_output(folder, inputs, folder=True)
     return [own_folder(folder, anew=True, inputs=inputs) for folder in folders]
 
 def remove_own(
     path, # a folder
 ):
     "Remove a folder that weakse made; another one stays, and nothing is raised."
-    if is_own(path): shutil.rmtree(path, ignore_errors=True)
+    if is_own(path):
+        shutil.rmtree(path, ignore_errors=True)
 
 def _begins()->str:
     "How the temporary names of this machine begin; then comes the process."
@@ -182,9 +224,12 @@ def _begins()->str:
 def _is_alive(pid:int)->bool:
     "Does the process run? Where that cannot be asked without harm, it is taken to."
     if os.name!='posix': return True
-    try: os.kill(pid, 0)
-    except ProcessLookupError: return False
-    except OSError: return True   # it is somebody else's
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True   # it is somebody else's
     return True
 
 @functools.lru_cache(1024)   # a folder of many files is looked through once a process
@@ -194,32 +239,39 @@ def _clean_up(folder:str):
     for old in Path(folder).glob(f"{begins}*.tmp*"):
         pid = old.name[len(begins):].partition('-')[0]
         if not pid.isdecimal() or _is_alive(int(pid)): continue
-        with contextlib.suppress(PermissionError): _remove(old)   # somebody else's, in a folder for all
+        with contextlib.suppress(PermissionError):
+            _remove(old)   # somebody else's, in a folder for all
 
 @contextlib.contextmanager
 def scratch_path(
     path,        # output that the file is for
     suffix=None, # of the name; None: that of `path`
 ):               # yields a hidden `Path` beside it
-    "A temporary file or folder beside an output, short whatever the output's name is; it goes in the end, and what killed runs left there goes first."
+    """A temporary file or folder beside an output, short whatever the output's name is; it goes in the end,
+    and what killed runs left there goes first."""
     path = Path(path)
     suffix = path.suffix if suffix is None else suffix
-    if not suffix.isascii() or len(suffix) > 16: suffix = ''
+    if not suffix.isascii() or len(suffix) > 16:
+        suffix = ''
     _clean_up(os.path.abspath(path.parent))
     tmp = path.with_name(f"{_begins()}{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp{suffix}")
-    try: yield tmp
-    finally: _remove(tmp)
+    try:
+        yield tmp
+    finally:
+        _remove(tmp)
 
 @contextlib.contextmanager
 def scratch_folder():
-    "A temporary folder for this person's eyes alone, in the system's place for them; it goes in the end, and what killed runs left goes first."
+    """A temporary folder for this person's eyes alone, in the system's place for them; it goes in the end,
+    and what killed runs left goes first."""
     with scratch_path(Path(tempfile.gettempdir())/'folder') as folder:
         folder.mkdir(mode=0o700)
         yield folder
 
 def _sync(path:Path):
     "Ask the system to bring a file's bytes to the disk before it is renamed."
-    with open(path, 'rb') as f: os.fsync(f.fileno())
+    with open(path, 'rb') as f:
+        os.fsync(f.fileno())
 
 # %% ../../nbs/core/01_files.ipynb #bcf43b2c
 def put_in_place(
@@ -229,10 +281,13 @@ def put_in_place(
     *,
     overwrite=False, # may a file that is there be replaced?
 )->Path:             # the file or folder
-    "Give what is finished its name; a folder gets its marker. Raises `ForeignPathError` as `check_output` does."
+    """Give what is finished its name; a folder gets its marker. Raises `ForeignPathError` as `check_output`
+    does."""
     tmp,path = Path(tmp),check_output(path, inputs, folder=Path(tmp).is_dir(), overwrite=overwrite)
-    if tmp.is_file(): _sync(tmp)
-    else: (tmp/marker).write_text(made_by, encoding='utf-8')
+    if tmp.is_file():
+        _sync(tmp)
+    else:
+        (tmp/marker).write_text(made_by, encoding='utf-8')
     _replace(tmp, path)
     return path
 
@@ -243,17 +298,22 @@ def atomic_path(
     *,
     overwrite=False, # may a file that is there be replaced? A folder is, if it is weakse's own
 ):                   # yields a temporary `Path` beside it with the same suffix: write a file there, or `mkdir` it
-    "Write under a temporary name; rename on success, remove on failure. Raises `ForeignPathError` or `OSError` naming folder and remedy."
+    """Write under a temporary name; rename on success, remove on failure. Raises `ForeignPathError` or
+    `OSError` naming folder and remedy."""
     path = check_output(path, inputs, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch_path(path) as tmp:
             yield tmp
-            if not tmp.exists(): raise FileNotFoundError(errno.ENOENT, f"nothing was written to {tmp} for {path}")
+            if not tmp.exists():
+                raise FileNotFoundError(errno.ENOENT, f"nothing was written to {tmp} for {path}")
             put_in_place(tmp, path, inputs, overwrite=overwrite)
     except OSError as e:
-        inside = e.filename is None or Path(os.fsdecode(e.filename)).is_relative_to(path.parent) or path.is_relative_to(os.fsdecode(e.filename))
-        if inside and e.errno in _full|_locked|{errno.ENOTDIR, errno.EEXIST}: raise write_error(e, path) from e
+        inside = (
+            e.filename is None or Path(os.fsdecode(e.filename)).is_relative_to(path.parent)
+            or path.is_relative_to(os.fsdecode(e.filename)))
+        if inside and e.errno in _full|_locked|{errno.ENOTDIR, errno.EEXIST}:
+            raise write_error(e, path) from e
         raise
 
 # %% ../../nbs/core/01_files.ipynb #10e5a950
@@ -263,7 +323,8 @@ def _plain(
 ):              # the same in JSON's own types
     "Turn arrays, tensors and paths into plain JSON values and round the floats."
     if isinstance(x, dict): return {str(k): _plain(v, digits) for k,v in x.items()}
-    if isinstance(x, (list,tuple,set)): return [_plain(v, digits) for v in (sorted(x) if isinstance(x, set) else x)]
+    if isinstance(x, (list,tuple,set)):
+        return [_plain(v, digits) for v in (sorted(x) if isinstance(x, set) else x)]
     if hasattr(x, 'tolist'): return _plain(x.tolist(), digits)
     if isinstance(x, float): return float(f'{x:.{digits}g}') if math.isfinite(x) else None
     return os.fspath(x) if isinstance(x, os.PathLike) else x
@@ -275,8 +336,10 @@ def write_text(
     *,
     overwrite:bool=False, # may a file that is there be replaced?
 )->Path:      # the file
-    "Write text atomically as UTF-8; a name's lone byte, which UTF-8 has not, is spelled \\udce9 as in JSON. Raises `ForeignPathError` for a file that is there."
-    with atomic_path(path, overwrite=overwrite) as tmp: tmp.write_text(text, encoding='utf-8', errors='backslashreplace')
+    """Write text atomically as UTF-8; a name's lone byte, which UTF-8 has not, is spelled \\udce9 as in JSON.
+    Raises `ForeignPathError` for a file that is there."""
+    with atomic_path(path, overwrite=overwrite) as tmp:
+        tmp.write_text(text, encoding='utf-8', errors='backslashreplace')
     return Path(path)
 
 def write_json(
@@ -286,7 +349,8 @@ def write_json(
     *,
     overwrite:bool=False, # may a file that is there be replaced?
 )->Path:          # the file
-    "Write `obj` atomically as JSON with sorted keys and rounded floats. Raises `TypeError` for what JSON cannot hold, `ForeignPathError` for a file that is there."
+    """Write `obj` atomically as JSON with sorted keys and rounded floats. Raises `TypeError` for what JSON
+    cannot hold, `ForeignPathError` for a file that is there."""
     text = json.dumps(_plain(obj, digits), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return write_text(path, text+'\n', overwrite=overwrite)
 
@@ -304,31 +368,47 @@ def read_json(
     path, # file written by `write_json`, or any JSON file
 ):        # its content
     "Read a JSON file. Raises `ValueError` with path and line when it is not JSON."
-    try: return json.loads(Path(path).read_text(encoding='utf-8'))
-    except json.JSONDecodeError as e: raise ValueError(f"{path} is not JSON (line {e.lineno}: {e.msg}); delete it and run its stage again") from None
-    except UnicodeDecodeError as e: raise ValueError(f"{path} is not UTF-8 (byte {e.start}); delete it and run its stage again") from None
-    except RecursionError: raise ValueError(f"{path} is nested too deeply; delete it and run its stage again") from None
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except json.JSONDecodeError as e:
+        raise ValueError(
+            f"{path} is not JSON (line {e.lineno}: {e.msg}); delete it and run its stage again") from None
+    except UnicodeDecodeError as e:
+        raise ValueError(f"{path} is not UTF-8 (byte {e.start}); delete it and run its stage again") from None
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply; delete it and run its stage again") from None
 
 # %% ../../nbs/core/01_files.ipynb #b3a020e0
 def _is_checkout(folder):
     "Has a folder the `settings.ini` of weakse?"
-    try: return re.search(r'^lib_name *= *weakse *$', (folder/'settings.ini').read_text(encoding='utf-8'), re.M) is not None
-    except (OSError, ValueError): return False
+    try:
+        return (
+            re.search(r'^lib_name *= *weakse *$', (folder / 'settings.ini').read_text(encoding='utf-8'), re.M)
+            is not None)
+    except (OSError, ValueError):
+        return False
 
 def checkout_dir(
     start='.', # folder to begin in
 )->Path:       # the checkout, absolute
-    "The nearest folder above that holds weakse's `settings.ini`. Raises `FileNotFoundError` where there is none."
+    """The nearest folder above that holds weakse's `settings.ini`. Raises `FileNotFoundError` where there is
+    none."""
     here = real_path(start)
     found = next((d for d in (here, *here.parents) if _is_checkout(d)), None)
-    if found is None: raise FileNotFoundError(errno.ENOENT, f"no settings.ini of weakse in {here} or a folder above: open it inside a checkout of weakse, or change the folder to one with `os.chdir`")
+    if found is None:
+        raise FileNotFoundError(
+            errno.ENOENT,
+            f"no settings.ini of weakse in {here} or a folder above: open it inside a checkout of weakse, or "
+            "change the folder to one with `os.chdir`",
+        )
     return found
 
 # %% ../../nbs/core/01_files.ipynb #56f545bf
 def place_of(
     path, # a file, which need not be there
 )->Path:  # the folder without links, then the name
-    "One for all spellings of a path: `a.wav`, `./a.wav`, `sub/../a.wav`, from the root or through a link to its folder. A link to a file is a file of its own."
+    """One for all spellings of a path: `a.wav`, `./a.wav`, `sub/../a.wav`, from the root or through a link to
+    its folder. A link to a file is a file of its own."""
     path = Path(path)
     return Path(os.path.realpath(path.parent))/path.name
 

@@ -29,9 +29,12 @@ def nearest_names(
     w = str(wanted).lower().replace('_', ' ').strip()
     inside = [l for l in lower if w in l]
     alike = difflib.get_close_matches(w, lower, n, .7)
-    share = [l for l in lower if any(len(part)>2 and any(p.startswith(part[:5]) for p in l.split()) for part in w.split())]
+    share = [
+        l for l in lower
+        if any(len(part) > 2 and any(p.startswith(part[:5]) for p in l.split()) for part in w.split())]
     other = difflib.get_close_matches(w, lower, n, 0)
-    return [lower[l] for l in dict.fromkeys(sorted(inside, key=len) + alike + sorted(share, key=len) + other)][:n]
+    return [
+        lower[l] for l in dict.fromkeys(sorted(inside, key=len) + alike + sorted(share, key=len) + other)][:n]
 
 # %% ../../nbs/core/04_labels.ipynb #4d1a7c02
 class TableError(ValueError):
@@ -40,35 +43,45 @@ class TableError(ValueError):
 SEPARATORS = {',':'commas', '\t':'tabs', ';':'semicolons'} # what may stand between the fields of a table
 
 def _table_text(path):
-    "The text of a table in UTF-8, or in UTF-16 where its first bytes say so. Raises `TableError` for any other coding."
+    """The text of a table in UTF-8, or in UTF-16 where its first bytes say so. Raises `TableError` for any
+    other coding."""
     data = Path(path).read_bytes()
     coding = 'utf-16' if data[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8-sig'
-    try: text = data.decode(coding)
+    try:
+        text = data.decode(coding)
     except UnicodeDecodeError as e:
         line = data[:e.start].count(b'\n')+1
-        raise TableError(f"{path}: line {line} is not {coding.removesuffix('-sig').upper()} (byte 0x{data[e.start]:02x}); "
-                         "save the table as csv in UTF-8") from None
+        raise TableError(
+            f"{path}: line {line} is not {coding.removesuffix('-sig').upper()} (byte 0x{data[e.start]:02x}); "
+            "save the table as csv in UTF-8") from None
     if '\0' in text: raise TableError(f"{path}: holds zero bytes, a table is text; save it as csv in UTF-8")
     return text
 
 def _records(path, text, separator):
-    "(row, fields) of every line that is not empty; a row's number is that of its first line, as an editor shows it."
+    """(row, fields) of every line that is not empty; a row's number is that of its first line, as an editor
+    shows it."""
     reader,row = csv.reader(io.StringIO(text, newline=''), delimiter=separator, strict=True),1
     try:
         for fields in reader:
-            if any(f.strip() for f in fields): yield row,fields
+            if any(f.strip() for f in fields):
+                yield row,fields
             row = reader.line_num+1
     except csv.Error as e:
-        raise TableError(f"{path}: row {row}: {e}; write a quote inside a quoted field twice, and close every quoted field") from None
+        raise TableError(
+            f"{path}: row {row}: {e}; write a quote inside a quoted field twice, and close every quoted field"
+        ) from None
 
 def _first_record(path, text, separator):
     "The names of the columns under this separator; none where it makes no sense of the line."
-    try: row,fields = next(_records(path, text, separator), (1,[]))
-    except TableError: return 1,[]
+    try:
+        row,fields = next(_records(path, text, separator), (1,[]))
+    except TableError:
+        return 1,[]
     return row,[f.strip() for f in fields]
 
 def _found_separator(path, text, columns):
-    "The separator under which the first line has most of the wanted columns, then most columns at all; a comma where they are alike."
+    """The separator under which the first line has most of the wanted columns, then most columns at all; a
+    comma where they are alike."""
     def fit(s):
         names = _first_record(path, text, s)[1]
         return sum(bool(set(names).intersection(c)) for c in columns),len(names)
@@ -78,20 +91,24 @@ def _fields_problem(fields, header, separator):
     "What is wrong with the number of fields of a row; '' where nothing is, or only empty ones are too many."
     extra = [f for f in fields[len(header):] if f.strip()]
     if not extra: return ''
-    return (f"{len(fields)} fields under {len(header)} columns ({', '.join(header)}): {extra[0]!r} is too many; "
-            f"remove it, or put quotes around a field that holds {SEPARATORS[separator]}")
+    return (
+        f"{len(fields)} fields under {len(header)} columns ({', '.join(header)}): {extra[0]!r} is too many; "
+        f"remove it, or put quotes around a field that holds {SEPARATORS[separator]}")
 
 def read_rows(
     path,        # csv, or the same with tabs or semicolons
     columns=(),  # for each wanted column the names it may have; they decide what separates the fields
 )->tuple:        # header (list of names), rows (their numbers), cells (one dict a row), separator
-    "Read a table as text: empty fields too many are ignored, absent ones are ''. Raises `TableError` with the first problems."
+    """Read a table as text: empty fields too many are ignored, absent ones are ''. Raises `TableError` with
+    the first problems."""
     text = _table_text(path)
     separator = _found_separator(path, text, columns)
     first,header = _first_record(path, text, separator)
-    while header and not header[-1]: header.pop()
+    while header and not header[-1]:
+        header.pop()
     if not header: raise TableError(f"{path} is empty; expected a line with the names of the columns")
-    if twice := [h for h in header if header.count(h)>1]: raise TableError(f"{path}: column {twice[0]!r} occurs twice; rename one")
+    if twice := [h for h in header if header.count(h)>1]:
+        raise TableError(f"{path}: column {twice[0]!r} occurs twice; rename one")
     body = [(row,f) for row,f in _records(path, text, separator) if row!=first]
     problems = [f"row {row}: {said}" for row,f in body if (said := _fields_problem(f, header, separator))]
     more = f'; and {len(problems)-3} more' if len(problems)>3 else ''
@@ -106,17 +123,24 @@ def _read_rows(path)->list: # of dicts, one a row
     return read_rows(path)[2]
 
 def _read_columns(path)->dict: # id, name, threshold -> list of texts, or None where there is no such column
-    "The columns of a vocabulary under either of their names. Raises `ValueError` when there is none of names."
+    """The columns of a vocabulary under either of their names. Raises `ValueError` when there is none of
+    names."""
     rows = _read_rows(path)
     found = {key: next((c for c in names if rows and c in rows[0]), None) for key,names in _columns.items()}
-    if found['name'] is None: raise ValueError(f"{path}: columns {list(rows[0]) if rows else []}; expected one called 'name' (or 'display_name')")
+    if found['name'] is None:
+        raise ValueError(
+            f"{path}: columns {list(rows[0]) if rows else []}; expected one called 'name' (or 'display_name')"
+        )
     return {key: [r[c] for r in rows] if c else None for key,c in found.items()}
 
 def _check_unique(values:list, what:str):
     "Raise `ValueError` for the first value that occurs twice."
     seen = set()
     for v in values:
-        if v in seen: raise ValueError(f"class {what} {v!r} occurs twice; expected {len(values)} different {what}s: remove or rename one")
+        if v in seen:
+            raise ValueError(
+                f"class {what} {v!r} occurs twice; expected {len(values)} different {what}s: remove or "
+                "rename one")
         seen.add(v)
 
 # %% ../../nbs/core/04_labels.ipynb #6cbaedaa
@@ -131,17 +155,21 @@ def write_table(
     overwrite:bool=False, # may a file that is there be replaced?
     **settings, # of `DataFrame.to_csv`
 )->Path:        # the file
-    "Write a table as every stage does: UTF-8 whatever the names in it are, no index. Raises as `atomic_path` does."
+    """Write a table as every stage does: UTF-8 whatever the names in it are, no index. Raises as
+    `atomic_path` does."""
     how = dict(index=False, lineterminator='\n', encoding='utf-8', errors='backslashreplace') | settings
-    with atomic_path(path, inputs, overwrite=overwrite) as tmp: table.to_csv(tmp, **how)
+    with atomic_path(path, inputs, overwrite=overwrite) as tmp:
+        table.to_csv(tmp, **how)
     return Path(path)
 
 def _fits(text, kind):
     "Can a field be read as this kind? An empty one as a number, which is then missing."
     if kind is str: return True
     if kind is bool: return text.strip().lower() in ('true','false')
-    try: kind(text)
-    except ValueError: return kind is float and not text
+    try:
+        kind(text)
+    except ValueError:
+        return kind is float and not text
     return True
 
 def _own_header(path, text, types):
@@ -149,9 +177,14 @@ def _own_header(path, text, types):
     records = _records(path, text, ',')
     header = next(records, (1,[]))[1]
     absent = [c for c in types if c not in header]
-    if absent: raise TableError(f"{path}: no column {', '.join(absent)} in its first line ({_line(header)}); expected {', '.join(types)}")
+    if absent:
+        raise TableError(
+            f"{path}: no column {', '.join(absent)} in its first line ({_line(header)}); expected "
+            f"{', '.join(types)}")
     for row,fields in records:
-        if len(fields)!=len(header): raise TableError(f"{path}: row {row} has {len(fields)} fields, expected {len(header)} ({_line(header)})")
+        if len(fields)!=len(header):
+            raise TableError(
+                f"{path}: row {row} has {len(fields)} fields, expected {len(header)} ({_line(header)})")
     return header
 
 def _line(names):
@@ -163,9 +196,12 @@ def _misfit(path, text, types):
     "The first field that is not of its column's kind, in words."
     records = _records(path, text, ',')
     header = next(records)[1]
-    bad = ((row,c,f) for row,fields in records for c,f in zip(header, fields) if not _fits(f, types.get(c, str)))
+    bad = (
+        (row, c, f) for row, fields in records for c, f in zip(header, fields)
+        if not _fits(f, types.get(c, str)))
     row,column,field = next(bad, (None,None,None))
-    if row is None: return f"{path}: its columns are not {', '.join(f'{c}: {_kinds[k]}' for c,k in types.items())}"
+    if row is None:
+        return f"{path}: its columns are not {', '.join(f'{c}: {_kinds[k]}' for c,k in types.items())}"
     return f"{path}: row {row}: {column} is {field[:60]!r}, expected {_kinds[types[column]]}"
 
 def load_table(
@@ -180,13 +216,18 @@ def load_table(
     try:
         text = _table_text(path)
         header = _own_header(path, text, types)
-    except TableError as e: raise error(f"{e}: {remedy}") from None
+    except TableError as e:
+        raise error(f"{e}: {remedy}") from None
     empty = {c: [''] for c in header if types.get(c) is float}
-    try: table = pd.read_csv(io.StringIO(text), dtype={c: types[c] for c in types}, keep_default_na=False, na_values=empty)
-    except (ValueError, OverflowError): raise error(f"{_misfit(path, text, types)}: {remedy}") from None
+    try:
+        table = pd.read_csv(
+            io.StringIO(text), dtype={c: types[c] for c in types}, keep_default_na=False, na_values=empty)
+    except (ValueError, OverflowError):
+        raise error(f"{_misfit(path, text, types)}: {remedy}") from None
     if _half.search(text):
         for c in types:
-            if types[c] is str: table[c] = [_half.sub(lambda m: chr(int(f'dc{m[1]}', 16)), v) for v in table[c]]
+            if types[c] is str:
+                table[c] = [_half.sub(lambda m: chr(int(f'dc{m[1]}', 16)), v) for v in table[c]]
     return table
 
 # %% ../../nbs/core/04_labels.ipynb #c0a82fb7
@@ -199,17 +240,26 @@ class Vocabulary:
     ):
         self.names,self.ids = list(names),list(names if ids is None else ids)
         self.thresholds = None if thresholds is None else np.asarray(thresholds, dtype=np.float64)
-        _check_unique(self.names, 'name'); _check_unique(self.ids, 'id')
+        _check_unique(self.names, 'name')
+        _check_unique(self.ids, 'id')
         sizes = len(self.names),len(self.ids),len(self.names if thresholds is None else self.thresholds)
-        if len(set(sizes))>1: raise ValueError("{} names, {} ids and {} thresholds; expected equally many".format(*sizes))
+        if len(set(sizes))>1:
+            raise ValueError("{} names, {} ids and {} thresholds; expected equally many".format(*sizes))
         self._index = {id: k for k,id in enumerate(self.ids)} | {name: k for k,name in enumerate(self.names)}
 
-    def __len__(self): return len(self.names)
-    def __iter__(self): return iter(self.names)
-    def __contains__(self, name): return name in self._index
-    def __eq__(self, other): return isinstance(other, Vocabulary) and (self.names,self.ids)==(other.names,other.ids)
-    def __hash__(self): return hash(tuple(self.names))
-    def __repr__(self): return f"Vocabulary({len(self)} classes: {' · '.join(self.names[:3])}{' · ...' if len(self)>3 else ''})"
+    def __len__(self):
+        return len(self.names)
+    def __iter__(self):
+        return iter(self.names)
+    def __contains__(self, name):
+        return name in self._index
+    def __eq__(self, other):
+        return isinstance(other, Vocabulary) and (self.names,self.ids)==(other.names,other.ids)
+    def __hash__(self):
+        return hash(tuple(self.names))
+    def __repr__(self):
+        return (f"Vocabulary({len(self)} classes: "
+                f"{' · '.join(self.names[:3])}{' · ...' if len(self) > 3 else ''})")
 
     def index(self,
         name:str, # name or id of a class
@@ -217,7 +267,9 @@ class Vocabulary:
         "The column of a class. Raises `UnknownClassError` with the nearest names."
         if name in self._index: return self._index[name]
         near = ', '.join(map(repr, nearest_names(name, self.names)))
-        raise UnknownClassError(f"unknown class {name!r}; expected one of the {len(self)} names of the vocabulary, nearest: {near}")
+        raise UnknownClassError(
+            f"unknown class {name!r}; expected one of the {len(self)} names of the vocabulary, nearest: "
+            f"{near}")
 
     def encode(self,
         names, # names or ids; a single string is one name
@@ -233,8 +285,11 @@ class Vocabulary:
     )->list:            # names above threshold, most probable first
         "The classes present in a vector. Raises `ValueError` for a vector of another length."
         vec = np.asarray(torch.as_tensor(vec, device='cpu').detach().cpu(), dtype=np.float64)
-        if vec.shape!=(len(self),): raise ValueError(f"vector of shape {vec.shape}; expected ({len(self)},), one number for each class")
-        if threshold is None: threshold = .5 if self.thresholds is None else self.thresholds
+        if vec.shape!=(len(self),):
+            raise ValueError(
+                f"vector of shape {vec.shape}; expected ({len(self)},), one number for each class")
+        if threshold is None:
+            threshold = .5 if self.thresholds is None else self.thresholds
         present = vec > np.asarray(threshold)
         return [self.names[k] for k in np.argsort(-vec, kind='stable') if present[k]]
 
@@ -249,19 +304,25 @@ class Vocabulary:
         *,
         overwrite:bool=False, # may a file that is there be replaced?
     )->Path:     # the file
-        "Write the vocabulary as a csv; thresholds keep six decimals. Raises `ForeignPathError` for a file that is there."
+        """Write the vocabulary as a csv; thresholds keep six decimals. Raises `ForeignPathError` for a file
+        that is there."""
         marks = ['']*len(self) if self.thresholds is None else [f'{t:.6f}' for t in self.thresholds]
         with atomic_path(path, overwrite=overwrite) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
-            csv.writer(f, lineterminator='\n').writerows([['index','id','name','threshold'], *zip(range(len(self)), self.ids, self.names, marks)])
+            csv.writer(f, lineterminator='\n').writerows(
+                [['index', 'id', 'name', 'threshold'], *zip(range(len(self)), self.ids, self.names, marks)])
         return Path(path)
 
     @classmethod
     def read(cls,
-        path, # csv with a column `name` (or `display_name`) and perhaps `id` (`mid`) and `threshold` (`eq_pr_threshold`)
+        # csv with a column `name` (or `display_name`) and perhaps `id` (`mid`) and `threshold`
+        # (`eq_pr_threshold`)
+        path,
     ):        # `Vocabulary`, in the order of the rows
         "Read a vocabulary from a csv. Raises `ValueError` when there is no column of names."
         c = _read_columns(path)
-        return cls(c['name'], c['id'], [float(t) for t in c['threshold']] if c['threshold'] and all(c['threshold']) else None)
+        return cls(
+            c['name'], c['id'],
+            [float(t) for t in c['threshold']] if c['threshold'] and all(c['threshold']) else None)
 
 # %% ../../nbs/core/04_labels.ipynb #0c20494b
 def _shipped(name:str): # a file inside the package
@@ -276,8 +337,10 @@ def is_absent(
     name:str,              # of a class
     vocabulary:Vocabulary, # of a corpus or a detector
 )->bool:                   # is it one of AudioSet's alone?
-    "Does a vocabulary lack a class that there is? Raises `UnknownClassError` for a name that not even AudioSet has, such as a typo."
-    if name not in vocabulary and name not in audioset_vocabulary(): vocabulary.index(name)
+    """Does a vocabulary lack a class that there is? Raises `UnknownClassError` for a name that not even
+    AudioSet has, such as a typo."""
+    if name not in vocabulary and name not in audioset_vocabulary():
+        vocabulary.index(name)
     return name not in vocabulary
 
 # %% ../../nbs/core/04_labels.ipynb #9c6ba45d
@@ -285,25 +348,40 @@ class OntologyError(ValueError):
     "An ontology that contradicts itself; the message lists every problem found."
 
 def _node_problems(nodes:list)->list:
-    "What is wrong with the nodes one by one: missing fields, ids that occur twice, children that are no nodes."
+    """What is wrong with the nodes one by one: missing fields, ids that occur twice, children that are no
+    nodes."""
     fields = dict(id=str, name=str, child_ids=list)
-    wrong = [f"node {i} has {f'{key} {n[key]!r}' if isinstance(n, dict) and key in n else f'no {key!r}'}; expected id and name, which are texts, and child_ids, a list"
-             for i,n in enumerate(nodes) for key,kind in fields.items() if not isinstance(n, dict) or not isinstance(n.get(key), kind)]
-    wrong += [f"{n['name']!r} ({n['id']}) has the child {c!r}; expected an id" for n in nodes if not wrong for c in n['child_ids'] if not isinstance(c, str)]
+    wrong = [
+        f"node {i} has {f'{key} {n[key]!r}' if isinstance(n, dict) and key in n else f'no {key!r}'}; "
+        "expected id and name, which are texts, and child_ids, a list"
+        for i, n in enumerate(nodes) for key, kind in fields.items()
+        if not isinstance(n, dict) or not isinstance(n.get(key), kind)]
+    wrong += [
+        f"{n['name']!r} ({n['id']}) has the child {c!r}; expected an id" for n in nodes if not wrong
+        for c in n['child_ids'] if not isinstance(c, str)]
     if wrong: return wrong
     ids = [n['id'] for n in nodes]
     known = set(ids)
-    twice = [f"id {id!r} occurs {ids.count(id)} times; keep one of the nodes" for id in dict.fromkeys(ids) if ids.count(id)>1]
-    return twice + [f"{n['name']!r} ({n['id']}) has the child {c!r}, which is no node; add it or remove it from child_ids" for n in nodes for c in n['child_ids'] if c not in known]
+    twice = [
+        f"id {id!r} occurs {ids.count(id)} times; keep one of the nodes" for id in dict.fromkeys(ids)
+        if ids.count(id) > 1]
+    return twice + [
+        f"{n['name']!r} ({n['id']}) has the child {c!r}, which is no node; add it or remove it from child_ids"
+        for n in nodes for c in n['child_ids'] if c not in known]
 
 def _cycle_problem(nodes:list)->list:
     "The names along a cycle, if there is one."
-    try: TopologicalSorter({n['id']: n['child_ids'] for n in nodes}).prepare()
+    try:
+        TopologicalSorter({n['id']: n['child_ids'] for n in nodes}).prepare()
     except CycleError as e:
         names,circle = {n['id']: n['name'] for n in nodes},e.args[1][:0:-1]   # parent before child
-        first = min(map(list(names).index, circle))                           # told from the node that the file names first
+        # told from the node that the file names first
+        first = min(map(list(names).index, circle))
         turn = circle.index(list(names)[first])
-        return [f"a cycle: {' → '.join(names[id] for id in [*circle[turn:], *circle[:turn+1]])}; a class cannot contain itself, remove one of these from its parent's child_ids"]
+        return [
+            f"a cycle: {' → '.join(names[id] for id in [*circle[turn:], *circle[: turn + 1]])}; a class "
+            "cannot contain itself, remove one of these from its parent's child_ids"
+        ]
     return []
 
 # %% ../../nbs/core/04_labels.ipynb #75d55bc7
@@ -314,11 +392,15 @@ class Ontology:
     ):
         problems = _node_problems(nodes)
         problems = problems or _cycle_problem(nodes)
-        if problems: raise OntologyError(f"not an ontology: {len(problems)} problem{'s' if len(problems)>1 else ''}\n  " + '\n  '.join(problems[:20]))
+        if problems:
+            raise OntologyError(
+                f"not an ontology: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n  "
+                + '\n  '.join(problems[:20]))
         self.nodes = {n['id']: n for n in nodes}
         self._parents = {id: [] for id in self.nodes}
         for n in nodes:
-            for c in n['child_ids']: self._parents[c].append(n['id'])
+            for c in n['child_ids']:
+                self._parents[c].append(n['id'])
 
     @classmethod
     def read(cls,
@@ -326,18 +408,27 @@ class Ontology:
     ):        # `Ontology`
         "Read an ontology. Raises `ValueError` when the file is not JSON, `OntologyError` when it is none."
         nodes = read_json(path)
-        if not isinstance(nodes, list) or not nodes: raise OntologyError(f"{path} holds a {type(nodes).__name__}; expected a list of nodes with id, name and child_ids")
-        try: return cls(nodes)
-        except OntologyError as e: raise OntologyError(f"{path} is {e}") from None
+        if not isinstance(nodes, list) or not nodes:
+            raise OntologyError(
+                f"{path} holds a {type(nodes).__name__}; expected a list of nodes with id, name and child_ids"
+            )
+        try:
+            return cls(nodes)
+        except OntologyError as e:
+            raise OntologyError(f"{path} is {e}") from None
 
-    def __len__(self): return len(self.nodes)
-    def __contains__(self, name): return name in self.nodes or any(n['name']==name for n in self.nodes.values())
-    def __repr__(self): return f"Ontology({len(self)} nodes under {', '.join(self.roots)})"
+    def __len__(self):
+        return len(self.nodes)
+    def __contains__(self, name):
+        return name in self.nodes or any(n['name']==name for n in self.nodes.values())
+    def __repr__(self):
+        return f"Ontology({len(self)} nodes under {', '.join(self.roots)})"
 
     def id(self,
         name:str, # name or id of a node
     )->str:       # its id
-        "The id of a node. Raises `UnknownClassError` with the nearest names, `OntologyError` for a name that several nodes have."
+        """The id of a node. Raises `UnknownClassError` with the nearest names, `OntologyError` for a name
+        that several nodes have."""
         if name in self.nodes: return name
         ids = [id for id,n in self.nodes.items() if n['name']==name]
         if len(ids)>1: raise OntologyError(f"{name!r} is the name of {', '.join(ids)}; ask by id")
@@ -345,7 +436,8 @@ class Ontology:
         near = ', '.join(map(repr, nearest_names(name, [n['name'] for n in self.nodes.values()])))
         raise UnknownClassError(f"no node {name!r} in the ontology of {len(self)}; nearest: {near}")
 
-    def _names(self, ids): return [self.nodes[id]['name'] for id in ids]
+    def _names(self, ids):
+        return [self.nodes[id]['name'] for id in ids]
 
     @property
     def roots(self)->list: # names
@@ -404,8 +496,11 @@ def within(self:Ontology,
     names,                 # names or ids of nodes; a single string is one
     vocabulary:Vocabulary, # K classes
 )->list:                   # names in the vocabulary, in its order
-    "The classes of a vocabulary that are these nodes or below them. Raises `UnknownClassError` for what is no node."
-    ids = {id for n in ([names] if isinstance(names, str) else names) for id in _reach(self.id(n), lambda i: self.nodes[i]['child_ids'])}
+    """The classes of a vocabulary that are these nodes or below them. Raises `UnknownClassError` for what is
+    no node."""
+    ids = {
+        id for n in ([names] if isinstance(names, str) else names)
+        for id in _reach(self.id(n), lambda i: self.nodes[i]['child_ids'])}
     return [vocabulary.names[k] for k in sorted({_column(self.nodes[id], vocabulary) for id in ids}-{None})]
 
 @patch
@@ -413,8 +508,11 @@ def containing(self:Ontology,
     names,                 # names or ids of nodes; a single string is one
     vocabulary:Vocabulary, # K classes
 )->list:                   # names in the vocabulary, in its order
-    "The classes of a vocabulary that are these nodes or above them. Raises `UnknownClassError` for what is no node."
-    ids = {id for n in ([names] if isinstance(names, str) else names) for id in _reach(self.id(n), lambda i: self._parents[i])}
+    """The classes of a vocabulary that are these nodes or above them. Raises `UnknownClassError` for what is
+    no node."""
+    ids = {
+        id for n in ([names] if isinstance(names, str) else names)
+        for id in _reach(self.id(n), lambda i: self._parents[i])}
     return [vocabulary.names[k] for k in sorted({_column(self.nodes[id], vocabulary) for id in ids}-{None})]
 
 @patch
@@ -425,7 +523,9 @@ def rows(self:Ontology,
     def below(id, depth):
         k = None if vocabulary is None else _column(self.nodes[id], vocabulary)
         inner = [row for c in self.nodes[id]['child_ids'] for row in below(c, depth+1)]
-        return [(depth, self.nodes[id]['name'], k), *inner] if inner or k is not None or vocabulary is None else []
+        return (
+            [(depth, self.nodes[id]['name'], k), *inner] if inner or k is not None or vocabulary is None
+            else [])
     return [row for id,above in self._parents.items() if not above for row in below(id, 0)]
 
 # %% ../../nbs/core/04_labels.ipynb #03acb3c4
@@ -433,17 +533,25 @@ def _read_map(name:str)->dict: # label -> name
     "One map: shipped, or a csv with the columns `label` and `name`."
     path = _shipped(name) if name in ('esc50','urbansound8k') else Path(name)
     if not path.is_file():
-        raise ValueError(f"no label map {name!r}; expected 'esc50', 'urbansound8k', an existing csv file, several of these joined with '+', or '' for none")
+        raise ValueError(
+            f"no label map {name!r}; expected 'esc50', 'urbansound8k', an existing csv file, several of "
+            "these joined with '+', or '' for none")
     rows = _read_rows(path)
-    if not rows or not {'label','name'}<=set(rows[0]): raise ValueError(f"{path}: columns {list(rows[0]) if rows else []}; expected label,name")
+    if not rows or not {'label','name'}<=set(rows[0]):
+        raise ValueError(f"{path}: columns {list(rows[0]) if rows else []}; expected label,name")
     return {r['label']: r['name'] for r in rows}
 
 def label_map(
-    name:str, # "esc50", "urbansound8k", a csv with columns label,name, several joined with "+", or "" for none
+    # "esc50", "urbansound8k", a csv with columns label,name, several joined with "+", or "" for none
+    name:str,
 )->dict:      # data set's label -> class name; empty: names are used as they are
-    "How a data set's labels are called in the vocabulary. Raises `ValueError` for an unknown map or two that contradict each other."
+    """How a data set's labels are called in the vocabulary. Raises `ValueError` for an unknown map or two
+    that contradict each other."""
     merged = {}
     for part in filter(None, [name] if Path(name).is_file() else name.split('+')):
         for label,to in _read_map(part).items():
-            if merged.setdefault(label, to)!=to: raise ValueError(f"label maps {name!r}: {label!r} means both {merged[label]!r} and {to!r}; keep one of the maps")
+            if merged.setdefault(label, to)!=to:
+                raise ValueError(
+                    f"label maps {name!r}: {label!r} means both {merged[label]!r} and {to!r}; keep one of "
+                    "the maps")
     return merged

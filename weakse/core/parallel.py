@@ -14,7 +14,8 @@ from .terminal import say
 
 # %% ../../nbs/core/05_parallel.ipynb #8955a697
 class ItemError(ValueError):
-    "The function failed for one item: the message names it, `__cause__` is the original error where it could be carried over."
+    """The function failed for one item: the message names it, `__cause__` is the original error where it
+    could be carried over."""
 
 class WorkerKilledError(RuntimeError):
     "The process that worked on an item was killed from outside, or by what the item made it do."
@@ -23,33 +24,45 @@ class _Caught:
     "An error on its way home: its text and, if it can be pickled, itself."
     def __init__(self, e):
         self.text = f"{type(e).__name__}: {e}"
-        try: self.error = pickle.loads(pickle.dumps(e))
-        except Exception: self.error = None   # a class may refuse in any way it likes; the text remains
+        try:
+            self.error = pickle.loads(pickle.dumps(e))
+        except Exception:
+            self.error = None   # a class may refuse in any way it likes; the text remains
 
 class _Safely:
     "`f`, with its error returned as a value."
-    def __init__(self, f): self.f = f
+    def __init__(self, f):
+        self.f = f
     def __call__(self, item):
-        try: return self.f(item)
-        except Exception as e: return _Caught(e)
+        try:
+            return self.f(item)
+        except Exception as e:
+            return _Caught(e)
 
 # %% ../../nbs/core/05_parallel.ipynb #ae07cdcb
 def _begin(f):
-    "Runs first in each worker: one thread, and `f` at hand (a forked child inherits it, so it may be a closure)."
+    """Runs first in each worker: one thread, and `f` at hand (a forked child inherits it, so it may be a
+    closure)."""
     os.environ['OMP_NUM_THREADS'] = '1'
-    if 'torch' in sys.modules: sys.modules['torch'].set_num_threads(1)
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(1)
     _begin.f = f
 
-def _go_on(chunk): return [_begin.f(item) for item in chunk]
+def _go_on(chunk):
+    return [_begin.f(item) for item in chunk]
 
 class _Threads(threading.local):
     "How many blocks are open in all threads, what was set before the first; and the blocks of this thread."
-    lock,open,before = threading.Lock(),0,None
-    def __init__(self): self.mine = []
+    lock = threading.Lock()
+    open = 0
+    before = None
+    def __init__(self):
+        self.mine = []
 
     def enter(self, torch, n):
         with self.lock:
-            if not _Threads.open: _Threads.before = torch.get_num_threads()
+            if not _Threads.open:
+                _Threads.before = torch.get_num_threads()
             _Threads.open += 1
             self.mine.append(n)
             torch.set_num_threads(n)
@@ -68,22 +81,30 @@ def torch_threads(
 ):
     "Set the threads of torch, if it is loaded, then as before; blocks may overlap in several threads."
     torch = sys.modules.get('torch')
-    if torch is None: yield; return
+    if torch is None:
+        yield
+        return
     _threads.enter(torch, n)
-    try: yield
-    finally: _threads.leave(torch)
+    try:
+        yield
+    finally:
+        _threads.leave(torch)
 
 def _serial(f, items, n_workers):
-    "One thread of torch, as every worker has: a sum split among threads differs in its last bit, and serial is the truth."
-    with torch_threads(1): yield from map(f, items)
+    """One thread of torch, as every worker has: a sum split among threads differs in its last bit, and serial
+    is the truth."""
+    with torch_threads(1):
+        yield from map(f, items)
 
 _method = 'fork' if sys.platform=='linux' else 'spawn'
 
 def _stays(f):
     "Why `f` cannot go to other processes, or ''."
     if _method=='fork': return ''
-    try: sent = pickle.dumps(f)
-    except Exception as e: return f"the function cannot be sent to one ({e})"   # any class may refuse in its own way
+    try:
+        sent = pickle.dumps(f)
+    except Exception as e:
+        return f"the function cannot be sent to one ({e})"   # any class may refuse in its own way
     lost = b'__main__' in sent and not hasattr(sys.modules['__main__'], '__file__')
     return "the function is known to this session alone" if lost else ''
 
@@ -93,29 +114,40 @@ def _pool(f, n):
 
 def _no_pool(f):
     "Why there can be no processes here, or ''."
-    try: _pool(f, 1).shutdown()
-    except (OSError, ImportError, NotImplementedError) as e: return str(e)   # /dev/shm cannot be written, or semaphores are missing
+    try:
+        _pool(f, 1).shutdown()
+    except (OSError, ImportError, NotImplementedError) as e:
+        return str(e)   # /dev/shm cannot be written, or semaphores are missing
     return _stays(f)
 
 def _until_broken(f, chunks, n):
     "Results of chunk after chunk, until a process dies."
     with _pool(f, n) as pool:
         try:
-            for done in [pool.submit(_go_on, chunk) for chunk in chunks]: yield done.result()
-        except BrokenProcessPool: return
-        finally: pool.shutdown(wait=False, cancel_futures=True)
+            for done in [pool.submit(_go_on, chunk) for chunk in chunks]:
+                yield done.result()
+        except BrokenProcessPool:
+            return
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 def _alone(f, item):
     "The result of an item in a process of its own."
     with _pool(f, 1) as pool:
-        try: return pool.submit(_go_on, [item]).result()[0]
-        except BrokenProcessPool: return _Caught(WorkerKilledError("its process was killed (out of memory?); use fewer workers, or backend='serial'"))
+        try:
+            return pool.submit(_go_on, [item]).result()[0]
+        except BrokenProcessPool:
+            return _Caught(
+                WorkerKilledError(
+                    "its process was killed (out of memory?); use fewer workers, or backend='serial'")
+            )
 
 def _process(f, items, n_workers):
     n,why = min(n_workers, len(items)),_no_pool(f)
     if why:
         say(f"one after the other, because there can be no worker processes here: {why}", err=True)
-        yield from _serial(f, items, n_workers); return
+        yield from _serial(f, items, n_workers)
+        return
     size = max(1, len(items)//(16*n))
     chunks = [items[i:i+size] for i in range(0, len(items), size)]
     while chunks:
@@ -124,16 +156,22 @@ def _process(f, items, n_workers):
             whole += 1
             yield from results
         chunks = chunks[whole:]
-        if chunks: yield from (_alone(f, item) for item in chunks.pop(0))   # it, or one beside it, is to blame
+        if chunks:
+            yield from (_alone(f, item) for item in chunks.pop(0))   # it, or one beside it, is to blame
 
 # %% ../../nbs/core/05_parallel.ipynb #b80bd854
 def _ray(f, items, n_workers):
-    try: import ray
-    except ImportError: raise ImportError("backend 'ray' needs Ray: pip install 'weakse[ray]' (or use backend='process')") from None
-    if not ray.is_initialized(): ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
+    try:
+        import ray
+    except ImportError:
+        raise ImportError(
+            "backend 'ray' needs Ray: pip install 'weakse[ray]' (or use backend='process')") from None
+    if not ray.is_initialized():
+        ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
     work = ray.remote(f.__call__.__func__).remote
     shared = ray.put(f)
-    for ref in [work(shared, item) for item in items]: yield ray.get(ref)
+    for ref in [work(shared, item) for item in items]:
+        yield ray.get(ref)
 
 _backends = dict(serial=_serial, process=_process, ray=_ray)
 
@@ -152,23 +190,32 @@ def pmap(
     progress=None,     # text beside a progress bar; None: no bar
     killed=None,       # `killed(item)` -> result of an item whose process was killed; None: an `ItemError`
 )->list:               # results in the order of the items
-    "`[f(x) for x in items]`, spread out. Raises `ItemError` naming the first item that failed, `ValueError` for an unknown backend."
+    """`[f(x) for x in items]`, spread out. Raises `ItemError` naming the first item that failed, `ValueError`
+    for an unknown backend."""
     from tqdm.auto import tqdm
     items = list(items)
-    if backend not in _backends: raise ValueError(f"backend {backend!r}; expected one of {', '.join(_backends)}")
-    if backend=='process' and (n_workers<=1 or len(items)<=1): backend = 'serial'
+    if backend not in _backends:
+        raise ValueError(f"backend {backend!r}; expected one of {', '.join(_backends)}")
+    if backend=='process' and (n_workers<=1 or len(items)<=1):
+        backend = 'serial'
     results,run = [],_backends[backend](_Safely(f), items, n_workers)
     for i,result in enumerate(tqdm(run, desc=progress, total=len(items), disable=progress is None)):
-        if killed and isinstance(result, _Caught) and isinstance(result.error, WorkerKilledError): result = killed(items[i])
+        if killed and isinstance(result, _Caught) and isinstance(result.error, WorkerKilledError):
+            result = killed(items[i])
         if isinstance(result, _Caught):
             run.close()   # what has not begun is not begun
-            raise ItemError(f"item {i} of {len(items)}, {str(items[i])[:200]!r}: {result.text}") from result.error
+            raise ItemError(
+                f"item {i} of {len(items)}, {str(items[i])[:200]!r}: {result.text}") from result.error
         results.append(result)
     return results
 
 # %% ../../nbs/core/05_parallel.ipynb #fc68ef84
 def rank_and_world()->tuple[int,int]: # this process's number, number of processes
-    "What `torchrun` says through RANK and WORLD_SIZE; (0, 1) without it. Raises `ValueError` when the two contradict each other."
+    """What `torchrun` says through RANK and WORLD_SIZE; (0, 1) without it. Raises `ValueError` when the two
+    contradict each other."""
     rank,world = int(os.environ.get('RANK', 0)),int(os.environ.get('WORLD_SIZE', 1))
-    if not 0<=rank<world: raise ValueError(f"RANK={rank} and WORLD_SIZE={world}; expected 0 <= RANK < WORLD_SIZE: start with torchrun, or unset both")
+    if not 0<=rank<world:
+        raise ValueError(
+            f"RANK={rank} and WORLD_SIZE={world}; expected 0 <= RANK < WORLD_SIZE: start with torchrun, or "
+            "unset both")
     return rank,world

@@ -15,7 +15,8 @@ class ParamsError(ValueError):
     "A parameter file that names an unknown key, holds a value of the wrong type, or cannot be read."
 
 def _fits_items(value, args):
-    "Does every item of a list fit? `args` are those of `tuple[float, ...]`, `list[str]` or `dict[str, float]`."
+    """Does every item of a list fit? `args` are those of `tuple[float, ...]`, `list[str]` or `dict[str,
+    float]`."""
     if isinstance(value, dict): return all(_fits(k, args[0]) and _fits(v, args[1]) for k,v in value.items())
     if len(args)==2 and args[1] is not Ellipsis: return len(value)==2 and all(map(_fits, value, args))
     return all(_fits(v, args[0]) for v in value)
@@ -36,32 +37,89 @@ def _fits(value, hint):
 # %% ../../nbs/core/00_params.ipynb #d2059954
 def _wrong_type(path, value, hint):
     "The message for a value of another type."
-    expected = hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace('typing.','')
-    hint_text = " (YAML reads `1e-3` as text: write `1.0e-3`)" if isinstance(value, str) and hint is float else ""
-    return f"parameter `{path}` is {_short(value)} ({type(value).__name__}) but {expected} is expected{hint_text}"
+    expected = (
+        hint.__name__ if isinstance(hint, type) and not typing.get_args(hint)
+        else str(hint).replace('typing.', ''))
+    hint_text = (
+        " (YAML reads `1e-3` as text: write `1.0e-3`)" if isinstance(value, str) and hint is float else "")
+    return (f"parameter `{path}` is {_short(value)} ({type(value).__name__}) but {expected} is "
+            f"expected{hint_text}")
 
-# smallest and largest value of what many functions ask for by the same name; a function's own limits come before the general ones
+# smallest and largest value of what many functions ask for by the same name; a function's own limits come
+# before the general ones
 limits = {
-    'seed':(0, 2**63-1), 'z_seed':(0, 2**63-1), 'port':(0, 65535), 'n_workers':(0, 1024), 'threads':(1, 1024),
+    'seed': (0, 2**63 - 1),
+    'z_seed': (0, 2**63 - 1),
+    'port': (0, 65535),
+    'n_workers': (0, 1024),
+    'threads': (1, 1024),
     # networks
-    'width':(1e-3, 8), 'depth':(1, 15), 'n_fft':(16, 2**16), 'hop_length':(1, 2**16), 'n_mels':(16, 2**12), 'channels':(1, 2**16),
-    'n_cond':(1, 10**5), 'n_classes':(0, 10**5), 'n_embed':(1, 2**16), 'mask_floor_db':(-400, 0), 'emphasis':(0, .999999),
-    'SmallDetector.width':(1, 2**12), 'train_tagger.width':(1, 2**12), 'draw_figures.width':(64, 2**15), 'SelectiveNet.n_classes':(1, 10**5),
+    'width': (1e-3, 8),
+    'depth': (1, 15),
+    'n_fft': (16, 2**16),
+    'hop_length': (1, 2**16),
+    'n_mels': (16, 2**12),
+    'channels': (1, 2**16),
+    'n_cond': (1, 10**5),
+    'n_classes': (0, 10**5),
+    'n_embed': (1, 2**16),
+    'mask_floor_db': (-400, 0),
+    'emphasis': (0, 0.999999),
+    'SmallDetector.width': (1, 2**12),
+    'train_tagger.width': (1, 2**12),
+    'draw_figures.width': (64, 2**15),
+    'SelectiveNet.n_classes': (1, 10**5),
     # training
-    'steps':(1, 10**10), 'batch_size':(1, 10**6), 'lr':(1e-12, 1e3), 'fine_lr':(1e-12, 1e3), 'warmup':(0, 10**10), 'clip':(1e-12, 1e12),
-    'ema':(0, .9999999), 'epochs':(1e-6, 10**6), 'patience':(1, 10**9), 'checkpoint_every':(1, 10**10), 'valid_every':(1, 10**10), 'n_reference':(1, 10**6),
-    'n_references':(1, 10**6), 'n_batches':(1, 10**9), 'loss':(0, 1e9), 'a':(0, 1e6), 'b':(0, 1e6), 'l1':(0, 1e9), 'overlap':(0, .99), 'gain_range':(-400, 400),
+    'steps': (1, 10**10),
+    'batch_size': (1, 10**6),
+    'lr': (1e-12, 1e3),
+    'fine_lr': (1e-12, 1e3),
+    'warmup': (0, 10**10),
+    'clip': (1e-12, 1e12),
+    'ema': (0, 0.9999999),
+    'epochs': (1e-6, 10**6),
+    'patience': (1, 10**9),
+    'checkpoint_every': (1, 10**10),
+    'valid_every': (1, 10**10),
+    'n_reference': (1, 10**6),
+    'n_references': (1, 10**6),
+    'n_batches': (1, 10**9),
+    'loss': (0, 1e9),
+    'a': (0, 1e6),
+    'b': (0, 1e6),
+    'l1': (0, 1e9),
+    'overlap': (0, 0.99),
+    'gain_range': (-400, 400),
     # shares and probabilities
-    **dict.fromkeys(('valid_share','absent_share','residual_share','unseen_share','identity_share','same_share','focus_share','focus_target','speech_share',
-                     'purest','keep_share','min_area','max_missing','strength','threshold','mix','transient','stationary'), (0, 1)),
-    'threshold_scale':(0, 1e6),
+    **dict.fromkeys(
+        (
+            'valid_share', 'absent_share', 'residual_share', 'unseen_share', 'identity_share', 'same_share',
+            'focus_share', 'focus_target', 'speech_share', 'purest', 'keep_share', 'min_area', 'max_missing',
+            'strength', 'threshold', 'mix', 'transient', 'stationary'),
+        (0, 1),
+    ),
+    'threshold_scale': (0, 1e6),
     # counts of clips, pairs, scenes
-    **dict.fromkeys(('n_clips','n_pairs','n_scenes','n_candidates','min_anchors','voices'), (1, 10**9)),
-    **dict.fromkeys(('n_samples','n_listen','limit','most','valid_fold'), (0, 10**9)), 'n_interferers':(0, 1000),
+    **dict.fromkeys(('n_clips', 'n_pairs', 'n_scenes', 'n_candidates', 'min_anchors', 'voices'), (1, 10**9)),
+    **dict.fromkeys(('n_samples', 'n_listen', 'limit', 'most', 'valid_fold'), (0, 10**9)),
+    'n_interferers': (0, 1000),
     # time and level
-    'sample_rate':(1, 10**7), 'seconds':(1e-3, 10**7), 'start':(0, 10**9), 'hop':(1e-3, 3600), 'window':(1e-3, 3600), 'block':(1e-3, 10**7), 'frame_seconds':(1e-4, 60),
-    'tolerance':(0, 10**7), 'max_mb':(1e-3, 10**6), 'rate':(1e-3, 10**6),
-    **dict.fromkeys(('snrs','extra_snrs','snr_range','focus_snr_range','level_db','min_level_db','silence_db','balance_db','eq_db','floor_db'), (-400, 400)),
+    'sample_rate': (1, 10**7),
+    'seconds': (1e-3, 10**7),
+    'start': (0, 10**9),
+    'hop': (1e-3, 3600),
+    'window': (1e-3, 3600),
+    'block': (1e-3, 10**7),
+    'frame_seconds': (1e-4, 60),
+    'tolerance': (0, 10**7),
+    'max_mb': (1e-3, 10**6),
+    'rate': (1e-3, 10**6),
+    **dict.fromkeys(
+        (
+            'snrs', 'extra_snrs', 'snr_range', 'focus_snr_range', 'level_db', 'min_level_db', 'silence_db',
+            'balance_db', 'eq_db', 'floor_db'),
+        (-400, 400),
+    ),
 }
 
 def _short(value):
@@ -70,8 +128,10 @@ def _short(value):
     return text if len(text)<=60 else f'{text[:50]}... ({len(text):,} characters)'
 
 def _numbers(key, value):
-    "The numbers of a value with the name that limits them: of a list the list's, of a mapping its own keys' where they have limits."
-    if isinstance(value, dict): return [n for k,v in value.items() for n in _numbers(k if k in limits else key, v)]
+    """The numbers of a value with the name that limits them: of a list the list's, of a mapping its own keys'
+    where they have limits."""
+    if isinstance(value, dict):
+        return [n for k,v in value.items() for n in _numbers(k if k in limits else key, v)]
     if isinstance(value, (list,tuple)): return [n for v in value for n in _numbers(key, v)]
     return [(key, value)] if isinstance(value, (int,float)) and not isinstance(value, bool) else []
 
@@ -80,14 +140,20 @@ def check_limits(
     values:dict,           # keyword -> value
     path:str='',           # in front of the name in messages, such as `train.` or `--`
 ):
-    "Raises `ParamsError` for a number that is not finite or outside the `limits` of its name; other values pass."
+    """Raises `ParamsError` for a number that is not finite or outside the `limits` of its name; other values
+    pass."""
     of = f if isinstance(f, str) else getattr(f, '__name__', '')
     for key,value in values.items():
         for name,x in _numbers(key, value):
             low,high = limits.get(f'{of}.{name}') or limits.get(name) or (-math.inf, math.inf)
-            at = f"option `--{key.replace('_','-')}`" if path=='--' else f"parameter `{path}{key}`" + (f" (`{name}`)" if name!=key else '')
-            if isinstance(x, float) and not math.isfinite(x): raise ParamsError(f"{at} is {x}; expected a finite number: correct it")
-            if not low <= x <= high: raise ParamsError(f"{at} is {_short(x)}; expected a number from {low:g} to {high:g}: correct it")
+            at = (
+                f"option `--{key.replace('_', '-')}`" if path == '--'
+                else f"parameter `{path}{key}`" + (f" (`{name}`)" if name != key else ''))
+            if isinstance(x, float) and not math.isfinite(x):
+                raise ParamsError(f"{at} is {x}; expected a finite number: correct it")
+            if not low <= x <= high:
+                raise ParamsError(
+                    f"{at} is {_short(x)}; expected a number from {low:g} to {high:g}: correct it")
 
 def check_values(
     f:typing.Callable,    # the function that will receive the values
@@ -95,16 +161,20 @@ def check_values(
     path:str='',          # in front of the name in messages, such as `train.`
     only:tuple=(inspect.Parameter.KEYWORD_ONLY,), # kinds of parameters that may be given
 ):
-    "Raises `ParamsError` for a key that `f` does not take, a value of another type, or a number outside its `limits`."
-    hints,ps = typing.get_type_hints(f if inspect.isfunction(f) else f.__init__),inspect.signature(f).parameters
+    """Raises `ParamsError` for a key that `f` does not take, a value of another type, or a number outside its
+    `limits`."""
+    hints = typing.get_type_hints(f if inspect.isfunction(f) else f.__init__)
+    ps = inspect.signature(f).parameters
     known = [n for n,p in ps.items() if p.kind in only]
     for key,value in values.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             mean = f"; did you mean `{near[0]}`?" if near else ""
-            raise ParamsError(f"unknown parameter `{path}{_short(key)[1:-1]}`; known here: {', '.join(known)}{mean}")
+            raise ParamsError(
+                f"unknown parameter `{path}{_short(key)[1:-1]}`; known here: {', '.join(known)}{mean}")
         usual = value is None and ps[key].default is None
-        if not usual and not _fits(value, hints.get(key, typing.Any)): raise ParamsError(_wrong_type(path+key, value, hints[key]))
+        if not usual and not _fits(value, hints.get(key, typing.Any)):
+            raise ParamsError(_wrong_type(path+key, value, hints[key]))
     check_limits(f, values, path)
 
 class Block:
@@ -113,9 +183,13 @@ class Block:
         name:str,    # name of the block, for messages
         values:dict, # parameter -> value
         common:dict, # values that every stage may ask for: `seed`
-    ): self.name,self.values,self.common = name,values,common
+    ):
+        self.name = name
+        self.values = values
+        self.common = common
 
-    def __getitem__(self, key): return self.values[key]
+    def __getitem__(self, key):
+        return self.values[key]
 
     def kwargs(self,
         f:typing.Callable=None, # the function that will receive the values; None: no check
@@ -130,22 +204,27 @@ class Block:
 
 # %% ../../nbs/core/00_params.ipynb #0463dbdb
 class Params:
-    "All blocks of a parameter file, as attributes: `params.mine.kwargs(mine)`; single values beside them: `params.seed`, `params.title`."
+    """All blocks of a parameter file, as attributes: `params.mine.kwargs(mine)`; single values beside them:
+    `params.seed`, `params.title`."""
     def __init__(self,
         values:dict,              # the file's content: blocks (mappings) and single values
         path:str='params.yaml',   # for messages
     ):
         self._path = str(path)
         self._single = {k:v for k,v in values.items() if not isinstance(v, dict)}
-        self.blocks = {k:Block(k, v, {'seed':self._single.get('seed', 0)}) for k,v in values.items() if isinstance(v, dict)}
+        self.blocks = {
+            k: Block(k, v, {'seed': self._single.get('seed', 0)}) for k, v in values.items()
+            if isinstance(v, dict)}
 
     def __getattr__(self, name):
         if name.startswith('_'): raise AttributeError(name)
         if name in self.blocks: return self.blocks[name]
         if name in self._single: return self._single[name]
-        raise ParamsError(f"`{self._path}` has no block `{name}`; it has: {', '.join([*self._single, *self.blocks])}")
+        raise ParamsError(
+            f"`{self._path}` has no block `{name}`; it has: {', '.join([*self._single, *self.blocks])}")
 
-    def __contains__(self, name): return name in self.blocks or name in self._single
+    def __contains__(self, name):
+        return name in self.blocks or name in self._single
 
     @property
     def names(self)->list: # of str
@@ -159,13 +238,16 @@ class Params:
         found = getattr(self, name)
         if isinstance(found, Block): return found
         if found is None: return Block(name, {}, {'seed':self._single.get('seed', 0)})
-        raise ParamsError(f"`{name}` in `{self._path}` is {_short(found)} ({type(found).__name__}); expected a block: write its values below it, or `{name}: {{}}`")
+        raise ParamsError(
+            f"`{name}` in `{self._path}` is {_short(found)} ({type(found).__name__}); expected a block: "
+            f"write its values below it, or `{name}: {{}}`")
 
     def get(self,
         name:str,     # a single value, such as `data`
         default=None, # what stands in when the file does not have it
     ):                # the value, of the type of `default`
-        "A single value of the file, or `default`. Raises `ParamsError` for a value of another type than the default's."
+        """A single value of the file, or `default`. Raises `ParamsError` for a value of another type than the
+        default's."""
         value = (self._single|self.blocks).get(name, default)
         if default is None or _fits(value, type(default)): return value
         raise ParamsError(_wrong_type(name, getattr(value, 'values', value), type(default)))
@@ -174,13 +256,18 @@ class Params:
 _most_bytes,_most_levels = 200_000,20   # a parameter file has some thousands of bytes and three levels
 
 class _Loader(yaml.SafeLoader):
-    "YAML as parameter files need it: names as keys, each once, few levels, nothing that stands for something else."
+    """YAML as parameter files need it: names as keys, each once, few levels, nothing that stands for
+    something else."""
     level = 0
 
     def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent): self._refuse(self.peek_event().start_mark, "is an alias (`*name`); write the values out")
+        if self.check_event(yaml.AliasEvent):
+            self._refuse(self.peek_event().start_mark, "is an alias (`*name`); write the values out")
         self.level += 1
-        if self.level > _most_levels: self._refuse(self.peek_event().start_mark, f"is nested more than {_most_levels} deep; use blocks with values below them")
+        if self.level > _most_levels:
+            self._refuse(
+                self.peek_event().start_mark,
+                f"is nested more than {_most_levels} deep; use blocks with values below them")
         node = super().compose_node(parent, index)
         self.level -= 1
         return node
@@ -188,12 +275,21 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key,_ in node.value:
-            if key.tag!='tag:yaml.org,2002:str': self._refuse(key.start_mark, f"has the key {_short(key.value) if isinstance(key, yaml.ScalarNode) else f'of a {key.id}'}; expected a name: quote it if it is one")
-            if key.value in seen: self._refuse(key.start_mark, f"has the key `{key.value[:60]}` for the second time; keep one of them")
+            if key.tag!='tag:yaml.org,2002:str':
+                self._refuse(
+                    key.start_mark,
+                    "has the key "
+                    f"{_short(key.value) if isinstance(key, yaml.ScalarNode) else f'of a {key.id}'}; "
+                    "expected a name: quote it if it is one",
+                )
+            if key.value in seen:
+                self._refuse(
+                    key.start_mark, f"has the key `{key.value[:60]}` for the second time; keep one of them")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
-    def _refuse(self, mark, why): raise ParamsError(f"line {mark.line+1} {why}")
+    def _refuse(self, mark, why):
+        raise ParamsError(f"line {mark.line+1} {why}")
 
 def _why(e):
     "What PyYAML says, in one line."
@@ -202,20 +298,36 @@ def _why(e):
 
 def _parse(text, path):
     "The content of a YAML text. Raises `ParamsError` with the line."
-    try: return yaml.load(text, _Loader)
-    except ParamsError as e: raise ParamsError(f"`{path}`: {e}") from None
-    except (yaml.YAMLError, ValueError) as e: raise ParamsError(f"`{path}` is not valid YAML: {_why(e)}; correct it") from None
+    try:
+        return yaml.load(text, _Loader)
+    except ParamsError as e:
+        raise ParamsError(f"`{path}`: {e}") from None
+    except (yaml.YAMLError, ValueError) as e:
+        raise ParamsError(f"`{path}` is not valid YAML: {_why(e)}; correct it") from None
 
 def load_params(
     path:str|Path='params.yaml', # a YAML file: one block for each stage
 )->Params:
-    "Read a parameter file. Raises `ParamsError` when it is missing, too large, not UTF-8, not YAML, has a key twice, or is not a mapping."
+    """Read a parameter file. Raises `ParamsError` when it is missing, too large, not UTF-8, not YAML, has a
+    key twice, or is not a mapping."""
     path = Path(path)
-    if not path.is_file(): raise ParamsError(f"no parameter file `{path}`: run from the folder that holds `params.yaml`, or give `--params PATH`")
+    if not path.is_file():
+        raise ParamsError(
+            f"no parameter file `{path}`: run from the folder that holds `params.yaml`, or give `--params "
+            "PATH`")
     size = path.stat().st_size
-    if size > _most_bytes: raise ParamsError(f"`{path}` has {size:,} bytes, expected a parameter file of at most {_most_bytes:,}: is it another file?")
-    try: text = path.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as e: raise ParamsError(f"`{path}` is not UTF-8 (byte {e.start} is {path.read_bytes()[e.start]:#04x}): save it as UTF-8") from None
+    if size > _most_bytes:
+        raise ParamsError(
+            f"`{path}` has {size:,} bytes, expected a parameter file of at most {_most_bytes:,}: is it "
+            "another file?")
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as e:
+        raise ParamsError(
+            f"`{path}` is not UTF-8 (byte {e.start} is {path.read_bytes()[e.start]:#04x}): save it as UTF-8"
+        ) from None
     values = _parse(text, path)
-    if not isinstance(values, dict): raise ParamsError(f"`{path}` holds {type(values).__name__}, expected blocks such as `mine:` with values below")
+    if not isinstance(values, dict):
+        raise ParamsError(
+            f"`{path}` holds {type(values).__name__}, expected blocks such as `mine:` with values below")
     return Params(values, path)

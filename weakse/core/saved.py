@@ -30,14 +30,16 @@ def _line(e):
 def _small_file(path, error, remedy):
     "Raise unless there is a file that may be read as a whole."
     if not path.is_file(): raise error(f"{path} is missing: {remedy}")
-    if path.stat().st_size > _most_bytes: raise error(f"{path} has {path.stat().st_size:,} bytes, expected at most {_most_bytes:,}: {remedy}")
+    if path.stat().st_size > _most_bytes:
+        raise error(f"{path} has {path.stat().st_size:,} bytes, expected at most {_most_bytes:,}: {remedy}")
 
 # %% ../../nbs/core/07_saved.ipynb #3f11cf1b
 _any_place = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
 def check_settings(
     f,                       # class or function whose arguments they are; a dataclass for a whole file
-    values:dict,             # settings as they were read; keys that `f` does not name are left alone where it takes any
+    # settings as they were read; keys that `f` does not name are left alone where it takes any
+    values:dict,
     path:str,                # in front of the name in messages
     error=UnusableFileError, # to raise
     remedy:str="train again", # last words of a message
@@ -46,9 +48,13 @@ def check_settings(
     ps = inspect.signature(f).parameters
     free = dataclasses.is_dataclass(f) or any(p.kind is p.VAR_KEYWORD for p in ps.values())
     known = {k:v for k,v in values.items() if k in ps or not free}
-    if dataclasses.is_dataclass(f): known = {k: {} if isinstance(v, dict) else v for k,v in known.items()}   # what lies deeper has bounds of its own class
-    try: check_values(f, known, path, _any_place)
-    except ParamsError as e: raise error(f"{e}, or {remedy}") from None
+    if dataclasses.is_dataclass(f):
+        # what lies deeper has bounds of its own class
+        known = {k: {} if isinstance(v, dict) else v for k,v in known.items()}
+    try:
+        check_values(f, known, path, _any_place)
+    except ParamsError as e:
+        raise error(f"{e}, or {remedy}") from None
 
 def read_config(
     path:str|Path,           # a `config.json`, `store.json`
@@ -59,14 +65,22 @@ def read_config(
     "Read settings that fit a schema. Raises `error` in one line."
     path = Path(path)
     _small_file(path, error, remedy)
-    try: values = read_json(path)
-    except (OSError, ValueError, RecursionError) as e: raise error(f"{path} cannot be read ({_line(e)}): {remedy}") from None
-    if not isinstance(values, dict): raise error(f"{path} holds a {type(values).__name__}, expected settings with their names: {remedy}")
-    missing = [f.name for f in dataclasses.fields(schema) if f.default is dataclasses.MISSING and f.name not in values]
-    if missing: raise error(f"{path} has no {', '.join(missing)}: it was not written by weakse, or edited; {remedy}")
+    try:
+        values = read_json(path)
+    except (OSError, ValueError, RecursionError) as e:
+        raise error(f"{path} cannot be read ({_line(e)}): {remedy}") from None
+    if not isinstance(values, dict):
+        raise error(f"{path} holds a {type(values).__name__}, expected settings with their names: {remedy}")
+    missing = [
+        f.name for f in dataclasses.fields(schema)
+        if f.default is dataclasses.MISSING and f.name not in values]
+    if missing:
+        raise error(f"{path} has no {', '.join(missing)}: it was not written by weakse, or edited; {remedy}")
     check_settings(schema, values, f'{path}: ', error, remedy)
     if values.get('format', 1) not in range(1, newest_format + 1):
-        raise error(f"{path} has format {values['format']}, known here are 1 to {newest_format}: update weakse, or {remedy}")
+        raise error(
+            f"{path} has format {values['format']}, known here are 1 to {newest_format}: update weakse, or "
+            f"{remedy}")
     return values
 
 def read_names(
@@ -77,8 +91,11 @@ def read_names(
     "Read a saved vocabulary. Raises `error` in one line."
     path = Path(path)
     _small_file(path, error, remedy)
-    try: return Vocabulary.read(path)
-    except Exception as e: raise error(f"{path} cannot be read ({_line(e)}): {remedy}") from None   # the csv reader has errors of its own
+    try:
+        return Vocabulary.read(path)
+    except Exception as e:
+        # the csv reader has errors of its own
+        raise error(f"{path} cannot be read ({_line(e)}): {remedy}") from None
 
 # %% ../../nbs/core/07_saved.ipynb #d863044c
 def read_array(
@@ -88,13 +105,19 @@ def read_array(
     error=UnusableFileError, # to raise
     remedy:str="copy the whole folder again", # last words of a message
 )->np.ndarray:               # read-only, from the disk as it is needed
-    "Open an array whose header says what is expected. Raises `error` in one line; nothing is read but the header."
-    try: x = np.load(path, mmap_mode='r', allow_pickle=False)
-    except Exception as e: raise error(f"{path} cannot be read ({_line(e)}): {remedy}") from None   # a damaged header fails anywhere in its reader
+    """Open an array whose header says what is expected. Raises `error` in one line; nothing is read but the
+    header."""
+    try:
+        x = np.load(path, mmap_mode='r', allow_pickle=False)
+    except Exception as e:
+        # a damaged header fails anywhere in its reader
+        raise error(f"{path} cannot be read ({_line(e)}): {remedy}") from None
     if not isinstance(x, np.ndarray): raise error(f"{path} holds no single array: {remedy}")
     fits = x.ndim==len(shape) and all(b in (None, a) for a,b in zip(x.shape, shape))
     wanted = ', '.join('any' if n is None else str(n) for n in shape)
-    if not fits or x.dtype.kind!=kind: raise error(f"{path} has shape {x.shape} of {x.dtype}, expected ({wanted}) of kind {kind!r}: {remedy}")
+    if not fits or x.dtype.kind!=kind:
+        raise error(
+            f"{path} has shape {x.shape} of {x.dtype}, expected ({wanted}) of kind {kind!r}: {remedy}")
     return x
 
 def shapes_of(
@@ -102,8 +125,10 @@ def shapes_of(
 )->dict:  # name of each weight -> its shape; None where the network cannot be made without memory
     "The shapes of a network's weights, found without taking memory for them."
     try:
-        with torch.device('meta'): return {k: tuple(v.shape) for k,v in make().state_dict().items()}
-    except Exception: return None   # building it in earnest says why
+        with torch.device('meta'):
+            return {k: tuple(v.shape) for k,v in make().state_dict().items()}
+    except Exception:
+        return None   # building it in earnest says why
 
 def check_shapes(
     path:str|Path,           # a `.safetensors`
@@ -112,14 +137,20 @@ def check_shapes(
     remedy:str="copy the file again, or train again", # last words of a message
     name:str="network",     # its class, for messages
 )->dict:                     # name -> shape, as the file's header has them
-    "Compare the header of a file of weights with a network. Raises `error` where the file is damaged or another network's."
+    """Compare the header of a file of weights with a network. Raises `error` where the file is damaged or
+    another network's."""
     try:
-        with safe_open(path, 'pt') as f: found = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
+        with safe_open(path, 'pt') as f:
+            found = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
     except (OSError, ValueError, RuntimeError, SafetensorError) as e:
         raise error(f"the weights {path} are missing, damaged or cut short ({_line(e)}): {remedy}") from None
     wrong = [] if own is None else [k for k in {**own, **found} if own.get(k)!=found.get(k)]
-    if wrong: raise error(f"the weights {path} do not fit the {name} that config.json describes: {len(wrong)} of {len({**own, **found})} differ, "
-                          f"the first is {wrong[0]!r} (found {found.get(wrong[0])}, expected {own.get(wrong[0])}): {remedy}")
+    if wrong:
+        raise error(
+            f"the weights {path} do not fit the {name} that config.json describes: {len(wrong)} of "
+            f"{len({**own, **found})} differ, "
+            f"the first is {wrong[0]!r} (found {found.get(wrong[0])}, expected {own.get(wrong[0])}): {remedy}"
+        )
     return found
 
 def build_saved(
@@ -129,33 +160,51 @@ def build_saved(
     remedy:str="copy the folder again, or train again", # last words of a message
     name:str="network",     # its class, for messages
 ):                           # the network, for inference
-    "A network with its saved weights; memory is taken for it only once the file's header fits. Raises `error` in one line."
+    """A network with its saved weights; memory is taken for it only once the file's header fits. Raises
+    `error` in one line."""
     check_shapes(path, shapes_of(make), error, remedy, name)
     try:
-        with torch.device('cpu'): model = make()
-    except Exception as e: raise error(f"the network beside {path} cannot be built from its config.json ({_line(e)}): {remedy}") from None
+        with torch.device('cpu'):
+            model = make()
+    except Exception as e:
+        raise error(
+            f"the network beside {path} cannot be built from its config.json ({_line(e)}): {remedy}"
+        ) from None
     weights = load_file(path)
     broken = [k for k,v in weights.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken: raise error(f"the weights {path} have NaN or infinite numbers in {broken[0]!r}: {remedy}")
-    try: model.load_state_dict(weights)
-    except RuntimeError as e: raise error(f"the weights {path} do not fit the {name} that config.json describes ({_line(e)}): {remedy}") from None
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as e:
+        raise error(
+            f"the weights {path} do not fit the {name} that config.json describes ({_line(e)}): {remedy}"
+        ) from None
     return model.eval()
 
 # %% ../../nbs/core/07_saved.ipynb #472f9a5f
 def memory_of_machine()->int: # bytes
-    "Memory that this process may have at most: the machine's, or less where a container has a limit; very much where nobody says."
-    try: limits = [os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')]
-    except (AttributeError, ValueError, OSError): limits = [2**62]
+    """Memory that this process may have at most: the machine's, or less where a container has a limit; very
+    much where nobody says."""
+    try:
+        limits = [os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')]
+    except (AttributeError, ValueError, OSError):
+        limits = [2**62]
     for file in ('/sys/fs/cgroup/memory.max','/sys/fs/cgroup/memory/memory.limit_in_bytes'):
-        try: limits.append(int(Path(file).read_text()))
-        except (OSError, ValueError): pass   # no such limit, or "max"
+        try:
+            limits.append(int(Path(file).read_text()))
+        except (OSError, ValueError):
+            pass   # no such limit, or "max"
     return min(limits)
 
 def check_room(
     make,        # makes a network
     copies:int=4, # numbers that a training keeps of each weight: itself, its gradient, two averages
 ):
-    "Raise `MemoryError` for a network that this machine cannot hold in training; one that cannot be made at all says so when it is made."
+    """Raise `MemoryError` for a network that this machine cannot hold in training; one that cannot be made at
+    all says so when it is made."""
     weights = sum(math.prod(shape) for shape in (shapes_of(make) or {}).values())
     need,there = 4*copies*weights,memory_of_machine()
-    if need > there: raise MemoryError(f"the network has {weights/1e9:.1f} billion weights, {need/1e9:,.0f} GB with what a training keeps of each, and this machine has {there/1e9:,.0f} GB of memory: lower `width` or `depth`")
+    if need > there:
+        raise MemoryError(
+            f"the network has {weights / 1e9:.1f} billion weights, {need / 1e9:,.0f} GB with what a training "
+            f"keeps of each, and this machine has {there / 1e9:,.0f} GB of memory: lower `width` or `depth`")

@@ -9,7 +9,9 @@ __all__ = ['plain', 'console', 'put', 'say', 'table_of']
 import contextlib, errno, os, re, sys
 
 # %% ../../nbs/core/02_terminal.ipynb #32d4b133
-_unseen = re.compile('[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]')
+_unseen = re.compile(
+    '[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]'
+)
 
 def plain(
     text, # anything; lines stay lines
@@ -30,8 +32,10 @@ def console(
     "A console that takes text as text, and writes what the encoding lacks as question marks."
     from rich.console import Console
     class Quiet(Console):
-        def on_broken_pipe(self): _hush(self.file)   # where `rich` itself would end the program
-    with contextlib.suppress(AttributeError, ValueError): (sys.stderr if err else sys.stdout).reconfigure(errors='replace')
+        def on_broken_pipe(self):
+            _hush(self.file)   # where `rich` itself would end the program
+    with contextlib.suppress(AttributeError, ValueError):
+        (sys.stderr if err else sys.stdout).reconfigure(errors='replace')
     return Quiet(stderr=err, **{'markup':False, 'emoji':False, 'highlight':False, **settings})
 
 def put(
@@ -40,15 +44,18 @@ def put(
     **settings, # of its `print`
 ):
     "Print, and go on without a reader: a closed pipe ends no verb."
-    try: c.print(what, **settings)
+    try:
+        c.print(what, **settings)
     except OSError as e:
         if e.errno not in (errno.EPIPE, errno.EINVAL, errno.EBADF): raise
         _hush(c.file)
-    except ValueError: pass   # a stream that is closed already
+    except ValueError:
+        pass   # a stream that is closed already
 
 def _hush(stream):
     "Let a stream that nobody reads end in the void, or Python complains of it when it exits."
-    with contextlib.suppress(OSError, ValueError, AttributeError): os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 def say(
     text,      # a line or several
@@ -72,5 +79,6 @@ def table_of(
     for c in columns:
         name,how = c if isinstance(c, tuple) else (c, {})
         t.add_column(Text(plain(name)), **how)
-    for row in rows: t.add_row(*(Text(plain(v)) for v in row))
+    for row in rows:
+        t.add_row(*(Text(plain(v)) for v in row))
     return t

@@ -17,10 +17,13 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .folder import AUDIO_TYPES, draw_splits, raise_all, write_corpus
-from ..core.audio import FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio
+from ..core.audio import (
+    FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio)
 from .corpus import Corpus, CorpusError, read_corpus
 from ..core.fetch import FetchError, _download, sha256_of
-from ..core.files import ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place, read_json, remove_own, write_json
+from ..core.files import (
+    ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place,
+    read_json, remove_own, write_json)
 from ..core.labels import Ontology, Vocabulary, audioset_vocabulary, load_table, write_table
 from ..core.parallel import pmap
 
@@ -29,32 +32,50 @@ COLUMNS = ['YTID','start_seconds','end_seconds','positive_labels'] # of a list o
 
 def _fields(line):
     "The fields of one line; a quote that nobody closes ends with it."
-    try: return next(csv.reader([line], skipinitialspace=True))
-    except csv.Error: return []
+    try:
+        return next(csv.reader([line], skipinitialspace=True))
+    except csv.Error:
+        return []
 
 def _split_list(path):
-    "Names of the columns, rows of text with their line numbers, and the number of rows that the comments promise."
+    """Names of the columns, rows of text with their line numbers, and the number of rows that the comments
+    promise."""
     path = Path(path)
-    if not path.is_file(): raise CorpusError(f"no list of segments {path}; `weakse fetch audioset` gets the published ones")
+    if not path.is_file():
+        raise CorpusError(f"no list of segments {path}; `weakse fetch audioset` gets the published ones")
     lines = path.read_text(encoding='utf-8-sig', errors='replace').split('\n')
     comments = [l.lstrip('# ') for l in lines if l.startswith('#')]
     numbers = [n for n,l in enumerate(lines, 1) if l.strip() and not l.startswith('#')]
-    if not comments and numbers: comments,numbers = [lines[numbers[0]-1]],numbers[1:]
+    if not comments and numbers:
+        comments,numbers = [lines[numbers[0]-1]],numbers[1:]
     header = [c.strip() for c in comments[-1].split(',')] if comments else []
-    raise_all([f"no column {c!r}; the last comment line names {', '.join(header) or 'none'}" for c in COLUMNS if c not in header], path)
+    raise_all(
+        [
+            f"no column {c!r}; the last comment line names {', '.join(header) or 'none'}" for c in COLUMNS
+            if c not in header],
+        path,
+    )
     promised = re.search(r'num_segs=(\d+)', ' '.join(comments))
     return header,[_fields(lines[n-1].strip()) for n in numbers],numbers,promised and int(promised[1])
 
 # %% ../../nbs/corpora/05_audioset.ipynb #7425adff
 def _row_problems(t):
     "What is wrong with rows one by one: (line, text) for ids, times, labels and repetitions."
-    start,end,key = t.start,t.end,t.id+t.start.astype(str)
-    checks = [(~t.id.str.fullmatch(r'[\w-]+'), lambda r: f"{r.id!r} is no id of a video; expected letters, digits, - and _"),
-              (start.isna() | (start<0), lambda r: f"start {r.start_seconds!r}; expected seconds from 0 on"),
-              (end.isna(), lambda r: f"end {r.end_seconds!r}; expected seconds"),
-              (end<=start, lambda r: f"end {r.end:g} s is not after start {r.start:g} s"),
-              (t.mids.str.len()==0, lambda r: f"{r.id} has no label"),
-              (key.duplicated() & start.notna(), lambda r: f"{r.id} from {r.start:g} s on is listed a second time; remove one of the rows")]
+    start = t.start
+    end = t.end
+    key = t.id+t.start.astype(str)
+    checks = [
+        (
+            ~t.id.str.fullmatch(r'[\w-]+'),
+            lambda r: f"{r.id!r} is no id of a video; expected letters, digits, - and _"),
+        (start.isna() | (start < 0), lambda r: f"start {r.start_seconds!r}; expected seconds from 0 on"),
+        (end.isna(), lambda r: f"end {r.end_seconds!r}; expected seconds"),
+        (end <= start, lambda r: f"end {r.end:g} s is not after start {r.start:g} s"),
+        (t.mids.str.len() == 0, lambda r: f"{r.id} has no label"),
+        (
+            key.duplicated() & start.notna(),
+            lambda r: f"{r.id} from {r.start:g} s on is listed a second time; remove one of the rows"),
+    ]
     return [(r.line, say(r)) for bad,say in checks for r in t[bad].itertuples()]
 
 def _class_problems(t, known, ontology):
@@ -62,9 +83,21 @@ def _class_problems(t, known, ontology):
     lines = {}
     for line,mids in zip(t.line, t.mids):
         for m in mids:
-            if m not in known: lines.setdefault(m, []).append(line)
-    named = lambda m: f"{ontology.nodes[m]['name']!r} in the ontology, but none" if ontology and m in ontology.nodes else "none"
-    return [(ls[0], f"class id {m!r} is {named(m)} of the {len(known)} classes" + (f"; also in line {', '.join(map(str, ls[1:4]))}{', ...' if len(ls)>4 else ''}" if len(ls)>1 else '')) for m,ls in lines.items()]
+            if m not in known:
+                lines.setdefault(m, []).append(line)
+    named = lambda m: (
+        f"{ontology.nodes[m]['name']!r} in the ontology, but none" if ontology and m in ontology.nodes
+        else "none")
+    return [
+        (
+            ls[0],
+            f"class id {m!r} is {named(m)} of the {len(known)} classes"
+            + (
+                f"; also in line {', '.join(map(str, ls[1:4]))}{', ...' if len(ls) > 4 else ''}"
+                if len(ls) > 1 else ''),
+        )
+        for m, ls in lines.items()
+    ]
 
 # %% ../../nbs/corpora/05_audioset.ipynb #a800a3fe
 def read_segments(
@@ -75,13 +108,25 @@ def read_segments(
     "Read a list of segments. Raises `CorpusError` with all problems of all lines together."
     known = vocabulary or audioset_vocabulary()
     header,rows,numbers,promised = _split_list(path)
-    problems = [(n, f"{len(r)} fields; expected {len(header)}: {', '.join(header)}") for n,r in zip(numbers, rows) if len(r)!=len(header)]
-    if promised not in (None, len(rows)): problems.append((0, f"{len(rows)} segments, but its comment says num_segs={promised}; download it again, or correct the comment if you chose some"))
+    problems = [
+        (n, f"{len(r)} fields; expected {len(header)}: {', '.join(header)}") for n, r in zip(numbers, rows)
+        if len(r) != len(header)]
+    if promised not in (None, len(rows)):
+        problems.append(
+            (
+                0,
+                f"{len(rows)} segments, but its comment says num_segs={promised}; download it again, or "
+                "correct the comment if you chose some",
+            )
+        )
     t = pd.DataFrame([r for r in rows if len(r)==len(header)], columns=header, dtype=str)[COLUMNS]
     t['line'] = [n for n,r in zip(numbers, rows) if len(r)==len(header)]
-    t['id'],t['start'],t['end'] = t.YTID.str.strip(),*(pd.to_numeric(t[c], errors='coerce').replace(np.inf, np.nan) for c in COLUMNS[1:3])
+    t['id'], t['start'], t['end'] = (
+        t.YTID.str.strip(),
+        *(pd.to_numeric(t[c], errors='coerce').replace(np.inf, np.nan) for c in COLUMNS[1:3]))
     t['mids'] = [[m.strip() for m in cell.split(',') if m.strip()] for cell in t.positive_labels]
-    if len(t): problems += _row_problems(t) + _class_problems(t, known, ontology)
+    if len(t):
+        problems += _row_problems(t) + _class_problems(t, known, ontology)
     raise_all([f"line {n}: {said}" if n else said for n,said in sorted(problems)], path)
     if not len(t): raise CorpusError(f"{path} lists no segment")
     t['labels'] = [list(dict.fromkeys(known.names[known.index(m)] for m in mids)) for mids in t.mids]
@@ -92,7 +137,10 @@ CLIP_TYPES = AUDIO_TYPES # what is looked for; what cannot be decoded is reporte
 
 def _forms(seconds):
     "A time as file names write it: seconds with and without decimals, milliseconds."
-    return list(dict.fromkeys([f'{seconds:g}', f'{int(seconds)}', f'{seconds:.1f}', f'{seconds:.3f}', f'{seconds*1000:.0f}']))
+    return list(
+        dict.fromkeys(
+            [f'{seconds:g}', f'{int(seconds)}', f'{seconds:.1f}', f'{seconds:.3f}', f'{seconds * 1000:.0f}'])
+    )
 
 def clip_names(
     id:str,          # of the video
@@ -106,11 +154,14 @@ def clip_names(
     return [f'{y}{id}{tail}' for tail in tails for y in ('','Y')]
 
 def _index(folder):
-    "Name without suffix -> path relative to `folder`, of every clip below it; hidden folders hold unfinished ones."
+    """Name without suffix -> path relative to `folder`, of every clip below it; hidden folders hold
+    unfinished ones."""
     found = {}
     for here,inside,names in os.walk(folder):
         inside[:] = sorted(d for d in inside if not d.startswith('.'))
-        found |= {(Path(n).stem, Path(n).suffix.lower()): Path(here, n).relative_to(folder).as_posix() for n in sorted(names, reverse=True) if not n.startswith('.')}
+        found |= {
+            (Path(n).stem, Path(n).suffix.lower()): Path(here, n).relative_to(folder).as_posix()
+            for n in sorted(names, reverse=True) if not n.startswith('.')}
     return {stem: found[stem,suffix] for suffix in reversed(CLIP_TYPES) for stem,s in found if s==suffix}
 
 def find_clips(
@@ -132,12 +183,17 @@ def examine_clip(
     path = Path(path)
     hash = sha256_of(path)
     try:
-        with noted(): wav,rate = load_audio(path)   # cut short: its length will say so
-    except AudioError as e: return {**_facts, 'sha256':hash, 'error':str(e).replace(str(path), path.name)}
-    return {**_facts, 'sha256':hash, 'seconds':round(len(wav)/rate, 4), 'level_db':round(float(rms_db(wav)), 2)}
+        with noted():
+            wav,rate = load_audio(path)   # cut short: its length will say so
+    except AudioError as e:
+        return {**_facts, 'sha256':hash, 'error':str(e).replace(str(path), path.name)}
+    return {
+        **_facts, 'sha256': hash, 'seconds': round(len(wav) / rate, 4),
+        'level_db': round(float(rms_db(wav)), 2)}
 
 # %% ../../nbs/corpora/05_audioset.ipynb #3642b89a
-STATUSES = 'present','missing','wrong length','silent','undecodable','unexamined' # of a clip; the last in an unfinished manifest
+# of a clip; the last in an unfinished manifest
+STATUSES = 'present','missing','wrong length','silent','undecodable','unexamined'
 
 def _status(t, tolerance, silence_db):
     "The status that follows from the facts, row by row."
@@ -152,7 +208,9 @@ def _reason(r, failures):
     if r.status=='silent': return f"{r.level_db:.0f} dBFS"
     if r.status!='wrong length': return ''
     whole = "; an uncut recording? cut it with `weakse.corpora.audioset.cut_clip`" if r.seconds>=r.end else ""
-    beyond = f"; its start, {r.start:g} s, lies beyond the end of the file" if r.seconds>r.end-r.start and r.start>=r.seconds else ""
+    beyond = (
+        f"; its start, {r.start:g} s, lies beyond the end of the file"
+        if r.seconds > r.end - r.start and r.start >= r.seconds else "")
     return f"{r.seconds:.2f} s, expected {r.end-r.start:.2f} s{whole}{beyond}"
 
 def manifest_hash(
@@ -163,13 +221,16 @@ def manifest_hash(
     return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
 
 # %% ../../nbs/corpora/05_audioset.ipynb #4fd75c3f
-MANIFEST = ['id','start','end','file','status','reason','seconds','level_db','sha256','size','mtime'] # columns; mtime in ns
+# columns; mtime in ns
+MANIFEST = ['id','start','end','file','status','reason','seconds','level_db','sha256','size','mtime']
 
 def read_manifest(
     path,         # csv written by `make_manifest`
 )->pd.DataFrame:  # columns `MANIFEST`
     "Read a manifest. Raises `CorpusError` when the file is none."
-    types = dict.fromkeys(MANIFEST, str) | dict.fromkeys(('start','end','seconds','level_db'), float) | dict.fromkeys(('size','mtime'), int)
+    types = (
+        dict.fromkeys(MANIFEST, str) | dict.fromkeys(('start', 'end', 'seconds', 'level_db'), float)
+        | dict.fromkeys(('size', 'mtime'), int))
     return load_table(path, types, "delete the file, it is made again", CorpusError)
 
 def _remembered(path):
@@ -189,20 +250,26 @@ def _write_manifest(t, known, failures, tolerance, silence_db, path):
     return t[MANIFEST]
 
 # %% ../../nbs/corpora/05_audioset.ipynb #41b3e2ea
-def _examine(folder, file): return examine_clip(Path(folder)/file)
+def _examine(folder, file):
+    return examine_clip(Path(folder)/file)
 
 def make_manifest(
     segments:pd.DataFrame,  # id, start, end
     folder,                 # of clips
-    path,                   # csv to write; what it says already is believed of files with the same size and time of change
+    # csv to write; what it says already is believed of files with the same size and time of change
+    path,
     *,
     tolerance:float=.5,     # s by which a clip may be longer or shorter than its segment
     silence_db:float=-90.,  # dBFS below which a clip is silent
     n_workers:int=2,        # processes
     progress:bool=True,     # show a bar
 )->pd.DataFrame:            # columns `MANIFEST`, in the order of `segments`
-    "Look at the clip of every segment. Interrupted, it goes on. Raises `CorpusError` when there is no such folder."
-    if not Path(folder).is_dir(): raise CorpusError(f"no folder {folder}; expected one with clips such as {segments.id.iloc[0]}.wav, or get them with `weakse fetch audioset`")
+    """Look at the clip of every segment. Interrupted, it goes on. Raises `CorpusError` when there is no such
+    folder."""
+    if not Path(folder).is_dir():
+        raise CorpusError(
+            f"no folder {folder}; expected one with clips such as {segments.id.iloc[0]}.wav, or get them "
+            "with `weakse fetch audioset`")
     t = segments[['id','start','end']].reset_index(drop=True).assign(file=find_clips(segments, folder))
     stats = [(Path(folder)/f).stat() if f else None for f in t.file]
     t['size'],t['mtime'] = ([getattr(s, a) if s else 0 for s in stats] for a in ('st_size','st_mtime_ns'))
@@ -225,8 +292,11 @@ def read_failures(
     "Why clips could not be downloaded, as `fetch_clips` noted it; a line torn by a crash is passed over."
     path = Path(folder)/FAILURES
     if not path.is_file(): return {}
-    with path.open(newline='', encoding='utf-8') as f: rows = [r for r in csv.reader(f) if len(r)==4]
-    return {(id,float(start)): f'{reason}: {message}' for id,start,reason,message in rows if re.fullmatch(r'[\d.]+', start)}
+    with path.open(newline='', encoding='utf-8') as f:
+        rows = [r for r in csv.reader(f) if len(r)==4]
+    return {
+        (id, float(start)): f'{reason}: {message}' for id, start, reason, message in rows
+        if re.fullmatch(r'[\d.]+', start)}
 
 # %% ../../nbs/corpora/05_audioset.ipynb #7d8ac7ab
 def coverage(
@@ -234,11 +304,21 @@ def coverage(
     manifest:pd.DataFrame, # status, in the same order
     vocabulary:Vocabulary, # K classes
 )->pd.DataFrame:           # K rows: class, listed, present (clips), share
-    "How many of the listed clips of each class are present. Raises `CorpusError` when the tables do not belong together."
-    if segments.id.tolist()!=manifest.id.tolist(): raise CorpusError(f"{len(segments)} segments and a manifest of {len(manifest)} others; make the manifest from these segments")
-    def counts(rows): return np.bincount([vocabulary.index(l) for labels in rows for l in labels], minlength=len(vocabulary))
+    """How many of the listed clips of each class are present. Raises `CorpusError` when the tables do not
+    belong together."""
+    if segments.id.tolist()!=manifest.id.tolist():
+        raise CorpusError(
+            f"{len(segments)} segments and a manifest of {len(manifest)} others; make the manifest from "
+            "these segments")
+    def counts(rows):
+        return np.bincount(
+            [vocabulary.index(l) for labels in rows for l in labels], minlength=len(vocabulary))
     listed,present = counts(segments.labels),counts(segments.labels[(manifest.status=='present').to_numpy()])
-    return pd.DataFrame({'class':vocabulary.names, 'listed':listed, 'present':present, 'share':present/np.where(listed, listed, np.nan)})
+    return pd.DataFrame(
+        {
+            'class': vocabulary.names, 'listed': listed, 'present': present,
+            'share': present / np.where(listed, listed, np.nan)}
+    )
 
 def show_coverage(
     table:pd.DataFrame, # from `coverage`
@@ -246,13 +326,20 @@ def show_coverage(
 ):                      # the Axes
     "Draw clips listed and present over the classes, the largest first."
     import matplotlib.pyplot as plt
-    if ax is None: ax = plt.subplots(figsize=(8.5,2.7), dpi=80, layout='constrained')[1]
+    if ax is None:
+        ax = plt.subplots(figsize=(8.5,2.7), dpi=80, layout='constrained')[1]
     t = table[table.listed>0].sort_values(['listed','present'], ascending=False, kind='stable')
     x = np.arange(len(t)+1)
     ax.stairs(t.listed, x, fill=True, color='0.85', label=f'listed ({len(t)} classes)')
     ax.stairs(t.present, x, fill=True, color='C0', alpha=.8, label=f'present ({(t.present>0).sum()} classes)')
-    ax.set(yscale='symlog', xlabel='class, by number of clips', ylabel='clips', xlim=(0,len(t)), ylim=(0,None), title='What of the list is there')
-    if len(t)<=40: ax.set_xticks(x[:-1]+.5, [plain_text(c.split(',')[0]) for c in t['class']], rotation=60, ha='right', fontsize=8); ax.set_xlabel('')
+    ax.set(
+        yscale='symlog', xlabel='class, by number of clips', ylabel='clips', xlim=(0, len(t)), ylim=(0, None),
+        title='What of the list is there')
+    if len(t)<=40:
+        ax.set_xticks(
+            x[:-1] + 0.5, [plain_text(c.split(',')[0]) for c in t['class']], rotation=60, ha='right',
+            fontsize=8)
+        ax.set_xlabel('')
     ax.legend(frameon=False)
     return ax
 
@@ -261,7 +348,9 @@ def _cover(labels, n):
     "Rows so chosen that classes not heard yet come first, then in order; sorted."
     heard,first = set(),[]
     for i,row in enumerate(labels):
-        if set(row)-heard: first.append(i); heard |= set(row)
+        if set(row)-heard:
+            first.append(i)
+            heard |= set(row)
     rest = [i for i in range(len(labels)) if i not in set(first)]
     return sorted((first+rest)[:n])
 
@@ -274,29 +363,47 @@ _shaped = ['balanced_train_segments.csv','class_labels_indices.csv','ontology.js
 def _write_lists(out, ids, mids, seconds, vocabulary):
     "The csv of segments, the csv of classes, and an ontology of one root; in AudioSet's form."
     used = sorted({m for row in mids for m in row})
-    head = f'# Segments csv made from another corpus\n# num_ytids={len(ids)}, num_segs={len(ids)}, num_unique_labels={len(used)}, num_positive_labels={sum(map(len, mids))}\n# {", ".join(COLUMNS)}\n'
+    head = (f'# Segments csv made from another corpus\n# num_ytids={len(ids)}, num_segs={len(ids)}, '
+            f'num_unique_labels={len(used)}, num_positive_labels={sum(map(len, mids))}\n# '
+            f'{", ".join(COLUMNS)}\n')
     lines = [f'{id}, {30:.3f}, {30+s:.3f}, "{",".join(m)}"\n' for id,s,m in zip(ids, seconds, mids)]
-    with atomic_path(out/'balanced_train_segments.csv', overwrite=True) as tmp: tmp.write_text(head+''.join(lines), encoding='utf-8')
-    with atomic_path(out/'class_labels_indices.csv', overwrite=True) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
-        csv.writer(f, lineterminator='\n').writerows([['index','mid','display_name'], *zip(range(len(vocabulary)), vocabulary.ids, vocabulary.names)])
-    node = lambda id,name,below=(): dict(id=id, name=name, description='', citation_uri='', positive_examples=[], child_ids=list(below), restrictions=[])
-    write_json(out/'ontology.json', [node('/t/all', 'All sounds', used), *(node(m, vocabulary.names[vocabulary.index(m)]) for m in used)], overwrite=True)
+    with atomic_path(out/'balanced_train_segments.csv', overwrite=True) as tmp:
+        tmp.write_text(head+''.join(lines), encoding='utf-8')
+    with (
+        atomic_path(out / 'class_labels_indices.csv', overwrite=True) as tmp,
+        open(tmp, 'w', newline='', encoding='utf-8') as f):
+        csv.writer(f, lineterminator='\n').writerows(
+            [['index', 'mid', 'display_name'], *zip(range(len(vocabulary)), vocabulary.ids, vocabulary.names)]
+        )
+    node = lambda id, name, below=(): dict(
+        id=id, name=name, description='', citation_uri='', positive_examples=[], child_ids=list(below),
+        restrictions=[])
+    write_json(
+        out / 'ontology.json',
+        [node('/t/all', 'All sounds', used), *(node(m, vocabulary.names[vocabulary.index(m)]) for m in used)],
+        overwrite=True)
 
 def audioset_shaped(
     corpus,                # a `Corpus` whose classes are AudioSet's, or its folder
-    out,                   # folder to write: balanced_train_segments.csv, class_labels_indices.csv, ontology.json, audio/
+    # folder to write: balanced_train_segments.csv, class_labels_indices.csv, ontology.json, audio/
+    out,
     *,
     n_clips:int=48,        # clips to take
     sample_rate:int=32000, # Hz
 )->Path:                   # `out`
-    "Write a part of a corpus in AudioSet's form. Raises `UnknownClassError` for a class that is not AudioSet's, `ForeignPathError`."
-    corpus,out,vocabulary = corpus if isinstance(corpus, Corpus) else read_corpus(corpus),Path(out),audioset_vocabulary()
+    """Write a part of a corpus in AudioSet's form. Raises `UnknownClassError` for a class that is not
+    AudioSet's, `ForeignPathError`."""
+    corpus = corpus if isinstance(corpus, Corpus) else read_corpus(corpus)
+    out = Path(out)
+    vocabulary = audioset_vocabulary()
     chosen = _cover(corpus.table.labels, n_clips)
     rows = corpus.table.iloc[chosen]
-    ids,mids = [_shaped_id(f) for f in rows.file],[[vocabulary.ids[vocabulary.index(l)] for l in labels] for labels in rows.labels]
+    ids = [_shaped_id(f) for f in rows.file]
+    mids = [[vocabulary.ids[vocabulary.index(l)] for l in labels] for labels in rows.labels]
     own_folder(check_files(out, _shaped))
     own_folders([out/'audio'], [corpus.folder])
-    for i,id in zip(chosen, ids): save_audio(out/'audio'/f'Y{id}.flac', load_audio(corpus.path(i), sample_rate)[0], sample_rate)
+    for i,id in zip(chosen, ids):
+        save_audio(out/'audio'/f'Y{id}.flac', load_audio(corpus.path(i), sample_rate)[0], sample_rate)
     _write_lists(out, ids, mids, rows.seconds, vocabulary)
     return out
 
@@ -307,22 +414,40 @@ def _too_many(manifest, max_missing, clips):
     absent = 1 - counts.get('present', 0)/len(manifest)
     if absent <= max_missing and counts.get('present'): return counts
     first = manifest[manifest.status!='present'].head(5)
-    raise CorpusError(f"{absent:.0%} of {len(manifest)} clips cannot be used, `max_missing` allows {max_missing:.0%}: " + ', '.join(f'{n} {s}' for s,n in counts.items()) +
-        f"; get more with `weakse fetch audioset`, look for {clips} under another name, or raise `corpus.max_missing`\n  " + '\n  '.join(f'{r.id} ({r.start:g} s): {r.status}: {r.reason}' for r in first.itertuples()))
+    raise CorpusError(
+        f"{absent:.0%} of {len(manifest)} clips cannot be used, `max_missing` allows {max_missing:.0%}: "
+        + ', '.join(f'{n} {s}' for s, n in counts.items())
+        + f"; get more with `weakse fetch audioset`, look for {clips} under another name, or raise "
+          "`corpus.max_missing`\n  "
+        + '\n  '.join(f'{r.id} ({r.start:g} s): {r.status}: {r.reason}' for r in first.itertuples()))
 
 def _listed(data, segments, valid_segments, known, ontology):
     "The segments of both lists with their split: None where one list is given and the split is drawn."
-    tables = [read_segments(data/s, known, ontology).assign(split=split) for s,split in ((segments, 'train' if valid_segments else None), (valid_segments, 'valid')) if s]
+    tables = [
+        read_segments(data / s, known, ontology).assign(split=split)
+        for s, split in ((segments, 'train' if valid_segments else None), (valid_segments, 'valid')) if s]
     table = pd.concat(tables, ignore_index=True)
-    raise_all([f"{r.id} from {r.start:g} s on is in both lists; a clip is for training or for validation" for r in table[table.duplicated(['id','start'])].itertuples()], data)
-    if ontology: table['labels'] = [ontology.containing([known.ids[known.index(l)] for l in row], known) for row in table.labels]
+    raise_all(
+        [
+            f"{r.id} from {r.start:g} s on is in both lists; a clip is for training or for validation"
+            for r in table[table.duplicated(['id', 'start'])].itertuples()],
+        data,
+    )
+    if ontology:
+        table['labels'] = [
+            ontology.containing([known.ids[known.index(l)] for l in row], known) for row in table.labels]
     return table
 
 def _about(manifest, counts, vocabulary, labels, data, lists):
     "What corpus.json says of the manifest."
     heard = {l for row in labels for l in row}
-    return dict(manifest=dict(sha256=manifest_hash(manifest), listed=len(manifest), **{s.replace(' ','_'): counts.get(s, 0) for s in STATUSES[:5]},
-                              classes_without_clip=len(vocabulary)-len(heard), lists={l: sha256_of(data/l) for l in lists if l}))
+    return dict(
+        manifest=dict(
+            sha256=manifest_hash(manifest), listed=len(manifest),
+            **{s.replace(' ', '_'): counts.get(s, 0) for s in STATUSES[:5]},
+            classes_without_clip=len(vocabulary) - len(heard),
+            lists={l: sha256_of(data / l) for l in lists if l})
+    )
 
 # %% ../../nbs/corpora/05_audioset.ipynb #01ed268b
 def audioset_corpus(
@@ -335,8 +460,10 @@ def audioset_corpus(
     valid_segments:str='',    # list of the validation clips; "": `valid_share` of the others
     clips:str='audio',        # folder of the clips inside `data`
     class_labels:str='',      # csv of the classes inside `data`; "": the 527 that ship with the package
-    ontology:str='',          # ontology.json inside `data`: labels imply those above them; "": labels as listed, as in the paper
-    manifest:str='',          # csv that remembers what was examined; "": beside `out`, where no stage removes it
+    # ontology.json inside `data`: labels imply those above them; "": labels as listed, as in the paper
+    ontology:str='',
+    # csv that remembers what was examined; "": beside `out`, where no stage removes it
+    manifest:str='',
     tolerance:float=.5,       # s by which a clip may be longer or shorter than its segment
     silence_db:float=-90.,    # dBFS below which a clip is silent
     max_missing:float=.3,     # share of the list that may be absent
@@ -349,18 +476,27 @@ def audioset_corpus(
     n_workers:int=2,          # processes that decode
     progress:bool=True,       # show a bar
 )->Corpus:
-    "Make a corpus of AudioSet's clips, as far as they are there. Raises `CorpusError` with all problems of all lines together."
+    """Make a corpus of AudioSet's clips, as far as they are there. Raises `CorpusError` with all problems of
+    all lines together."""
     data,out = Path(data),Path(out)
     known = Vocabulary.read(data/class_labels) if class_labels else audioset_vocabulary()
-    listed = _listed(data, segments, valid_segments, known, Ontology.read(data/ontology) if ontology else None)
-    found = make_manifest(listed, data/clips, manifest or out.with_name(f'{out.name}.manifest.csv'), tolerance=tolerance, silence_db=silence_db, n_workers=n_workers, progress=progress)
+    listed = _listed(
+        data, segments, valid_segments, known, Ontology.read(data / ontology) if ontology else None)
+    found = make_manifest(
+        listed, data / clips, manifest or out.with_name(f'{out.name}.manifest.csv'), tolerance=tolerance,
+        silence_db=silence_db, n_workers=n_workers, progress=progress)
     counts = _too_many(found, max_missing, data/clips)
-    table = listed.assign(file=found.file, seconds=found.seconds)[(found.status=='present').to_numpy()].reset_index(drop=True)
-    if table.split.isna().all(): table['split'] = draw_splits(len(table), valid_share, seed)
-    about = _about(found, counts, known, table.labels, data, (segments, valid_segments, class_labels, ontology))
+    table = listed.assign(file=found.file, seconds=found.seconds)[
+        (found.status == 'present').to_numpy()].reset_index(drop=True)
+    if table.split.isna().all():
+        table['split'] = draw_splits(len(table), valid_share, seed)
+    about = _about(
+        found, counts, known, table.labels, data, (segments, valid_segments, class_labels, ontology))
     own_folder(check_files(out, ['manifest.csv'], overwrite=(out/'corpus.json').is_file()))
     write_table(out/'manifest.csv', found.drop(columns=['mtime']), overwrite=True)
-    return write_corpus(table, known, data/clips, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern, about=about)
+    return write_corpus(
+        table, known, data / clips, out, truth, pairs, sample_rate=sample_rate, title=title,
+        pairs_from=pairs_from, pairs_pattern=pairs_pattern, about=about)
 
 # %% ../../nbs/corpora/05_audioset.ipynb #671bd9a3
 def manifest_note(
@@ -369,13 +505,23 @@ def manifest_note(
     "Say on which clips a result stands."
     about = read_json(Path(corpus)/'corpus.json')
     m = about.get('manifest')
-    return f"{about['title']}: {m['present']} of {m['listed']} listed clips, manifest {m['sha256'][:12]}" if m else ''
+    return (
+        f"{about['title']}: {m['present']} of {m['listed']} listed clips, manifest {m['sha256'][:12]}" if m
+        else '')
 
 # %% ../../nbs/corpora/05_audioset.ipynb #e1ea6a52
 _google = 'https://storage.googleapis.com/us_audioset/youtube_corpus/v1/csv/'
-LISTS = {**{f'{n}.csv': f'{_google}{n}.csv' for n in ('balanced_train_segments','eval_segments','unbalanced_train_segments','class_labels_indices')},
-         'ontology.json': 'https://raw.githubusercontent.com/audioset/ontology/master/ontology.json'} # file -> published address
-_most = {'unbalanced_train_segments.csv': 2**28} # bytes that a list may have, where it is larger than the others
+LISTS = {
+    **{
+        f'{n}.csv': f'{_google}{n}.csv'
+        for n in (
+            'balanced_train_segments', 'eval_segments', 'unbalanced_train_segments', 'class_labels_indices')
+    },
+    # file -> published address
+    'ontology.json': 'https://raw.githubusercontent.com/audioset/ontology/master/ontology.json',
+}
+# bytes that a list may have, where it is larger than the others
+_most = {'unbalanced_train_segments.csv': 2**28}
 _usual_most = 2**23
 PINS = 'lists.json' # beside the lists: what each was when it first came, name -> sha256 and bytes
 
@@ -383,21 +529,30 @@ def _check_list(name, path):
     "Raise `ValueError` unless a file is what its name says."
     if name.endswith('_segments.csv'): return read_segments(path)
     if name=='class_labels_indices.csv':
-        if Vocabulary.read(path)!=audioset_vocabulary(): raise ValueError(f"{name}: other classes than the 527, or in another order")
-    elif absent := [id for id in audioset_vocabulary().ids if id not in Ontology.read(path).nodes]: raise ValueError(f"{name}: {len(absent)} of the 527 classes are no nodes, {absent[0]} among them")
+        if Vocabulary.read(path)!=audioset_vocabulary():
+            raise ValueError(f"{name}: other classes than the 527, or in another order")
+    elif absent := [id for id in audioset_vocabulary().ids if id not in Ontology.read(path).nodes]:
+        raise ValueError(f"{name}: {len(absent)} of the 527 classes are no nodes, {absent[0]} among them")
 
 def _pinned(path, there):
-    "Compare a list, now at `there`, with what it was when it first came, or note it. Raises `FetchError` for another."
+    """Compare a list, now at `there`, with what it was when it first came, or note it. Raises `FetchError`
+    for another."""
     pins = path.with_name(PINS)
-    try: known = read_json(pins) if pins.is_file() else {}
-    except ValueError: known = None
-    if not isinstance(known, dict) or any(not isinstance(v, dict) or {'sha256','bytes'}-set(v) for v in known.values()):
-        raise ForeignPathError(f"{pins} is not what weakse notes of the lists beside it: move it away, or choose another folder")
+    try:
+        known = read_json(pins) if pins.is_file() else {}
+    except ValueError:
+        known = None
+    if not isinstance(known, dict) or any(
+        not isinstance(v, dict) or {'sha256', 'bytes'} - set(v) for v in known.values()):
+        raise ForeignPathError(
+            f"{pins} is not what weakse notes of the lists beside it: move it away, or choose another folder")
     now,was = dict(sha256=sha256_of(there), bytes=there.stat().st_size),known.get(path.name)
-    if was is None: write_json(pins, known | {path.name: now}, overwrite=True)
+    if was is None:
+        write_json(pins, known | {path.name: now}, overwrite=True)
     elif was!=now:
-        raise FetchError(f"{path} is not the list that first came (SHA-256 {now['sha256'][:12]}, {PINS} has another); "
-                         f"fetch it again, or remove its entry from {pins} if you mean this one")
+        raise FetchError(
+            f"{path} is not the list that first came (SHA-256 {now['sha256'][:12]}, {PINS} has another); "
+            f"fetch it again, or remove its entry from {pins} if you mean this one")
     return path
 
 def fetch_list(
@@ -405,29 +560,49 @@ def fetch_list(
     folder,      # where to put it
     url:str='',  # another address; "": the published one
 )->Path:         # the file
-    "Get a published list, unless it is there. Raises `FetchError` for none, one that is not what it should be, or not what it was."
+    """Get a published list, unless it is there. Raises `FetchError` for none, one that is not what it should
+    be, or not what it was."""
     if name not in LISTS: raise FetchError(f"no list {name!r}; known: {', '.join(LISTS)}")
     path,url = Path(folder)/name,url or LISTS[name]
     if path.is_file(): return _pinned(path, path)
     by_hand = f"\n  address:  {url}\n  by hand:  download it elsewhere and put it at {path}"
     with atomic_path(path) as tmp:
-        try: _download(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
-        except FetchError as e: raise FetchError(f"cannot fetch {name}: {e}{by_hand}") from None
-        try: _check_list(name, tmp)
-        except ValueError as e: raise FetchError(f"what arrived is no {name}: {str(e).replace(str(tmp), name)[:300]}{by_hand}") from None
+        try:
+            _download(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
+        except FetchError as e:
+            raise FetchError(f"cannot fetch {name}: {e}{by_hand}") from None
+        try:
+            _check_list(name, tmp)
+        except ValueError as e:
+            raise FetchError(
+                f"what arrived is no {name}: {str(e).replace(str(tmp), name)[:300]}{by_hand}") from None
         _pinned(path, tmp)
     return path
 
 # %% ../../nbs/corpora/05_audioset.ipynb #c9621b0f
 class ClipError(ValueError):
     "A clip that cannot be had: `reason`, a word or two for the manifest, and `message`, what was said."
-    def __init__(self, reason, message): super().__init__(message); self.reason = reason
+    def __init__(self, reason, message):
+        super().__init__(message)
+        self.reason = reason
 
-_reasons = [('other', r'requested format|report this issue|unable to extract|javascript runtime'), ('refused', r'429|too many requests|rate-limited|not a bot|captcha|http error 403'), ('private', r'private'),
-            ('age restricted', r'confirm your age|age-restricted|inappropriate'), ('blocked', r'in your country|geo.?restrict|copyright grounds|blocked'),
-            ('members only', r'members|join this channel|payment|rental'), ('removed', r'removed|terminated|no longer available|deleted|closed'),
-            ('network', r'timed out|timeout|resolve|connection|urlopen|ssl|network|http error 5\d\d|incomplete|broken pipe'), ('unavailable', r'unavailable|not available')]
-LASTING = {'private','age restricted','blocked','members only','removed','unavailable','too short','undecodable'} # reasons that tomorrow will not change
+_reasons = [
+    ('other', r'requested format|report this issue|unable to extract|javascript runtime'),
+    ('refused', r'429|too many requests|rate-limited|not a bot|captcha|http error 403'),
+    ('private', r'private'),
+    ('age restricted', r'confirm your age|age-restricted|inappropriate'),
+    ('blocked', r'in your country|geo.?restrict|copyright grounds|blocked'),
+    ('members only', r'members|join this channel|payment|rental'),
+    ('removed', r'removed|terminated|no longer available|deleted|closed'),
+    (
+        'network',
+        r'timed out|timeout|resolve|connection|urlopen|ssl|network|http error 5\d\d|incomplete|broken pipe'),
+    ('unavailable', r'unavailable|not available'),
+]
+# reasons that tomorrow will not change
+LASTING = {
+    'private', 'age restricted', 'blocked', 'members only', 'removed', 'unavailable', 'too short',
+    'undecodable'}
 
 def failure_reason(
     message:str, # what a downloader said
@@ -439,7 +614,8 @@ def failure_reason(
 # %% ../../nbs/corpora/05_audioset.ipynb #eb44c3ec
 class _Quiet:
     "A logger that says nothing: the reasons are noted, not printed."
-    def debug(self, message): pass
+    def debug(self, message):
+        pass
     info = warning = error = debug
 
 def youtube_audio(
@@ -447,13 +623,25 @@ def youtube_audio(
     folder,          # where to put it
     timeout:float=30,# s without an answer
 )->Path:             # the file, whole, in whatever form the site has
-    "Download the best audio of a video with yt-dlp. Raises `ClipError` with the reason, `ImportError` where yt-dlp is missing."
-    try: from yt_dlp import YoutubeDL; from yt_dlp.utils import YoutubeDLError
-    except ImportError: raise ImportError("downloading AudioSet's clips needs yt-dlp: pip install 'weakse[audioset]' (and keep it new: the site changes)") from None
-    options = dict(format='bestaudio/best', paths=dict(home=str(folder)), outtmpl='%(id)s.%(ext)s', quiet=True, noprogress=True, noplaylist=True,
-                   socket_timeout=timeout, retries=2, extractor_retries=1, cachedir=False, logger=_Quiet())
+    """Download the best audio of a video with yt-dlp. Raises `ClipError` with the reason, `ImportError` where
+    yt-dlp is missing."""
     try:
-        with YoutubeDL(options) as site: return Path(site.extract_info(f'https://www.youtube.com/watch?v={id}')['requested_downloads'][0]['filepath'])
+        from yt_dlp import YoutubeDL
+        from yt_dlp.utils import YoutubeDLError
+    except ImportError:
+        raise ImportError(
+            "downloading AudioSet's clips needs yt-dlp: pip install 'weakse[audioset]' (and keep it new: the "
+            "site changes)") from None
+    options = dict(
+        format='bestaudio/best', paths=dict(home=str(folder)), outtmpl='%(id)s.%(ext)s', quiet=True,
+        noprogress=True, noplaylist=True, socket_timeout=timeout, retries=2, extractor_retries=1,
+        cachedir=False, logger=_Quiet())
+    try:
+        with YoutubeDL(options) as site:
+            return Path(
+                site.extract_info(f'https://www.youtube.com/watch?v={id}')['requested_downloads'][0][
+                    'filepath']
+            )
     except YoutubeDLError as e:
         said = re.sub(r'\x1b\[[\d;]*m', '', str(e)).removeprefix('ERROR: ')
         raise ClipError(failure_reason(said), said) from None
@@ -461,11 +649,22 @@ def youtube_audio(
 def _ffmpeg(source:Path, start, seconds)->Path:
     "Decode a part of a recording into a WAV beside it."
     tool = shutil.which('ffmpeg')
-    if not tool: raise FetchError(f"{source.suffix} can only be decoded by ffmpeg, which is not in PATH: install it (apt install ffmpeg, brew install ffmpeg, conda install ffmpeg) and call again; nothing is lost")
-    out,early = source.with_name(f'{source.stem}.cut.wav'),min(start, 2.)     # a decoder loses its first frames after a jump: jump before them
-    done = subprocess.run([tool, '-nostdin', '-v', 'error', '-y', '-ss', f'{start-early:.3f}', '-i', str(source), '-ss', f'{early:.3f}', '-t', f'{seconds+.5:.3f}',
-                           '-vn', '-c:a', 'pcm_s16le', str(out)], capture_output=True, text=True)
-    if done.returncode or not out.is_file(): raise ClipError('undecodable', (done.stderr.strip().splitlines() or ['ffmpeg wrote nothing'])[-1])
+    if not tool:
+        raise FetchError(
+            f"{source.suffix} can only be decoded by ffmpeg, which is not in PATH: install it (apt install "
+            "ffmpeg, brew install ffmpeg, conda install ffmpeg) and call again; nothing is lost")
+    # a decoder loses its first frames after a jump: jump before them
+    out = source.with_name(f'{source.stem}.cut.wav')
+    early = min(start, 2.)
+    done = subprocess.run(
+        [
+            tool, '-nostdin', '-v', 'error', '-y', '-ss', f'{start - early:.3f}', '-i', str(source), '-ss',
+            f'{early:.3f}', '-t', f'{seconds + 0.5:.3f}', '-vn', '-c:a', 'pcm_s16le', str(out)],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode or not out.is_file():
+        raise ClipError('undecodable', (done.stderr.strip().splitlines() or ['ffmpeg wrote nothing'])[-1])
     return out
 
 # %% ../../nbs/corpora/05_audioset.ipynb #07db0508
@@ -473,9 +672,12 @@ def _part(source, start, seconds, sample_rate):
     "Samples of a part of a recording, decoded by soundfile or else by ffmpeg."
     source = Path(source)
     try:
-        if source.suffix.lower() in FORMATS: return load_audio(source, sample_rate, start=start, seconds=seconds)[0]
-    except EmptyAudioError: raise
-    except AudioError: pass   # what it holds is not what its name says
+        if source.suffix.lower() in FORMATS:
+            return load_audio(source, sample_rate, start=start, seconds=seconds)[0]
+    except EmptyAudioError:
+        raise
+    except AudioError:
+        pass   # what it holds is not what its name says
     return load_audio(_ffmpeg(source, start, seconds), sample_rate, seconds=seconds)[0]
 
 def cut_clip(
@@ -488,25 +690,44 @@ def cut_clip(
     *,
     overwrite:bool=False,  # may a file that is there be replaced?
 )->Path:                   # the clip, mono
-    "Cut a segment out of a recording. Raises `ClipError` when the recording ends before the segment does or cannot be decoded."
-    try: wav = _part(source, start, end-start, sample_rate)
-    except EmptyAudioError: raise ClipError('too short', f"start {start:g} s lies beyond the end of the recording") from None
-    except AudioError as e: raise ClipError('undecodable', str(e).replace(str(source), Path(source).name)) from None
+    """Cut a segment out of a recording. Raises `ClipError` when the recording ends before the segment does or
+    cannot be decoded."""
+    try:
+        wav = _part(source, start, end-start, sample_rate)
+    except EmptyAudioError:
+        raise ClipError('too short', f"start {start:g} s lies beyond the end of the recording") from None
+    except AudioError as e:
+        raise ClipError('undecodable', str(e).replace(str(source), Path(source).name)) from None
     there = len(wav)/sample_rate
-    if there < end-start-tolerance: raise ClipError('too short', f"the recording ends at {start+there:.2f} s, the segment at {end:g} s")
-    return save_audio(out, wav.clamp(-1, 1), sample_rate, overwrite=overwrite)   # decoders of lossy codes overshoot full scale a little
+    if there < end-start-tolerance:
+        raise ClipError('too short', f"the recording ends at {start+there:.2f} s, the segment at {end:g} s")
+    # decoders of lossy codes overshoot full scale a little
+    return save_audio(out, wav.clamp(-1, 1), sample_rate, overwrite=overwrite)
 
 # %% ../../nbs/corpora/05_audioset.ipynb #8e5b6a3d
-class _Stopped(Exception): "The run is ending; what has not begun is not begun."
+class _Stopped(Exception):
+    "The run is ending; what has not begun is not begun."
 
-_patience = dict(refused=(6, "wait some hours, lower `rate`, or take another network"), network=(12, "is this machine offline?"),
-                 other=(30, "bring yt-dlp up to date (pip install -U 'yt-dlp[default]'; it may also need a JavaScript runtime, such as deno)")) # failures in a row, remedy
+_patience = dict(
+    refused=(6, "wait some hours, lower `rate`, or take another network"),
+    network=(12, "is this machine offline?"),
+    # failures in a row, remedy
+    other=(
+        30,
+        "bring yt-dlp up to date (pip install -U 'yt-dlp[default]'; it may also need a JavaScript runtime, "
+        "such as deno)",
+    ),
+)
 
 class _Pace:
-    "At most `rate` downloads a minute; after a refusal everybody waits, each time twice as long; after too many failures in a row the run ends."
+    """At most `rate` downloads a minute; after a refusal everybody waits, each time twice as long; after too
+    many failures in a row the run ends."""
     def __init__(self, rate, backoff):
         self.gap,self.backoff = 60/rate,backoff
-        self.next,self.row,self.lock,self.stop = 0.,0,threading.Lock(),threading.Event()
+        self.next = 0.
+        self.row = 0
+        self.lock = threading.Lock()
+        self.stop = threading.Event()
     def wait(self):
         with self.lock:
             now = time.monotonic()
@@ -518,9 +739,13 @@ class _Pace:
         "Take note of how a download went."
         with self.lock:
             self.row = self.row+1 if reason in _patience else 0
-            if reason=='refused': self.next = max(self.next, time.monotonic()+self.backoff*2**(self.row-1))
+            if reason=='refused':
+                self.next = max(self.next, time.monotonic()+self.backoff*2**(self.row-1))
         n,remedy = _patience.get(reason, (1,''))
-        if self.row>=n: raise FetchError(f"{self.row} failures in a row, the last: {reason}: {message}\n  nothing is lost; {remedy}, then call again")
+        if self.row>=n:
+            raise FetchError(
+                f"{self.row} failures in a row, the last: {reason}: {message}\n  nothing is lost; {remedy}, "
+                "then call again")
 
 _head = b'id,start,reason,message'
 
@@ -529,43 +754,57 @@ class _Notes:
     def __init__(self, folder, keep):
         self.path,self.lock = Path(folder)/FAILURES,threading.Lock()
         if self.path.is_file() and self.path.read_bytes()[:len(_head)]!=_head[:self.path.stat().st_size]:
-            raise ForeignPathError(f"{self.path} is no list of failures that weakse wrote: move it away, or choose another folder")
+            raise ForeignPathError(
+                f"{self.path} is no list of failures that weakse wrote: move it away, or choose another "
+                "folder")
         with atomic_path(self.path, overwrite=True) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
             csv.writer(f, lineterminator='\n').writerows([_head.decode().split(','), *keep])
     def add(self, row, reason, message):
         with self.lock, self.path.open('a', newline='', encoding='utf-8') as f:
-            csv.writer(f, lineterminator='\n').writerow([row.id, f'{row.start:.3f}', reason, ' '.join(message.split())[:300]])
+            csv.writer(f, lineterminator='\n').writerow(
+                [row.id, f'{row.start:.3f}', reason, ' '.join(message.split())[:300]])
 
 # %% ../../nbs/corpora/05_audioset.ipynb #7880b84f
 def _fetch_one(row, out, download, sample_rate, tolerance, pace, notes, tries):
-    "Get one clip; its reason where it cannot be had, else ''. A part that an interruption leaves is gone on with."
+    """Get one clip; its reason where it cannot be had, else ''. A part that an interruption leaves is gone on
+    with."""
     name = f'Y{row.id}_{row.start*1000:.0f}'
     part = out/'.part'/name
     for left in reversed(range(tries)):
         pace.wait()
         own_folder(part)
         try:
-            cut = cut_clip(download(row.id, part), part/'segment.flac', row.start, row.end, sample_rate, tolerance, overwrite=True)
-            put_in_place(cut, out/f'{name}.flac')            # nothing unfinished is ever beside the clips, not even after a kill
+            cut = cut_clip(
+                download(row.id, part), part / 'segment.flac', row.start, row.end, sample_rate, tolerance,
+                overwrite=True)
+            # nothing unfinished is ever beside the clips, not even after a kill
+            put_in_place(cut, out/f'{name}.flac')
             reason,said = '',''
-        except ClipError as e: reason,said = e.reason,str(e)
+        except ClipError as e:
+            reason,said = e.reason,str(e)
         pace.heard(reason, said)
         if left and reason in ('refused','network'): continue
-        if reason: notes.add(row, reason, said)
+        if reason:
+            notes.add(row, reason, said)
         remove_own(part)
         return reason
 
 def _each(f, rows, n_workers, stop):
     "`f` of each row in threads, as they come; only a few are begun ahead, and none after an error or Ctrl-C."
     rows = iter(rows)
-    if n_workers<=1: yield from map(f, rows); return
+    if n_workers<=1:
+        yield from map(f, rows)
+        return
     with ThreadPoolExecutor(n_workers) as pool:
         try:
             running = {pool.submit(f, r) for r in islice(rows, n_workers)}
             while running:
                 done,running = wait(running, return_when=FIRST_COMPLETED)
-                for d in done: yield d.result(); running |= {pool.submit(f, r) for r in islice(rows, 1)}
-        finally: stop.set()
+                for d in done:
+                    yield d.result()
+                    running |= {pool.submit(f, r) for r in islice(rows, 1)}
+        finally:
+            stop.set()
 
 # %% ../../nbs/corpora/05_audioset.ipynb #329a8f20
 def _left(table, out, retry):
@@ -573,10 +812,15 @@ def _left(table, out, retry):
     there = np.array([bool(f) for f in find_clips(table, out)])
     notes = {k: v.split(': ', 1) for k,v in read_failures(out).items()}
     keys = list(zip(table.id, table.start))
-    keep = [(id, f'{start:.3f}', *notes[id,start]) for (id,start),t in zip(keys, there) if not t and (id,start) in notes]
+    keep = [
+        (id, f'{start:.3f}', *notes[id, start]) for (id, start), t in zip(keys, there)
+        if not t and (id, start) in notes]
     lost = np.array([k in notes and notes[k][0] in LASTING for k in keys]) & ~there & (not retry)
-    other = [(id, f'{start:.3f}', *v) for (id,start),v in notes.items() if (id,start) not in set(keys)]   # of another list
-    return [r for r,t,l in zip(table.itertuples(), there, lost) if not (t or l)],keep+other,dict(there=int(there.sum()), given_up=int(lost.sum()))
+    # of another list
+    other = [(id, f'{start:.3f}', *v) for (id,start),v in notes.items() if (id,start) not in set(keys)]
+    return (
+        [r for r, t, l in zip(table.itertuples(), there, lost) if not (t or l)], keep + other,
+        dict(there=int(there.sum()), given_up=int(lost.sum())))
 
 def fetch_clips(
     segments_csv,             # list of segments
@@ -590,22 +834,31 @@ def fetch_clips(
     tries:int=3,              # attempts at a clip, where the network fails or the site refuses
     backoff:float=60.,        # s that everybody waits after a first refusal; doubled at each further one
     retry:bool=False,         # ask again for what failed for good
-    download=None,            # function of (id, folder) that returns a file or raises `ClipError`; None: `youtube_audio`
+    # function of (id, folder) that returns a file or raises `ClipError`; None: `youtube_audio`
+    download=None,
     progress:bool=True,       # show a bar
 )->dict:                      # listed, there (before), given_up (before), fetched, failed, reasons
-    "Get the clips of a list, as far as they can be had. Interrupted, it goes on at the next call. Raises `FetchError` when the site refuses or ffmpeg is missing, `ForeignPathError` where `.part` or `failures.csv` is somebody else's."
-    if not rate>0 or n_workers<1 or tries<1: raise ValueError(f"rate {rate:g} a minute, {n_workers} workers, {tries} tries; expected all above 0")
+    """Get the clips of a list, as far as they can be had. Interrupted, it goes on at the next call. Raises
+    `FetchError` when the site refuses or ffmpeg is missing, `ForeignPathError` where `.part` or
+    `failures.csv` is somebody else's."""
+    if not rate>0 or n_workers<1 or tries<1:
+        raise ValueError(f"rate {rate:g} a minute, {n_workers} workers, {tries} tries; expected all above 0")
     table,out = read_segments(segments_csv),Path(out)
     own_folder(check_output(out/'.part', [segments_csv], folder=True))
     rows,keep,report = _left(table, out, retry)
     rows = rows[:limit] if limit else rows
     pace,notes = _Pace(rate, backoff),_Notes(out, keep)
-    one = partial(_fetch_one, out=out, download=download or youtube_audio, sample_rate=sample_rate, tolerance=tolerance, pace=pace, notes=notes, tries=tries)
+    one = partial(
+        _fetch_one, out=out, download=download or youtube_audio, sample_rate=sample_rate, tolerance=tolerance,
+        pace=pace, notes=notes, tries=tries)
     reasons = {}
-    with tqdm(total=len(rows), desc='clips', unit='clip', disable=not progress) as bar, contextlib.closing(_each(one, rows, n_workers, pace.stop)) as results:
+    with (
+        tqdm(total=len(rows), desc='clips', unit='clip', disable=not progress) as bar,
+        contextlib.closing(_each(one, rows, n_workers, pace.stop)) as results):
         for reason in results:
             reasons[reason] = reasons.get(reason, 0)+1
-            bar.update(); bar.set_postfix({k: v for k,v in reasons.items() if k})
+            bar.update()
+            bar.set_postfix({k: v for k,v in reasons.items() if k})
     fetched = reasons.pop('', 0)
     return dict(listed=len(table), **report, fetched=fetched, failed=sum(reasons.values()), reasons=reasons)
 
@@ -613,7 +866,8 @@ def fetch_clips(
 def fetch_audioset(
     out='audioset',                   # folder: the lists, and audio/ for the clips
     *,
-    part:str='balanced_train',        # "balanced_train" (22,160 segments), "eval" (20,371) or "unbalanced_train" (2 million)
+    # "balanced_train" (22,160 segments), "eval" (20,371) or "unbalanced_train" (2 million)
+    part:str='balanced_train',
     rate:float=20.,                   # downloads a minute
     limit:int=0,                      # clips to ask for in this call; 0: all
     n_workers:int=2,                  # downloads at a time
@@ -623,4 +877,6 @@ def fetch_audioset(
     "Get AudioSet's lists and, as far as they can be had, its clips. Raises `FetchError`."
     lists = [f'{part}_segments.csv', 'class_labels_indices.csv', 'ontology.json']
     segments,*_ = [fetch_list(name, out) for name in lists]
-    return fetch_clips(segments, Path(out)/'audio', rate=rate, limit=limit, n_workers=n_workers, retry=retry, progress=progress)
+    return fetch_clips(
+        segments, Path(out) / 'audio', rate=rate, limit=limit, n_workers=n_workers, retry=retry,
+        progress=progress)

@@ -33,9 +33,12 @@ class Corpus:
     root:str='audio'        # folder of the files; relative to `folder`
     about:dict=None         # more entries for `corpus.json`
 
-    def __len__(self): return len(self.table)
+    def __len__(self):
+        return len(self.table)
 
-    def __repr__(self): return f"Corpus({self.title!r}: {len(self)} clips, {self.table.seconds.sum()/60:.0f} min, {len(self.vocabulary)} classes, {self.sample_rate} Hz)"
+    def __repr__(self):
+        return (f"Corpus({self.title!r}: {len(self)} clips, {self.table.seconds.sum() / 60:.0f} min, "
+                f"{len(self.vocabulary)} classes, {self.sample_rate} Hz)")
 
     def path(self,
         i:int, # row of the table
@@ -58,7 +61,9 @@ def load(self:Corpus,
 @patch
 def targets(self:Corpus)->Tensor: # `(N,K)` float32 of 0 and 1
     "The weak labels as vectors."
-    return torch.stack([self.vocabulary.encode(labels) for labels in self.table.labels]) if len(self) else torch.zeros(0, len(self.vocabulary), dtype=torch.float32, device="cpu")
+    return (
+        torch.stack([self.vocabulary.encode(labels) for labels in self.table.labels]) if len(self)
+        else torch.zeros(0, len(self.vocabulary), dtype=torch.float32, device="cpu"))
 
 @patch
 def subset(self:Corpus,
@@ -66,7 +71,8 @@ def subset(self:Corpus,
 )->Corpus:     # the clips of one split
     "Part of a corpus. Raises `CorpusError` when no clip is in `split`."
     keep = self.table[self.table.split==split].reset_index(drop=True)
-    if not len(keep): raise CorpusError(f"no clip has split {split!r}; {self.folder} has {sorted(set(self.table.split))}")
+    if not len(keep):
+        raise CorpusError(f"no clip has split {split!r}; {self.folder} has {sorted(set(self.table.split))}")
     return Corpus(self.folder, keep, self.vocabulary, self.sample_rate, self.title, self.root, self.about)
 
 # %% ../../nbs/corpora/00_corpus.ipynb #67a9e10e
@@ -74,8 +80,10 @@ CORPUS_FILES = ['clips.csv','vocabulary.csv','corpus.json']
 
 def _is_corpus(folder):
     "Has an earlier run written a corpus here, perhaps into somebody's folder of recordings?"
-    try: about = json.loads((Path(folder)/'corpus.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError): return False
+    try:
+        about = json.loads((Path(folder)/'corpus.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
     return isinstance(about, dict) and {'sample_rate','title','root','n_clips'} <= set(about)
 
 @patch
@@ -83,7 +91,13 @@ def save(self:Corpus)->Path: # the folder
     "Write `vocabulary.csv`, `corpus.json` and `clips.csv`; the audio files are not touched."
     folder = own_folder(check_files(self.folder, CORPUS_FILES, overwrite=_is_corpus(self.folder)))
     self.vocabulary.save(folder/'vocabulary.csv', overwrite=True)
-    write_json(folder/'corpus.json', {**(self.about or {}), 'sample_rate':self.sample_rate, 'title':self.title, 'root':str(self.root), 'n_clips':len(self)}, overwrite=True)
+    write_json(
+        folder / 'corpus.json',
+        {
+            **(self.about or {}), 'sample_rate': self.sample_rate, 'title': self.title,
+            'root': str(self.root), 'n_clips': len(self)},
+        overwrite=True,
+    )
     table = self.table[COLUMNS].assign(labels=[SEPARATOR.join(l) for l in self.table.labels])
     write_table(folder/'clips.csv', table, float_format='%.6g', overwrite=True)
     return folder
@@ -94,12 +108,22 @@ def read_corpus(
     "Read a corpus. Raises `CorpusError` when a file is missing or the table has an unknown class."
     folder = Path(folder)
     absent = [n for n in ('clips.csv','vocabulary.csv','corpus.json') if not (folder/n).is_file()]
-    if absent: raise CorpusError(f"{folder} is not a corpus: {', '.join(absent)} missing; make one with `weakse corpus` or `folder_corpus`")
+    if absent:
+        raise CorpusError(
+            f"{folder} is not a corpus: {', '.join(absent)} missing; make one with `weakse corpus` or "
+            "`folder_corpus`")
     about = read_json(folder/'corpus.json')
-    table = load_table(folder/'clips.csv', dict(file=str, labels=str, split=str, seconds=float), "build the corpus again", CorpusError)
-    table['labels'] = pd.Series([l.split(SEPARATOR) if l else [] for l in table.labels], index=table.index, dtype=object)   # also where there are none
+    table = load_table(
+        folder / 'clips.csv', dict(file=str, labels=str, split=str, seconds=float), "build the corpus again",
+        CorpusError)
+    # also where there are none
+    table['labels'] = pd.Series(
+        [l.split(SEPARATOR) if l else [] for l in table.labels], index=table.index, dtype=object)
     vocabulary = Vocabulary.read(folder/'vocabulary.csv')
     unknown = sorted({l for labels in table.labels for l in labels if l not in vocabulary})
-    if unknown: raise CorpusError(f"{folder/'clips.csv'} has {', '.join(map(repr, unknown))}, not in vocabulary.csv; build the corpus again")
+    if unknown:
+        raise CorpusError(
+            f"{folder / 'clips.csv'} has {', '.join(map(repr, unknown))}, not in vocabulary.csv; build the "
+            "corpus again")
     rest = {k:v for k,v in about.items() if k not in ('sample_rate','title','root','n_clips')}
     return Corpus(folder, table, vocabulary, int(about['sample_rate']), about['title'], about['root'], rest)

@@ -14,7 +14,9 @@ from tqdm.auto import tqdm
 from ..core.audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
 from .corpus import Corpus, CorpusError
 from ..core.files import check_files, own_folder, own_folders, place_of, real_path, write_text
-from ..core.labels import SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map, read_rows, write_table
+from ..core.labels import (
+    SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map,
+    read_rows, write_table)
 
 # %% ../../nbs/corpora/04_folder.ipynb #5e2a1668
 AUDIO_TYPES = SOUND_SUFFIXES
@@ -29,13 +31,18 @@ def raise_all(
     "Raise `CorpusError` with every problem, the first twenty in words."
     if not problems: return
     more = f"\n  ... and {len(problems)-20} more" if len(problems) > 20 else ''
-    raise CorpusError(f"{what}: {len(problems)} problem{'s' if len(problems)>1 else ''}\n  " + '\n  '.join(problems[:20]) + more)
+    raise CorpusError(
+        f"{what}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n  " + '\n  '.join(problems[:20])
+        + more)
 
 # the names under which a column is looked for where the first of them is asked for, and is not there
-_names_of = [('file','filename','fname','slice_file_name','segment_id'), ('label','event_label','event_labels','class')]
+_names_of = [
+    ('file', 'filename', 'fname', 'slice_file_name', 'segment_id'),
+    ('label', 'event_label', 'event_labels', 'class')]
 _onsets = 'onset','start_time_seconds','start_seconds' # a table with one of these has a row for each event
 _lists = {'event_labels': ','}                          # columns whose labels have a separator of their own
-_folders = {'slice_file_name': ('fold', 'fold{}/{}')}   # columns whose files lie in folders that another column names
+# columns whose files lie in folders that another column names
+_folders = {'slice_file_name': ('fold', 'fold{}/{}')}
 
 def _other_names(column):
     "The names that a wanted column may have."
@@ -49,23 +56,29 @@ def read_table(
     path,         # csv file, or one with tabs or semicolons
     columns=(),   # names it must have
 )->pd.DataFrame:  # all its columns as text; its index are the numbers of the rows in the file
-    "Read a table as text; a warning names another separator. Raises `CorpusError` for no file or column and a row too long."
+    """Read a table as text; a warning names another separator. Raises `CorpusError` for no file or column and
+    a row too long."""
     path = Path(path)
-    if not path.is_file(): raise CorpusError(f"no csv {path}; `corpus.csv` is its name inside the folder `data`")
-    try: header,rows,cells,separator = read_rows(path, [_other_names(c) for c in columns if c])
-    except TableError as e: raise CorpusError(str(e)) from None
+    if not path.is_file():
+        raise CorpusError(f"no csv {path}; `corpus.csv` is its name inside the folder `data`")
+    try:
+        header,rows,cells,separator = read_rows(path, [_other_names(c) for c in columns if c])
+    except TableError as e:
+        raise CorpusError(str(e)) from None
     table = pd.DataFrame(cells, index=rows, columns=header, dtype=str)
     absent = [c for c in columns if c and not _column(table, c)]
     raise_all([f"no column {c!r}; there are: {', '.join(header)}" for c in absent], path)
     if separator!=',':
-        warnings.warn(f"{path}: read with {SEPARATORS[separator]} between the fields", CorpusWarning, stacklevel=2)
+        warnings.warn(
+            f"{path}: read with {SEPARATORS[separator]} between the fields", CorpusWarning, stacklevel=2)
     return table
 
 def _joined(table, path):
     "One row a file: the labels of all its events, in their order."
     groups = table.groupby('file', sort=False)
     torn = [file for file,n in groups.split.nunique().items() if n>1]
-    raise_all([f"{file!r} is in both splits; a clip is for training or for validation" for file in torn], path)
+    raise_all(
+        [f"{file!r} is in both splits; a clip is for training or for validation" for file in torn], path)
     labels = groups.labels.agg(lambda rows: list(dict.fromkeys(l for row in rows for l in row)))
     return table.drop_duplicates('file').assign(labels=labels.tolist())
 
@@ -82,7 +95,8 @@ def read_labels(
     between = _lists.get(of_label, separator) if separator=='+' else separator
     labels = [[l.strip() for l in cell.split(between) if l.strip()] for cell in table[of_label]]
     folder,form = _folders.get(of_file, ('',''))
-    files = [form.format(*f) for f in zip(table[folder], table[of_file])] if folder in table else table[of_file]
+    files = (
+        [form.format(*f) for f in zip(table[folder], table[of_file])] if folder in table else table[of_file])
     files = [PurePosixPath(f).as_posix() if f else f for f in files]     # `./a.wav` is `a.wav`
     split = table[split_column] if split_column else None
     made = pd.DataFrame(dict(file=files, labels=labels, split=split), index=table.index)
@@ -90,27 +104,33 @@ def read_labels(
 
 # %% ../../nbs/corpora/04_folder.ipynb #6e2b8d02
 def _alike(name):
-    "A file's name as every system writes it: one Unicode form (a Mac takes letters apart), slashes from Windows turned."
+    """A file's name as every system writes it: one Unicode form (a Mac takes letters apart), slashes from
+    Windows turned."""
     return unicodedata.normalize('NFC', str(name).replace('\\', '/'))
 
 def _there(root):
-    "Every file below a folder, under the name that `_alike` gives it, and without its suffix where it sounds."
+    """Every file below a folder, under the name that `_alike` gives it, and without its suffix where it
+    sounds."""
     found = {}
     for here,inside,names in os.walk(root):
         inside[:] = sorted(d for d in inside if not d.startswith('.'))
         for path in (Path(here, n).relative_to(root).as_posix() for n in sorted(names)):
             found.setdefault(_alike(path), path)
             suffix = Path(path).suffix
-            if suffix.lower() in AUDIO_TYPES: found.setdefault(_alike(path).removesuffix(suffix), path)
+            if suffix.lower() in AUDIO_TYPES:
+                found.setdefault(_alike(path).removesuffix(suffix), path)
     return found
 
 def _is_file(path):
     "Is a file there? A name that no system allows is none."
-    try: return path.is_file()
-    except (OSError, ValueError): return False
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 def _own_names(files, root):
-    "The names that a folder's files have there, and for those that differ in more than spelling, what differs."
+    """The names that a folder's files have there, and for those that differ in more than spelling, what
+    differs."""
     files,root = list(files),Path(root)
     lost = [f for f in dict.fromkeys(files) if not _is_file(root/f)]
     there = _there(root) if lost and root.is_dir() else {}
@@ -119,7 +139,9 @@ def _own_names(files, root):
     for f in lost:
         near = folded.get(_alike(f).strip().casefold())
         if f in own or not near: continue
-        told[f] = f"{f!r} does not exist, but {near!r} does: they differ in capitals or spaces; correct the table or rename the file"
+        told[f] = (
+            f"{f!r} does not exist, but {near!r} does: they differ in capitals or spaces; correct the table "
+            "or rename the file")
     return np.array([own.get(f, f) for f in files], object),told
 
 def _one_name(files, root):
@@ -132,18 +154,23 @@ def _named(table, words, vocabulary):
     "Labels as class names, and a problem for each label that has none."
     names,problems = {},[]
     for label in sorted({l for labels in table.labels for l in labels}):
-        try: names[label] = vocabulary.names[vocabulary.index(words.get(label, label))]
-        except UnknownClassError as e: problems.append(f"label {label!r}, {sum(label in l for l in table.labels)} clips: {e}")
+        try:
+            names[label] = vocabulary.names[vocabulary.index(words.get(label, label))]
+        except UnknownClassError as e:
+            problems.append(f"label {label!r}, {sum(label in l for l in table.labels)} clips: {e}")
     return [list(dict.fromkeys(names[l] for l in labels if l in names)) for labels in table.labels],problems
 
 def _durations(table, data, told, progress):
-    "Seconds of each clip, and a problem for each clip that is missing or unreadable; `told`: what is known of missing ones."
+    """Seconds of each clip, and a problem for each clip that is missing or unreadable; `told`: what is known
+    of missing ones."""
     seconds,problems = [],[]
     for row,file in zip(table.index, tqdm(table.file, desc='clips', disable=not progress)):
-        try: seconds.append(audio_info(data/file).seconds)
+        try:
+            seconds.append(audio_info(data/file).seconds)
         except (AudioError, OSError, ValueError) as e:
             seconds.append(np.nan)
-            if file.strip(): problems.append(f"row {row}: {told.get(file, e)}")
+            if file.strip():
+                problems.append(f"row {row}: {told.get(file, e)}")
     return seconds,problems
 
 def _table_problems(table):
@@ -151,22 +178,34 @@ def _table_problems(table):
     twice = table.file[table.file.duplicated()].unique()
     rows = list(zip(table.index, table.file, table.labels))
     bare = [f"row {i}: names no file; write its name or remove the row" for i,f,_ in rows if not f.strip()]
-    bare += [f"row {i}: {f!r} has no label; give it one or remove the row" for i,f,labels in rows if f.strip() and not labels]
+    bare += [
+        f"row {i}: {f!r} has no label; give it one or remove the row" for i, f, labels in rows
+        if f.strip() and not labels]
     wrong = [] if table.split.isna().all() else sorted(set(table.split)-{'train','valid'})
-    return bare + [f"{f!r} is in {sum(table.file==f)} rows; join its labels in one row" for f in twice if f.strip()] + \
-        [f"split {s!r} in {sum(table.split==s)} rows; expected 'train' or 'valid'" for s in wrong]
+    return (
+        bare
+        + [f"{f!r} is in {sum(table.file == f)} rows; join its labels in one row" for f in twice if f.strip()]
+        + [f"split {s!r} in {sum(table.split == s)} rows; expected 'train' or 'valid'" for s in wrong])
 
 # %% ../../nbs/corpora/04_folder.ipynb #0a493047
 def _matched(folder, pattern):
     "File names in clean/ and noisy/, refusing any without partner."
-    there = {p: {f.name for f in (folder/p).glob(pattern) if f.suffix.lower() in AUDIO_TYPES} if (folder/p).is_dir() else None for p in ('clean','noisy')}
+    there = {
+        p: {f.name for f in (folder / p).glob(pattern) if f.suffix.lower() in AUDIO_TYPES}
+        if (folder / p).is_dir() else None for p in ('clean', 'noisy')}
     absent = [p for p,names in there.items() if names is None]
-    if absent: raise CorpusError(f"{folder} has no folder {absent[0]}/; test pairs are clean/NAME and noisy/NAME")
-    alone = [f"{p}/{n} has no partner in {q}/" for p,q in (('clean','noisy'),('noisy','clean')) for n in sorted(there[p]-there[q])]
+    if absent:
+        raise CorpusError(f"{folder} has no folder {absent[0]}/; test pairs are clean/NAME and noisy/NAME")
+    alone = [
+        f"{p}/{n} has no partner in {q}/" for p, q in (('clean', 'noisy'), ('noisy', 'clean'))
+        for n in sorted(there[p] - there[q])]
     stems = [Path(n).stem for n in sorted(there['clean'])]
-    alone += [f"{s!r} would be written twice; rename one" for s in sorted({s for s in stems if stems.count(s) > 1})]
+    alone += [
+        f"{s!r} would be written twice; rename one" for s in sorted({s for s in stems if stems.count(s) > 1})]
     raise_all(alone, folder)
-    if not stems: raise CorpusError(f"no audio in {folder}/clean matches {pattern!r}; expected files of {', '.join(AUDIO_TYPES)}")
+    if not stems:
+        raise CorpusError(
+            f"no audio in {folder}/clean matches {pattern!r}; expected files of {', '.join(AUDIO_TYPES)}")
     return sorted(there['clean'])
 
 def copy_pairs(
@@ -175,14 +214,19 @@ def copy_pairs(
     sample_rate:int,  # Hz
     pattern:str='*',  # which files
 )->pd.DataFrame:      # file, snr_db, speaker, noise; the last two unknown
-    "Bring test pairs to one rate. Raises `CorpusError` for a file without partner or pairs of unequal length."
+    """Bring test pairs to one rate. Raises `CorpusError` for a file without partner or pairs of unequal
+    length."""
     rows,problems = [],[]
     own_folders([Path(pairs)/p for p in ('clean','noisy')], [Path(folder)/p for p in ('clean','noisy')])
     for name in _matched(Path(folder), pattern):
         clean,noisy = (load_audio(Path(folder)/p/name, sample_rate)[0] for p in ('clean','noisy'))
-        if len(clean)!=len(noisy): problems.append(f"{name}: {len(clean)} clean and {len(noisy)} noisy samples; cut them to one length"); continue
+        if len(clean)!=len(noisy):
+            problems.append(
+                f"{name}: {len(clean)} clean and {len(noisy)} noisy samples; cut them to one length")
+            continue
         file = f'{Path(name).stem}.wav'
-        for p,wav in (('clean',clean),('noisy',noisy)): save_audio(Path(pairs)/p/file, wav, sample_rate)
+        for p,wav in (('clean',clean),('noisy',noisy)):
+            save_audio(Path(pairs)/p/file, wav, sample_rate)
         snr = 10*np.log10(float(energy(clean))/max(float(energy(noisy-clean)), 1e-12)+1e-12)
         rows.append(dict(file=file, snr_db=round(snr, 2), speaker='', noise=''))
     raise_all(problems, folder)
@@ -190,22 +234,28 @@ def copy_pairs(
 
 def _write_pairs(pairs, table):
     "pairs.csv, also where there are none."
-    for p in ('clean','noisy'): (Path(pairs)/p).mkdir(parents=True, exist_ok=True)
+    for p in ('clean','noisy'):
+        (Path(pairs)/p).mkdir(parents=True, exist_ok=True)
     write_table(Path(pairs)/'pairs.csv', table, overwrite=True)
 
 # %% ../../nbs/corpora/04_folder.ipynb #84353d6f
 def _vocabulary(name, labels, known):
     "The corpus's classes, and a problem for each that has no clip."
     heard = {l for row in labels for l in row}
-    if name: return known,[f"class {c!r} of {name} has no clip; remove it from the vocabulary or add a clip" for c in known.names if c not in heard]
+    if name:
+        return known, [
+            f"class {c!r} of {name} has no clip; remove it from the vocabulary or add a clip"
+            for c in known.names if c not in heard]
     keep = [k for k,n in enumerate(known.names) if n in heard]
     thresholds = None if known.thresholds is None else known.thresholds[keep]
     return Vocabulary([known.names[k] for k in keep], [known.ids[k] for k in keep], thresholds),[]
 
 def _relative(data, out):
     "`data` as seen from `out`, so that no absolute path is written (another drive has none)."
-    try: return Path(os.path.relpath(real_path(data), real_path(out))).as_posix()
-    except ValueError: return str(real_path(data))
+    try:
+        return Path(os.path.relpath(real_path(data), real_path(out))).as_posix()
+    except ValueError:
+        return str(real_path(data))
 
 def _truthless(truth):
     "An empty events.csv: real recordings have no true onsets."
@@ -254,8 +304,12 @@ def checked_table(
     seed:int=0,             # of the split
     progress:bool=True,     # show a bar
 )->tuple:                   # the table with class names, split and seconds; the vocabulary
-    "Make labels to classes and look at every file. Raises `CorpusError` with all problems of all rows together."
-    if not len(table): raise CorpusError(f"{source} has no row below the names of its columns; write one for each clip: its file and its labels")
+    """Make labels to classes and look at every file. Raises `CorpusError` with all problems of all rows
+    together."""
+    if not len(table):
+        raise CorpusError(
+            f"{source} has no row below the names of its columns; write one for each clip: its file and its "
+            "labels")
     known = Vocabulary.read(vocabulary) if vocabulary else audioset_vocabulary()
     labels,unknown = _named(table, words, known)
     files,told = _own_names(table.file, root)
@@ -278,7 +332,9 @@ def folder_corpus(
     file_column:str='file',     # column of file names, relative to the clips
     label_column:str='label',   # column of labels
     separator:str='+',          # between the labels of a clip
-    label_map:str='',           # "esc50", "urbansound8k", a csv with columns label,name, several joined with "+"; "": labels are class names
+    # "esc50", "urbansound8k", a csv with columns label,name, several joined with "+"; "": labels are class
+    # names
+    label_map:str='',
     vocabulary:str='',          # csv of the classes; "": AudioSet's that occur
     sample_rate:int=16000,      # Hz; clips are resampled when loaded
     pairs_from:str='',          # folder with clean/ and noisy/; "": no test pairs
@@ -292,8 +348,11 @@ def folder_corpus(
     "Make a corpus of a folder and a csv. Raises `CorpusError` with all problems of all rows together."
     table = read_labels(Path(data)/csv, file_column, label_column, separator, split_column)
     root = Path(data)/clips
-    table,classes = checked_table(table, root, Path(data)/csv, _label_map(label_map), vocabulary, valid_share, seed, progress)
-    return write_corpus(table, classes, root, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern)
+    table, classes = checked_table(
+        table, root, Path(data) / csv, _label_map(label_map), vocabulary, valid_share, seed, progress)
+    return write_corpus(
+        table, classes, root, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from,
+        pairs_pattern=pairs_pattern)
 
 # %% ../../nbs/corpora/04_folder.ipynb #74fa9bf9
 def esc50_corpus(
@@ -311,23 +370,41 @@ def esc50_corpus(
     title:str='ESC-50',      # what tables call it
     progress:bool=True,      # show a bar
 )->Corpus:
-    "Make a corpus of ESC-50 (Piczak 2015) with the shipped label map. Raises `CorpusError` with all problems of all rows together."
+    """Make a corpus of ESC-50 (Piczak 2015) with the shipped label map. Raises `CorpusError` with all
+    problems of all rows together."""
     source = Path(data)/csv
     rows = read_table(source, ('filename','fold','category'))
-    if str(valid_fold) not in set(rows.fold): raise CorpusError(f"valid_fold is {valid_fold}; {source} has the folds {', '.join(sorted(set(rows.fold)))}")
-    table = pd.DataFrame(dict(file=rows.filename, labels=[[c] for c in rows.category], split=np.where(rows.fold==str(valid_fold), 'valid', 'train')))
+    if str(valid_fold) not in set(rows.fold):
+        raise CorpusError(
+            f"valid_fold is {valid_fold}; {source} has the folds {', '.join(sorted(set(rows.fold)))}")
+    table = pd.DataFrame(
+        dict(
+            file=rows.filename, labels=[[c] for c in rows.category],
+            split=np.where(rows.fold == str(valid_fold), 'valid', 'train'))
+    )
     table,classes = checked_table(table, Path(data)/clips, source, _label_map('esc50'), progress=progress)
-    return write_corpus(table, classes, Path(data)/clips, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern)
+    return write_corpus(
+        table, classes, Path(data) / clips, out, truth, pairs, sample_rate=sample_rate, title=title,
+        pairs_from=pairs_from, pairs_pattern=pairs_pattern)
 
 # %% ../../nbs/corpora/04_folder.ipynb #c591aa82
 def _known_only(table, known, source):
-    "Take off labels outside the vocabulary, and the clips that are left with none; what was taken off, by label."
-    foreign = pd.Series([l for labels in table.labels for l in labels if l not in known], dtype=str).value_counts().to_dict()
+    """Take off labels outside the vocabulary, and the clips that are left with none; what was taken off, by
+    label."""
+    foreign = (
+        pd.Series([l for labels in table.labels for l in labels if l not in known], dtype=str).value_counts()
+        .to_dict())
     labels = [[l for l in row if l in known] for row in table.labels]
     bare = np.array([bool(before) and not after for before,after in zip(table.labels, labels)])
-    if bare.sum() > len(table)/2: raise CorpusError(f"{source}: {bare.sum()} of {len(table)} clips have no label among the {len(known)} classes (but {', '.join(list(foreign)[:3])}, ...); expected AudioSet's ids in the column mids")
-    if foreign: warnings.warn(f"{source}: {len(foreign)} labels are no classes of the vocabulary ({', '.join(list(foreign)[:5])}) and were taken off, "
-                              f"{bare.sum()} clips had no other and were left out", CorpusWarning, stacklevel=3)
+    if bare.sum() > len(table)/2:
+        raise CorpusError(
+            f"{source}: {bare.sum()} of {len(table)} clips have no label among the {len(known)} classes (but "
+            f"{', '.join(list(foreign)[:3])}, ...); expected AudioSet's ids in the column mids")
+    if foreign:
+        warnings.warn(
+            f"{source}: {len(foreign)} labels are no classes of the vocabulary "
+            f"({', '.join(list(foreign)[:5])}) and were taken off, "
+            f"{bare.sum()} clips had no other and were left out", CorpusWarning, stacklevel=3)
     return table.assign(labels=labels)[~bare],dict(labels_taken_off=foreign, clips_left_out=int(bare.sum()))
 
 def fsd50k_corpus(
@@ -336,7 +413,8 @@ def fsd50k_corpus(
     truth,                    # folder for an empty events.csv
     pairs,                    # folder for clean/, noisy/ and pairs.csv
     *,
-    csv:str='FSD50K.ground_truth/dev.csv', # the table's name inside `data`; without a column split (eval.csv) the split is drawn
+    # the table's name inside `data`; without a column split (eval.csv) the split is drawn
+    csv:str='FSD50K.ground_truth/dev.csv',
     clips:str='FSD50K.dev_audio', # the folder of the clips inside `data`
     sample_rate:int=16000,    # Hz; clips are resampled when loaded
     pairs_from:str='',        # folder with clean/ and noisy/; "": no test pairs
@@ -346,18 +424,29 @@ def fsd50k_corpus(
     seed:int=0,               # of the split
     progress:bool=True,       # show a bar
 )->Corpus:
-    "Make a corpus of FSD50K (Fonseca et al. 2022). Raises `CorpusError` with all problems of all rows together."
+    """Make a corpus of FSD50K (Fonseca et al. 2022). Raises `CorpusError` with all problems of all rows
+    together."""
     source,root = Path(data)/csv,Path(data)/clips
     rows = read_table(source, ('fname','mids'))
     split = rows.split.replace('val', 'valid') if 'split' in rows else None
     labels = [[m.strip() for m in cell.split(',') if m.strip()] for cell in rows.mids]
-    table,lost = _known_only(pd.DataFrame(dict(file=rows.fname+'.wav', labels=labels, split=split)), audioset_vocabulary(), source)
+    table, lost = _known_only(
+        pd.DataFrame(dict(file=rows.fname + '.wav', labels=labels, split=split)), audioset_vocabulary(),
+        source)
     table,classes = checked_table(table, root, source, {}, '', valid_share, seed, progress)
-    return write_corpus(table, classes, root, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern, about=lost)
+    return write_corpus(
+        table, classes, root, out, truth, pairs, sample_rate=sample_rate, title=title, pairs_from=pairs_from,
+        pairs_pattern=pairs_pattern, about=lost)
 
 # %% ../../nbs/corpora/04_folder.ipynb #c79b332a
-CORPORA = dict(synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus', audioset='corpora.audioset.audioset_corpus',
-               fsd50k='corpora.folder.fsd50k_corpus', esc50='corpora.folder.esc50_corpus') # kind -> module and function
+CORPORA = dict(
+    synth='corpora.synth.synth_corpus',
+    folder='corpora.folder.folder_corpus',
+    audioset='corpora.audioset.audioset_corpus',
+    # kind -> module and function
+    fsd50k='corpora.folder.fsd50k_corpus',
+    esc50='corpora.folder.esc50_corpus',
+)
 
 def build_corpus(
     kind:str, # a key of `CORPORA`
@@ -368,6 +457,7 @@ def build_corpus(
     **values, # keywords of the function behind `CORPORA[kind]`
 )->Corpus:
     "Make a corpus of a kind. Raises `CorpusError` for an unknown kind."
-    if kind not in CORPORA: raise CorpusError(f"corpus.kind is {kind!r}; expected one of {', '.join(CORPORA)}")
+    if kind not in CORPORA:
+        raise CorpusError(f"corpus.kind is {kind!r}; expected one of {', '.join(CORPORA)}")
     module,_,f = CORPORA[kind].rpartition('.')
     return getattr(importlib.import_module(f'weakse.{module}'), f)(data, out, truth, pairs, **values)

@@ -30,11 +30,16 @@ def scene_parts(
     scene:dict,    # speech, transient, stationary: `(T,)`
     snr_db:float,  # dB, of the speech against both objects together
 )->dict:           # the same three, the objects scaled
-    "The parts of a scene at a level; the speech stays as it is. Raises ValueError when speech or objects are silent."
+    """The parts of a scene at a level; the speech stays as it is. Raises ValueError when speech or objects
+    are silent."""
     objects = scene["transient"] + scene["stationary"]
-    if not energy(scene["speech"]) > 0 or not energy(objects) > 0: raise ValueError("a scene's speech, or its objects together, are silent; expected both to have energy, so that there is an SNR")
+    if not energy(scene["speech"]) > 0 or not energy(objects) > 0:
+        raise ValueError(
+            "a scene's speech, or its objects together, are silent; expected both to have energy, so that "
+            "there is an SNR")
     gain = (energy(scene["speech"])/energy(objects)).sqrt()*10**(-snr_db/20)
-    return dict(speech=scene["speech"], transient=gain*scene["transient"], stationary=gain*scene["stationary"])
+    return dict(
+        speech=scene["speech"], transient=gain * scene["transient"], stationary=gain * scene["stationary"])
 
 def scene_mix(
     scene:dict,    # speech, transient, stationary: `(T,)`
@@ -45,7 +50,9 @@ def scene_mix(
 
 def _level(speech, transient, stationary):
     "A scene whose objects have equal energy and 0 dB, and whose mixture peaks at 0.95 at most."
-    equal = dict(speech=speech, transient=transient/energy(transient).sqrt().clamp_min(1e-8), stationary=stationary/energy(stationary).sqrt().clamp_min(1e-8))
+    equal = dict(
+        speech=speech, transient=transient / energy(transient).sqrt().clamp_min(1e-8),
+        stationary=stationary / energy(stationary).sqrt().clamp_min(1e-8))
     parts = scene_parts(equal, 0.)
     peak = max(float(x.abs().max()) for x in (*parts.values(), sum(parts.values())))
     return {k: min(1., .95/peak)*v for k,v in parts.items()}
@@ -56,20 +63,34 @@ def scene_classes(
     n_scenes:int,       # how many
     seed:int=0,         # of the queues
 )->pd.DataFrame:        # transient, stationary, transient_seen, stationary_seen; one row a scene
-    "The two objects of every scene; scenes that would need a class that there is not are left out, and that is said."
-    i, table, whole, lacks = np.arange(n_scenes), {}, np.ones(n_scenes, bool), []
-    for stream, (kind, unseen, place) in enumerate((("transient", i%2, i//2), ("stationary", i//2%2, i//4*2 + i%2))):
-        groups = [kinds["class"][(kinds.kind == kind) & (kinds.seen.astype(bool) == seen)].tolist() for seen in (True, False)]
+    """The two objects of every scene; scenes that would need a class that there is not are left out, and that
+    is said."""
+    i = np.arange(n_scenes)
+    table = {}
+    whole = np.ones(n_scenes, bool)
+    lacks = []
+    for stream, (kind, unseen, place) in enumerate(
+        (("transient", i % 2, i // 2), ("stationary", i // 2 % 2, i // 4 * 2 + i % 2))):
+        groups = [
+            kinds["class"][(kinds.kind == kind) & (kinds.seen.astype(bool) == seen)].tolist()
+            for seen in (True, False)]
         lacks += [f"{len(groups[0])} seen and {len(groups[1])} unseen {kind} classes"]*(not all(groups))
         whole &= np.array([bool(groups[u]) for u in unseen], bool)
-        table[kind] = [from_queue(groups[u], int(p), [seed, 8+stream, int(u)]) if groups[u] else "" for u,p in zip(unseen, place)]
+        table[kind] = [
+            from_queue(groups[u], int(p), [seed, 8 + stream, int(u)]) if groups[u] else ""
+            for u, p in zip(unseen, place)]
         table[f"{kind}_seen"] = unseen == 0
-    if not whole.all(): say(f"scenes: {whole.sum()} of {n_scenes} can be made, the class table has {' and '.join(lacks)}; for all of them raise `kinds.unseen_share` or move `kinds.transient` and `kinds.stationary`", err=True)
+    if not whole.all():
+        say(
+            f"scenes: {whole.sum()} of {n_scenes} can be made, the class table has {' and '.join(lacks)}; "
+            "for all of them raise `kinds.unseen_share` or move `kinds.transient` and `kinds.stationary`",
+            err=True)
     return pd.DataFrame(table)[whole].reset_index(drop=True)
 
 def _read_kinds(kinds_csv):
     "The class table of a run."
-    return load_table(kinds_csv, {"class": str, "kind": str, "seen": bool}, "run `weakse kinds` first", CorpusError)
+    return load_table(
+        kinds_csv, {"class": str, "kind": str, "seen": bool}, "run `weakse kinds` first", CorpusError)
 
 # %% ../../nbs/corpora/07_scenes.ipynb #215385e6
 _beyond = 10**6   # pairs from this number on lend their speech to scenes
@@ -88,12 +109,14 @@ def render_scene(
 
 def _object(run, rng, cast, name, n):
     "One object alone, as long as the scene."
-    return torch.from_numpy(render_event(name, rng, run.recipe, cast, n/run.sample_rate+.2, fill=True).astype(np.float32))
+    return torch.from_numpy(
+        render_event(name, rng, run.recipe, cast, n / run.sample_rate + 0.2, fill=True).astype(np.float32))
 
 # %% ../../nbs/corpora/07_scenes.ipynb #4d957501
 def _write_scene(scene, name, folder, sample_rate):
     "Write the three parts of a scene."
-    for part in PARTS: save_audio(Path(folder)/part/f"{name}.wav", scene[part], sample_rate)
+    for part in PARTS:
+        save_audio(Path(folder)/part/f"{name}.wav", scene[part], sample_rate)
 
 def _make_scene(run, drawn, folder, i):
     "Render and write scene `i`; its row."
@@ -107,9 +130,13 @@ def _write_all(out, inputs, make, n_scenes, n_workers, progress):
     check_output(out, inputs, folder=True)
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
-        for part in PARTS: (tmp/part).mkdir()
-        rows = pmap(partial(make, tmp), range(n_scenes), n_workers=n_workers, progress="scenes" if progress else None)
-        table = pd.DataFrame(rows, columns=["name", "transient", "transient_seen", "stationary", "stationary_seen", "voice", "text"])
+        for part in PARTS:
+            (tmp/part).mkdir()
+        rows = pmap(
+            partial(make, tmp), range(n_scenes), n_workers=n_workers, progress="scenes" if progress else None)
+        table = pd.DataFrame(
+            rows,
+            columns=["name", "transient", "transient_seen", "stationary", "stationary_seen", "voice", "text"])
         write_table(tmp/"scenes.csv", table)
     return table
 
@@ -125,18 +152,26 @@ def test_scenes(
     n_workers:int=2,            # processes; the files do not depend on it
     progress:bool=True,         # show a bar
 )->pd.DataFrame:                # scenes.csv: name, transient, transient_seen, stationary, stationary_seen, voice, text
-    "Stage `scenes`, kind `synth`. Raises CorpusError for a number or a class table that cannot be, or another corpus than the embedded one."
+    """Stage `scenes`, kind `synth`. Raises CorpusError for a number or a class table that cannot be, or
+    another corpus than the embedded one."""
     _check_numbers(n_scenes, seconds)
     about = (read_corpus(corpus).about or {}).get("synth")
-    if about is None: raise CorpusError(f"{corpus} is not the embedded corpus, whose voices and seed are needed; for recordings set `scenes.kind: real`")
+    if about is None:
+        raise CorpusError(
+            f"{corpus} is not the embedded corpus, whose voices and seed are needed; for recordings set "
+            "`scenes.kind: real`")
     run = Run(read_recipe(data), **{**about, "seconds": seconds})
     drawn = scene_classes(_read_kinds(kinds_csv), n_scenes, run.seed)
-    def make(folder, i): return _make_scene(run, drawn, folder, i)
+    def make(folder, i):
+        return _make_scene(run, drawn, folder, i)
     return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
 
 def _check_numbers(n_scenes, seconds):
     "Raise CorpusError for what cannot be."
-    if n_scenes < 4 or seconds < 1: raise CorpusError(f"n_scenes={n_scenes}, seconds={seconds}; expected at least 4 scenes (seen and unseen, crossed) of at least 1 s")
+    if n_scenes < 4 or seconds < 1:
+        raise CorpusError(
+            f"n_scenes={n_scenes}, seconds={seconds}; expected at least 4 scenes (seen and unseen, crossed) "
+            "of at least 1 s")
 
 # %% ../../nbs/corpora/07_scenes.ipynb #3613c9f3
 _types = dict(name=str, transient=str, transient_seen=bool, stationary=str, stationary_seen=bool)
@@ -146,7 +181,8 @@ def read_scenes(
 )->pd.DataFrame:    # name, transient, transient_seen, stationary, stationary_seen, voice, text
     "The table of some scenes. Raises CorpusError when there is none."
     path = Path(folder)/"scenes.csv"
-    if not path.is_file(): raise CorpusError(f"{folder} holds no scenes: scenes.csv is missing; make them with `weakse scenes`")
+    if not path.is_file():
+        raise CorpusError(f"{folder} holds no scenes: scenes.csv is missing; make them with `weakse scenes`")
     return load_table(path, _types, "make them with `weakse scenes`", CorpusError)
 
 def load_scene(
@@ -190,17 +226,26 @@ def real_scenes(
     n_workers:int=2,            # processes; the files do not depend on it
     progress:bool=True,         # show a bar
 )->pd.DataFrame:                # scenes.csv: name, transient, transient_seen, stationary, stationary_seen, voice (a file), text (empty)
-    "Stage `scenes`, kind `real`: of held-out clips with a single label; without any of speech there are no scenes, and that is said. Raises `CorpusError`."
+    """Stage `scenes`, kind `real`: of held-out clips with a single label; without any of speech there are no
+    scenes, and that is said. Raises `CorpusError`."""
     _check_numbers(n_scenes, seconds)
     corpus,kinds = read_corpus(corpus),_read_kinds(kinds_csv)
     clips,n = _held_out(corpus, seconds/2),round(seconds*corpus.sample_rate)
     speech = [c for c in kinds["class"][kinds.kind == "speech"] if c in clips][:1]
-    if not speech: say(f"scenes: none can be made, no held-out clip of {seconds/2:g} s or more has speech as its only label; give more clips the split `valid`", err=True)
+    if not speech:
+        say(
+            f"scenes: none can be made, no held-out clip of {seconds / 2:g} s or more has speech as its only "
+            "label; give more clips the split `valid`",
+            err=True)
     drawn = scene_classes(kinds[kinds["class"].isin(list(clips))], n_scenes if speech else 0, seed)
-    rows = dict(speech=_drawn_clips(clips, speech*len(drawn), seed), **{k: _drawn_clips(clips, drawn[k], seed) for k in PARTS[1:]})
+    rows = dict(
+        speech=_drawn_clips(clips, speech * len(drawn), seed),
+        **{k: _drawn_clips(clips, drawn[k], seed) for k in PARTS[1:]})
     def make(folder, i):
         name,at = f"scene_{i:03d}",{k: v[i] for k,v in rows.items()}
-        _write_scene(_level(**{k: _loudest(corpus.load(j), n) for k,j in at.items()}), name, folder, corpus.sample_rate)
+        _write_scene(
+            _level(**{k: _loudest(corpus.load(j), n) for k, j in at.items()}), name, folder,
+            corpus.sample_rate)
         return dict(name=name, **drawn.iloc[i], voice=corpus.table.file[at["speech"]], text="")
     return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
 

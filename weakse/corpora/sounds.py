@@ -62,7 +62,9 @@ def coloured(
 )->np.ndarray:               # `(T,)` noise with RMS 1
     "Noise with a tilted, bumpy spectrum."
     noise = rng.standard_normal(n)
-    x = filter_db(noise, lambda f: tilt_db(f, slope, low, high) + (bumps_db(rng, f, bumps, depth) if bumps else 0), sample_rate)
+    x = filter_db(
+        noise, lambda f: tilt_db(f, slope, low, high) + (bumps_db(rng, f, bumps, depth) if bumps else 0),
+        sample_rate)
     return x/np.sqrt(np.mean(x**2)+1e-20)
 
 # %% ../../nbs/corpora/01_sounds.ipynb #37bb3737
@@ -138,7 +140,9 @@ def burst(
     "A burst of coloured noise."
     n = int((decay+attack)*sample_rate)+16
     t = np.arange(n)/sample_rate
-    return coloured(rng, n, sample_rate, **colour)*np.minimum(t/attack, 1)*np.exp(-6.9*np.maximum(t-attack, 0)/decay)
+    return (
+        coloured(rng, n, sample_rate, **colour) * np.minimum(t / attack, 1)
+        * np.exp(-6.9 * np.maximum(t - attack, 0) / decay))
 
 # %% ../../nbs/corpora/01_sounds.ipynb #5bbabd52
 GENERATORS = {}
@@ -147,12 +151,16 @@ def generator(
     name:str, # AudioSet display name of the class
 ):            # decorator for a function of `(rng, n, sample_rate, say)`
     "Enter a generator in the registry."
-    def enter(f): GENERATORS[name] = f; return f
+    def enter(f):
+        GENERATORS[name] = f
+        return f
     return enter
 
-def _log(rng, low, high): return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+def _log(rng, low, high):
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
-def _rolloff(rng, n, power): return rng.uniform(.4, 1, n)/np.arange(1, n+1)**power
+def _rolloff(rng, n, power):
+    return rng.uniform(.4, 1, n)/np.arange(1, n+1)**power
 
 def _steps(rng, n, mean, jitter=.2, start=0.):
     "`n` onsets with random gaps around `mean` s."
@@ -171,19 +179,23 @@ def generate(
     say=None,                # `rng` -> a spoken sentence `(T,)`; for classes made of voices
 )->np.ndarray:               # `(T,)`, T at most `n`, peak 1
     "One sound of a class. Raises `KeyError` for a class without generator."
-    if name not in GENERATORS: raise KeyError(f"no generator for class {name!r}; there are: {', '.join(sorted(GENERATORS))}")
+    if name not in GENERATORS:
+        raise KeyError(f"no generator for class {name!r}; there are: {', '.join(sorted(GENERATORS))}")
     x = GENERATORS[name](rng, n, sample_rate, say)[:n]
     return x/(np.abs(x).max()+1e-12)
 
 # %% ../../nbs/corpora/01_sounds.ipynb #7d012189
 @generator("Rain")
 def _rain(rng, n, sr, say):
-    hiss = coloured(rng, n, sr, rng.uniform(-2, 3), rng.uniform(300, 1500), rng.uniform(5000, 14000), 3, 4)*swell(rng, n, sr, .5, rng.uniform(0, 2))
+    hiss = coloured(
+        rng, n, sr, rng.uniform(-2, 3), rng.uniform(300, 1500), rng.uniform(5000, 14000), 3, 4
+    ) * swell(rng, n, sr, 0.5, rng.uniform(0, 2))
     out = hiss*rng.uniform(.15, 1)
     for _ in range(3):                                     # drops on three surfaces
         grain = ring(rng.uniform(800, 7000, 4), rng.uniform(.004, .03, 4), rng.uniform(.3, 1, 4), sr)
         m = int(_log(rng, 15, 400)*n/sr)
-        out += rng.uniform(.3, 1.5)*scatter(grain, rng.uniform(0, n/sr, m), rng.lognormal(0, .8, m)*rng.choice([-1,1], m), n, sr)
+        out += rng.uniform(0.3, 1.5) * scatter(
+            grain, rng.uniform(0, n / sr, m), rng.lognormal(0, 0.8, m) * rng.choice([-1, 1], m), n, sr)
     return out
 
 @generator("Wind")
@@ -197,7 +209,10 @@ def _wind(rng, n, sr, say):
 
 @generator("Stream")
 def _stream(rng, n, sr, say):
-    out = rng.uniform(.1, .6)*coloured(rng, n, sr, rng.uniform(-4, 0), rng.uniform(150, 600), rng.uniform(3000, 8000), 3, 4)*swell(rng, n, sr, 6, 2)
+    out = (
+        rng.uniform(0.1, 0.6)
+        * coloured(rng, n, sr, rng.uniform(-4, 0), rng.uniform(150, 600), rng.uniform(3000, 8000), 3, 4)
+        * swell(rng, n, sr, 6, 2))
     for _ in range(8):                                     # bubbles of eight sizes
         d,f = rng.uniform(.01, .06),_log(rng, 350, 3500)
         t = np.arange(int(d*sr))/sr
@@ -210,9 +225,12 @@ def _stream(rng, n, sr, say):
 def _surf(rng, n, sr, say):
     t = np.arange(n)/sr
     phase = t/rng.uniform(3.5, 8)+rng.uniform()+.15*wander(rng, n, sr, .4)
-    rise = lambda lag: np.exp(rng.uniform(1.5, 3)*(np.cos(2*np.pi*(phase-lag)+.5*np.sin(2*np.pi*(phase-lag)))-1))
+    rise = lambda lag: np.exp(
+        rng.uniform(1.5, 3)
+        * (np.cos(2 * np.pi * (phase - lag) + 0.5 * np.sin(2 * np.pi * (phase - lag))) - 1))
     low = coloured(rng, n, sr, rng.uniform(-7, -3), 30, 2000, 2)*(.15+rise(0))
-    return low + rng.uniform(.3, 1)*coloured(rng, n, sr, rng.uniform(-3, 1), 500, 9000, 2)*(.05+rise(rng.uniform(.08, .2)))
+    return low + rng.uniform(0.3, 1) * coloured(rng, n, sr, rng.uniform(-3, 1), 500, 9000, 2) * (
+        0.05 + rise(rng.uniform(0.08, 0.2)))
 
 # %% ../../nbs/corpora/01_sounds.ipynb #dd01c098
 def rumble(
@@ -225,55 +243,74 @@ def rumble(
     return x*swell(rng, n, sample_rate, _log(rng, .3, 4), rng.uniform(0, 3))
 
 def _motor(rng, n, sr, f0, bumps=5):
-    "A firing engine: harmonics of a wandering pitch through the body's resonances, and noise that follows the firing."
-    pitch = f0*(1+rng.uniform(.003, .03)*wander(rng, n, sr, rng.uniform(.3, 2))+rng.uniform(0, .15)*np.sin(np.pi*np.arange(n)/n*rng.uniform(0, 2)))
+    """A firing engine: harmonics of a wandering pitch through the body's resonances, and noise that follows
+    the firing."""
+    pitch = f0 * (
+        1 + rng.uniform(0.003, 0.03) * wander(rng, n, sr, rng.uniform(0.3, 2))
+        + rng.uniform(0, 0.15) * np.sin(np.pi * np.arange(n) / n * rng.uniform(0, 2)))
     h = np.arange(1, int(min(60, 2500/f0))+1)
-    amps = rng.lognormal(0, .6, len(h))*10**(bumps_db(rng, h*f0, bumps, 8, 40, 3000)/20)/h**rng.uniform(.5, 1.3)
+    amps = (
+        rng.lognormal(0, 0.6, len(h)) * 10 ** (bumps_db(rng, h * f0, bumps, 8, 40, 3000) / 20)
+        / h ** rng.uniform(0.5, 1.3))
     firing = 1+np.sin(2*np.pi*np.cumsum(pitch)/sr)*rng.uniform(.2, .9)
     noise = coloured(rng, n, sr, rng.uniform(-8, -3), 60, None, 4)*firing
     buzz = tone(pitch, amps, sr, rng.uniform(0, 2*np.pi, len(h)))
     return buzz/np.sqrt(np.mean(buzz**2)+1e-12) + rng.uniform(.1, .8)*noise
 
 @generator("Engine")
-def _engine(rng, n, sr, say): return _motor(rng, n, sr, _log(rng, 40, 140))*swell(rng, n, sr, 1, rng.uniform(0, 2)) + rng.uniform(0, .3)*rumble(rng, n, sr)
+def _engine(rng, n, sr, say):
+    return _motor(rng, n, sr, _log(rng, 40, 140)) * swell(rng, n, sr, 1, rng.uniform(0, 2)) + rng.uniform(
+        0, 0.3) * rumble(rng, n, sr)
 
 @generator("Bus")
 def _bus(rng, n, sr, say):
-    body = coloured(rng, n, sr, rng.uniform(-10, -5), rng.uniform(20, 60), None, 4)*swell(rng, n, sr, rng.uniform(.5, 3), rng.uniform(1, 3))
-    out = body + rng.uniform(.2, .9)*_motor(rng, n, sr, _log(rng, 14, 38)) + rng.uniform(.3, 2)*rumble(rng, n, sr)
+    body = coloured(rng, n, sr, rng.uniform(-10, -5), rng.uniform(20, 60), None, 4) * swell(
+        rng, n, sr, rng.uniform(0.5, 3), rng.uniform(1, 3))
+    out = (
+        body + rng.uniform(0.2, 0.9) * _motor(rng, n, sr, _log(rng, 14, 38))
+        + rng.uniform(0.3, 2) * rumble(rng, n, sr))
     m = rng.poisson(.8*n/sr)                               # jolts
-    return out + rng.uniform(0, 3)*scatter(burst(rng, sr, .15, slope=-6, high=800), rng.uniform(0, n/sr, m), rng.lognormal(0, .5, m), n, sr)
+    return out + rng.uniform(0, 3) * scatter(
+        burst(rng, sr, 0.15, slope=-6, high=800), rng.uniform(0, n / sr, m), rng.lognormal(0, 0.5, m), n, sr)
 
 @generator("Traffic noise, roadway noise")
 def _traffic(rng, n, sr, say):
-    out = rng.uniform(.2, 1)*coloured(rng, n, sr, rng.uniform(-8, -4), 25, 3000, 3)*swell(rng, n, sr, .5, 2) + rng.uniform(.2, 1.5)*rumble(rng, n, sr)
+    out = rng.uniform(0.2, 1) * coloured(rng, n, sr, rng.uniform(-8, -4), 25, 3000, 3) * swell(
+        rng, n, sr, 0.5, 2) + rng.uniform(0.2, 1.5) * rumble(rng, n, sr)
     t = np.arange(n)/sr
     for _ in range(rng.integers(1, 5)):                    # cars that pass
         near = 1/(1+((t-rng.uniform(-.5, n/sr+.5))/rng.uniform(.4, 1.5))**2)
-        out += rng.uniform(.5, 2)*near*coloured(rng, n, sr, rng.uniform(-5, -2), 80, rng.uniform(2500, 7000), 3)
+        out += (
+            rng.uniform(0.5, 2) * near
+            * coloured(rng, n, sr, rng.uniform(-5, -2), 80, rng.uniform(2500, 7000), 3))
     return out
 
 @generator("Train")
 def _train(rng, n, sr, say):
-    out = rng.uniform(.3, 1)*coloured(rng, n, sr, rng.uniform(-8, -4), 30, 4000, 4)*swell(rng, n, sr, 2, 2) + rng.uniform(.1, .8)*rumble(rng, n, sr)
+    out = rng.uniform(0.3, 1) * coloured(rng, n, sr, rng.uniform(-8, -4), 30, 4000, 4) * swell(
+        rng, n, sr, 2, 2) + rng.uniform(0.1, 0.8) * rumble(rng, n, sr)
     clack = ring(rng.uniform(150, 2500, 6), rng.uniform(.03, .15, 6), rng.uniform(.2, 1, 6), sr)
     axle,joint = rng.uniform(.09, .2),rng.uniform(.45, 1.1)
     start = np.arange(rng.uniform(0, joint), n/sr, joint)
     times = (start[:,None]+np.array([0, axle])).ravel()
     clack = clack/np.sqrt((clack**2).max())
-    return out + rng.uniform(2, 6)*scatter(clack, times+.004*rng.standard_normal(len(times)), rng.lognormal(0, .2, len(times)), n, sr)
+    return out + rng.uniform(2, 6) * scatter(
+        clack, times + 0.004 * rng.standard_normal(len(times)), rng.lognormal(0, 0.2, len(times)), n, sr)
 
 # %% ../../nbs/corpora/01_sounds.ipynb #2f313605
 @generator("White noise")
-def _white(rng, n, sr, say): return coloured(rng, n, sr, rng.uniform(-.4, .4), rng.uniform(20, 80))
+def _white(rng, n, sr, say):
+    return coloured(rng, n, sr, rng.uniform(-.4, .4), rng.uniform(20, 80))
 
 @generator("Pink noise")
-def _pink(rng, n, sr, say): return coloured(rng, n, sr, rng.uniform(-3.5, -2.5), rng.uniform(20, 60))
+def _pink(rng, n, sr, say):
+    return coloured(rng, n, sr, rng.uniform(-3.5, -2.5), rng.uniform(20, 60))
 
 @generator("Mains hum")
 def _hum(rng, n, sr, say):
     f0 = np.full(n, rng.choice([50., 60.])*(1+rng.normal(0, .001)))
-    amps = _rolloff(rng, 24, rng.uniform(.3, 1.2))*np.where(np.arange(24)%2, rng.uniform(.3, 1), rng.uniform(.1, 1))
+    amps = _rolloff(rng, 24, rng.uniform(0.3, 1.2)) * np.where(
+        np.arange(24) % 2, rng.uniform(0.3, 1), rng.uniform(0.1, 1))
     return tone(f0, amps, sr, rng.uniform(0, 2*np.pi, 24)) + rng.uniform(.005, .08)*coloured(rng, n, sr, -3)
 
 @generator("Mechanical fan")
@@ -286,7 +323,9 @@ def _fan(rng, n, sr, say):
 @generator("Vacuum cleaner")
 def _vacuum(rng, n, sr, say):
     t = np.arange(n)/sr
-    f0 = _log(rng, 180, 650)*(1+.004*wander(rng, n, sr, 2))*(1-rng.choice([0., .6])*np.exp(-t/rng.uniform(.1, .5)))
+    f0 = (
+        _log(rng, 180, 650) * (1 + 0.004 * wander(rng, n, sr, 2))
+        * (1 - rng.choice([0.0, 0.6]) * np.exp(-t / rng.uniform(0.1, 0.5))))
     whine = tone(f0, _rolloff(rng, 14, rng.uniform(.3, 1)), sr, rng.uniform(0, 2*np.pi, 14))
     air = coloured(rng, n, sr, rng.uniform(-3, 0), rng.uniform(150, 500), rng.uniform(5000, 10000), 5)
     nozzle = swell(rng, n, sr, rng.uniform(.5, 2), rng.uniform(.5, 3))
@@ -294,7 +333,9 @@ def _vacuum(rng, n, sr, say):
 
 @generator("Air conditioning")
 def _air(rng, n, sr, say):
-    hum = tone(np.full(n, rng.choice([50., 60., 100., 120.])*(1+rng.normal(0, .002))), _rolloff(rng, 8, 1), sr, rng.uniform(0, 2*np.pi, 8))
+    hum = tone(
+        np.full(n, rng.choice([50.0, 60.0, 100.0, 120.0]) * (1 + rng.normal(0, 0.002))), _rolloff(rng, 8, 1),
+        sr, rng.uniform(0, 2 * np.pi, 8))
     air = coloured(rng, n, sr, rng.uniform(-9, -5), rng.uniform(30, 80), rng.uniform(1500, 6000), 3)
     drone = 1+rng.uniform(0, .25)*np.sin(2*np.pi*rng.uniform(.8, 3)*np.arange(n)/sr)
     return (air + rng.uniform(.1, .9)*hum)*drone
@@ -315,9 +356,13 @@ def _babble(rng, n, sr, say):
 def _cricket(rng, n, sr, say):
     t,out = np.arange(n)/sr,np.zeros(n)
     for _ in range(rng.integers(1, 4)):
-        f,trill,chirp = rng.uniform(2600, 6200),rng.uniform(18, 45),rng.uniform(.8, 3.5)
+        f = rng.uniform(2600, 6200)
+        trill = rng.uniform(18, 45)
+        chirp = rng.uniform(.8, 3.5)
         on = np.clip(8*(np.sin(2*np.pi*chirp*t+rng.uniform(0, 6))+rng.uniform(-.3, 1.2)), 0, 1)
-        out += rng.uniform(.2, 1)*np.sin(2*np.pi*f*t+.3*np.cumsum(wander(rng, n, sr, 20))/sr)*np.clip(np.sin(2*np.pi*trill*t), 0, 1)**2*on
+        out += (
+            rng.uniform(0.2, 1) * np.sin(2 * np.pi * f * t + 0.3 * np.cumsum(wander(rng, n, sr, 20)) / sr)
+            * np.clip(np.sin(2 * np.pi * trill * t), 0, 1) ** 2 * on)
     return out + rng.uniform(.005, .03)*coloured(rng, n, sr, -2, 200)
 
 @generator("Music")
@@ -339,12 +384,16 @@ def _music(rng, n, sr, say):
 def _note(f0, amps, decay, sr):
     "A plucked or struck note."
     t = np.arange(int(decay*sr))/sr
-    return tone(np.full(len(t), f0), amps, sr)*np.minimum(t/.008, 1)*np.exp(-5*t/decay)*np.minimum((t[-1]-t)/.02, 1)
+    return (
+        tone(np.full(len(t), f0), amps, sr) * np.minimum(t / 0.008, 1) * np.exp(-5 * t / decay)
+        * np.minimum((t[-1] - t) / 0.02, 1))
 
 @generator("Siren")
 def _siren(rng, n, sr, say):
     t = np.arange(n)/sr
-    shape = [lambda p: np.sin(2*np.pi*p), lambda p: 2*np.abs(2*(p%1)-1)-1, lambda p: np.sign(np.sin(2*np.pi*p))][rng.integers(3)]
+    shape = [
+        lambda p: np.sin(2 * np.pi * p), lambda p: 2 * np.abs(2 * (p % 1) - 1) - 1,
+        lambda p: np.sign(np.sin(2 * np.pi * p))][rng.integers(3)]
     low,high = rng.uniform(350, 700),rng.uniform(900, 1700)
     f0 = low+(high-low)*(.5+.5*shape(t*_log(rng, .2, 3.5)+rng.uniform()))
     return tone(f0, _rolloff(rng, 8, rng.uniform(.7, 2)), sr, rng.uniform(0, 6, 8))*swell(rng, n, sr, .5, 2)
@@ -354,17 +403,23 @@ def _voiced(rng, sr, f0, noise, formants, breadth):
     "An animal's call: harmonics of `f0` and noise through a few resonances."
     n = len(f0)
     x = tone(f0, 1/np.arange(1, 25)**.7, sr)+noise*rng.standard_normal(n)
-    body = lambda f: 14*np.exp(-((np.log2(np.maximum(f, 20)[:,None]/formants)/breadth)**2)).sum(1)+tilt_db(f, -3, 150)
+    body = lambda f: (
+        14 * np.exp(-((np.log2(np.maximum(f, 20)[:, None] / formants) / breadth) ** 2)).sum(1)
+        + tilt_db(f, -3, 150))
     return filter_db(x, body, sr)
 
 @generator("Bark")
 def _bark(rng, n, sr, say):
-    size,parts,formants = _log(rng, 260, 800),[],rng.uniform([450, 1000, 2200], [1000, 2000, 3600])
+    size = _log(rng, 260, 800)
+    parts = []
+    formants = rng.uniform([450, 1000, 2200], [1000, 2000, 3600])
     d,rough = rng.uniform(.09, .28),rng.uniform(.1, .9)
     for _ in range(rng.integers(1, 8)):
         u = np.linspace(0, 1, int(d*rng.uniform(.85, 1.15)*sr))
         f0 = size*rng.uniform(.92, 1.08)*(.75+.5*np.sin(np.pi*np.minimum(1, u*1.3+.1)))
-        parts.append(_voiced(rng, sr, f0, rough, formants, .35)*np.minimum(u/.06, 1)*(1-u)**.8*rng.uniform(.6, 1))
+        parts.append(
+            _voiced(rng, sr, f0, rough, formants, 0.35) * np.minimum(u / 0.06, 1) * (1 - u) ** 0.8
+            * rng.uniform(0.6, 1))
     return _join(parts, rng.uniform(.1, .5)*rng.uniform(.6, 1.6, len(parts)), n, sr)
 
 @generator("Meow")
@@ -373,20 +428,27 @@ def _meow(rng, n, sr, say):
     for _ in range(rng.integers(1, 4)):
         u = np.linspace(0, 1, int(rng.uniform(.45, 1.1)*sr))
         f0 = size*(.8+rng.uniform(.3, .6)*np.sin(np.pi*u**rng.uniform(.6, 1.2)))
-        open_,shut = (_voiced(rng, sr, f0, .05, rng.uniform(low, high), .3) for low,high in (([900, 1800], [1500, 3000]), ([450, 2200], [700, 3400])))
+        open_, shut = (
+            _voiced(rng, sr, f0, 0.05, rng.uniform(low, high), 0.3)
+            for low, high in (([900, 1800], [1500, 3000]), ([450, 2200], [700, 3400])))
         parts.append((open_*np.sin(np.pi*u)+shut*(1-np.sin(np.pi*u)))*np.sin(np.pi*u)**.5)
     return _join(parts, rng.uniform(.2, .8, len(parts)), n, sr)
 
 @generator("Cough")
 def _cough(rng, n, sr, say):
-    parts,formants,f0 = [],rng.uniform([500, 1200, 2300], [900, 1800, 3400]),rng.uniform(100, 320)
+    parts = []
+    formants = rng.uniform([500, 1200, 2300], [900, 1800, 3400])
+    f0 = rng.uniform(100, 320)
     for _ in range(rng.integers(1, 6)):
         d = rng.uniform(.16, .4)
         u = np.linspace(0, 1, int(d*sr))
         blast = np.exp(-u*rng.uniform(6, 14))*np.minimum(u*d/.004, 1)
         glottis = rng.uniform(.05, .4)*np.exp(-((u-.55)/.2)**2)
         x = _voiced(rng, sr, np.full(len(u), f0), 0., formants, .4)
-        y = filter_db(rng.standard_normal(len(u)), lambda f: 12*np.exp(-((np.log2(np.maximum(f, 20)[:,None]/formants)/.5)**2)).sum(1)-12, sr)
+        y = filter_db(
+            rng.standard_normal(len(u)),
+            lambda f: 12 * np.exp(-((np.log2(np.maximum(f, 20)[:, None] / formants) / 0.5) ** 2)).sum(1) - 12,
+            sr)
         parts.append(y*(blast+.3*np.exp(-((u-.6)/.2)**2))+glottis*x/(x.std()+1e-9)*y.std()*.5)
     return _join(parts, rng.uniform(.08, .45, len(parts)), n, sr)
 
@@ -395,11 +457,18 @@ def _bird(rng, n, sr, say):
     motif = []
     for _ in range(rng.integers(1, 5)):                    # syllables of the song
         u = np.linspace(0, 1, int(rng.uniform(.04, .28)*sr))
-        f0 = _log(rng, 1800, 5500)*2**(rng.uniform(-.5, .5)*u+rng.uniform(-.3, .3)*np.sin(np.pi*u)+rng.choice([0, .06])*np.sin(2*np.pi*rng.uniform(15, 45)*u*len(u)/sr))
-        motif.append(tone(f0, np.array([1, rng.uniform(0, .3), rng.uniform(0, .1)]), sr)*np.sin(np.pi*u)**.7*rng.uniform(.4, 1))
+        f0 = _log(rng, 1800, 5500) * 2 ** (
+            rng.uniform(-0.5, 0.5) * u + rng.uniform(-0.3, 0.3) * np.sin(np.pi * u)
+            + rng.choice([0, 0.06]) * np.sin(2 * np.pi * rng.uniform(15, 45) * u * len(u) / sr))
+        motif.append(
+            tone(f0, np.array([1, rng.uniform(0, 0.3), rng.uniform(0, 0.1)]), sr) * np.sin(np.pi * u) ** 0.7
+            * rng.uniform(0.4, 1))
     times = rng.integers(1, 8)
     parts = motif*times
-    return _join(parts, np.tile(rng.uniform(.02, .15, len(motif))+np.eye(len(motif))[-1]*rng.uniform(.05, .5), times), n, sr)
+    return _join(
+        parts,
+        np.tile(rng.uniform(0.02, 0.15, len(motif)) + np.eye(len(motif))[-1] * rng.uniform(0.05, 0.5), times),
+        n, sr)
 
 @generator("Clapping")
 def _clapping(rng, n, sr, say):
@@ -408,7 +477,9 @@ def _clapping(rng, n, sr, say):
         m = rng.integers(3, 20)
         times = _steps(rng, m, rng.uniform(.16, .5), .07, rng.uniform(0, .2))
         for k in range(3):
-            grain = burst(rng, sr, rng.uniform(.02, .08), slope=-2, low=rng.uniform(400, 1000), high=rng.uniform(2500, 7000), bumps=3)
+            grain = burst(
+                rng, sr, rng.uniform(0.02, 0.08), slope=-2, low=rng.uniform(400, 1000),
+                high=rng.uniform(2500, 7000), bumps=3)
             out += scatter(grain, times[k::3], rng.uniform(.5, 1, len(times[k::3])), n, sr)
     return out
 
@@ -418,9 +489,12 @@ def _steps_on_floor(rng, n, sr, say):
     times,out = _steps(rng, m, rng.uniform(.38, .75), .06),np.zeros(n)
     floor = dict(slope=rng.uniform(-6, 0), low=rng.uniform(60, 400), high=rng.uniform(1500, 7000), bumps=4)
     for k in range(2):                                     # left and right, heel and sole
-        heel = ring(rng.uniform(70, 500, 4), rng.uniform(.04, .15, 4), rng.uniform(.3, 1, 4), sr)*rng.uniform(.3, 1.5)
+        heel = ring(
+            rng.uniform(70, 500, 4), rng.uniform(0.04, 0.15, 4), rng.uniform(0.3, 1, 4), sr
+        ) * rng.uniform(0.3, 1.5)
         sole = burst(rng, sr, rng.uniform(.05, .2), .008, **floor)*rng.uniform(.2, .8)
-        out += scatter(heel, times[k::2], 1., n, sr)+scatter(sole, times[k::2]+rng.uniform(.03, .1), rng.uniform(.5, 1, len(times[k::2])), n, sr)
+        out += scatter(heel, times[k::2], 1.0, n, sr) + scatter(
+            sole, times[k::2] + rng.uniform(0.03, 0.1), rng.uniform(0.5, 1, len(times[k::2])), n, sr)
     return out
 
 # %% ../../nbs/corpora/01_sounds.ipynb #b9e35d0c
@@ -431,7 +505,8 @@ def _knock(rng, n, sr, say):
     grain = wood/np.abs(wood).max()
     tick = burst(rng, sr, .012, slope=-2, low=500, bumps=2)
     times,amps = np.tile(_steps(rng, m, rng.uniform(.12, .35), .08), 1),rng.uniform(.6, 1, m)
-    return (scatter(grain, times, amps, n, sr)+rng.uniform(.02, .2)*scatter(tick, times, amps, n, sr))[:int((times[-1]+.4)*sr)]
+    return (scatter(grain, times, amps, n, sr) + rng.uniform(0.02, 0.2) * scatter(tick, times, amps, n, sr))[
+        : int((times[-1] + 0.4) * sr)]
 
 @generator("Slam")
 def _slam(rng, n, sr, say):
@@ -441,13 +516,16 @@ def _slam(rng, n, sr, say):
     latch = rng.uniform(.02, .12)
     size = min(n, int(1.2*sr))
     late = np.array([0, *np.cumsum(rng.uniform(.02, .09, 4))])
-    return (scatter(thump, [latch], 1., size, sr)+rng.uniform(.3, 1)*scatter(crack, [0, latch], [rng.uniform(.05, .4), 1], size, sr)
-            + rng.uniform(.05, .4)*scatter(rattle, latch+late, .6**np.arange(5), size, sr))
+    return (
+        scatter(thump, [latch], 1.0, size, sr)
+        + rng.uniform(0.3, 1) * scatter(crack, [0, latch], [rng.uniform(0.05, 0.4), 1], size, sr)
+        + rng.uniform(0.05, 0.4) * scatter(rattle, latch + late, 0.6 ** np.arange(5), size, sr))
 
 @generator("Shatter")
 def _shatter(rng, n, sr, say):
     size,d = min(n, int(2.2*sr)),rng.uniform(.15, .6)
-    out = scatter(burst(rng, sr, rng.uniform(.05, .2), slope=1, low=800, bumps=3), [0], rng.uniform(.4, 1), size, sr)
+    out = scatter(
+        burst(rng, sr, rng.uniform(0.05, 0.2), slope=1, low=800, bumps=3), [0], rng.uniform(0.4, 1), size, sr)
     for _ in range(14):                                    # splinters, each with its own ring
         grain = ring(rng.uniform(1800, 7600, 3), rng.uniform(.02, .2, 3), rng.uniform(.3, 1, 3), sr)
         m = rng.integers(1, 6)
@@ -459,11 +537,14 @@ def _shatter(rng, n, sr, say):
 def _dishes(rng, n, sr, say):
     out = np.zeros(n)
     for _ in range(rng.integers(3, 8)):
-        ware = ring(_log(rng, 600, 3000)*rng.uniform(1, 4.5, 6), rng.uniform(.03, .35, 6), rng.uniform(.2, 1, 6), sr)
+        ware = ring(
+            _log(rng, 600, 3000) * rng.uniform(1, 4.5, 6), rng.uniform(0.03, 0.35, 6), rng.uniform(0.2, 1, 6),
+            sr)
         m = rng.integers(1, 5)
         times = rng.uniform(0, .9*n/sr)+np.cumsum(rng.exponential(.12, m))
         out += scatter(ware/np.abs(ware).max(), times, rng.lognormal(-.5, .5, m), n, sr)
-    return out + .2*scatter(burst(rng, sr, .1, slope=-6, low=80, high=1000), rng.uniform(0, n/sr, 3), 1., n, sr)
+    return out + 0.2 * scatter(
+        burst(rng, sr, 0.1, slope=-6, low=80, high=1000), rng.uniform(0, n / sr, 3), 1.0, n, sr)
 
 @generator("Typing")
 def _typing(rng, n, sr, say):
@@ -474,7 +555,9 @@ def _typing(rng, n, sr, say):
         body = ring(board[1]*rng.uniform(.7, 2.5, 4), rng.uniform(.01, .05, 4), rng.uniform(.2, 1, 4), sr)
         at = times[k::5]
         amps = rng.lognormal(-.2, .35, len(at))
-        out += scatter(key, at, amps, n, sr)+.4*scatter(key, at+rng.uniform(.05, .1), amps, n, sr)+rng.uniform(.2, 1)*scatter(body, at, amps, n, sr)
+        out += (
+            scatter(key, at, amps, n, sr) + 0.4 * scatter(key, at + rng.uniform(0.05, 0.1), amps, n, sr)
+            + rng.uniform(0.2, 1) * scatter(body, at, amps, n, sr))
     return out
 
 @generator("Gunshot, gunfire")
@@ -483,21 +566,29 @@ def _gunshot(rng, n, sr, say):
     blast = burst(rng, sr, rng.uniform(.05, .25), .0003, slope=rng.uniform(-5, -1), low=60, bumps=3)
     tail = burst(rng, sr, rng.uniform(.5, 1.5), .01, slope=rng.uniform(-9, -5), low=40, high=2500, bumps=2)
     times = _steps(rng, m, rng.uniform(.12, .6), .15)
-    out = scatter(blast, times, rng.uniform(.7, 1, m), n, sr)+rng.uniform(.1, .4)*scatter(tail, times, 1., n, sr)
+    out = scatter(blast, times, rng.uniform(0.7, 1, m), n, sr) + rng.uniform(0.1, 0.4) * scatter(
+        tail, times, 1.0, n, sr)
     return out[:int((times[-1]+1.2)*sr)]
 
 # %% ../../nbs/corpora/01_sounds.ipynb #ce34c145
 @generator("Ding")
 def _ding(rng, n, sr, say):
-    f0,ratios = _log(rng, 450, 2200),np.array([[1, 2.76, 5.4, 8.93], [.5, 1, 1.2, 2], [1, 2.0, 3.01, 4.1]][rng.integers(3)])
-    bell = ring(f0*ratios*rng.normal(1, .01, 4), rng.uniform(.5, 2.5)*np.array([1, .8, .5, .3]), rng.uniform(.2, 1, 4), sr)
+    f0 = _log(rng, 450, 2200)
+    ratios = np.array([[1, 2.76, 5.4, 8.93], [.5, 1, 1.2, 2], [1, 2.0, 3.01, 4.1]][rng.integers(3)])
+    bell = ring(
+        f0 * ratios * rng.normal(1, 0.01, 4), rng.uniform(0.5, 2.5) * np.array([1, 0.8, 0.5, 0.3]),
+        rng.uniform(0.2, 1, 4), sr)
     m = int(rng.integers(1, 4))
-    return scatter(bell*np.minimum(np.arange(len(bell))/(.001*sr), 1), _steps(rng, m, rng.uniform(.3, .9), .05), rng.uniform(.6, 1, m), n, sr)
+    return scatter(
+        bell * np.minimum(np.arange(len(bell)) / (0.001 * sr), 1),
+        _steps(rng, m, rng.uniform(0.3, 0.9), 0.05), rng.uniform(0.6, 1, m), n, sr)
 
 @generator("Alarm clock")
 def _alarm(rng, n, sr, say):
     t = np.arange(n)/sr
-    amps = np.array([1, 0, rng.uniform(0, .4), 0, rng.uniform(0, .2)]) if rng.uniform()<.6 else _rolloff(rng, 4, 1.5)
+    amps = (
+        np.array([1, 0, rng.uniform(0, 0.4), 0, rng.uniform(0, 0.2)]) if rng.uniform() < 0.6
+        else _rolloff(rng, 4, 1.5))
     on = (t*rng.uniform(5, 11)%1 < rng.uniform(.35, .65))&(t/rng.uniform(.6, 1.2)%1 < rng.uniform(.5, 1))
     soft = np.convolve(on, np.hanning(int(.006*sr)+3), 'same')
     return tone(np.full(n, _log(rng, 900, 3200)), amps, sr)*soft
@@ -509,7 +600,9 @@ def _telephone(rng, n, sr, say):
     ringing = np.convolve(t%(on+off) < on, np.hanning(int(.02*sr)), 'same')
     ringing = ringing/ringing.max()
     if rng.uniform()<.5:                                   # two gongs and a clapper
-        gong = ring(_log(rng, 700, 1800)*np.array([1, 1.26, 2.4, 3.1, 5.2]), rng.uniform(.1, .4, 5), rng.uniform(.2, 1, 5), sr)
+        gong = ring(
+            _log(rng, 700, 1800) * np.array([1, 1.26, 2.4, 3.1, 5.2]), rng.uniform(0.1, 0.4, 5),
+            rng.uniform(0.2, 1, 5), sr)
         times = np.arange(0, n/sr, 1/rng.uniform(18, 28))
         return scatter(gong, times[(times%(on+off)) < on], 1., n, sr)
     f = np.where((t*rng.uniform(10, 25))%1 < .5, *(_log(rng, 500, 1200)*np.array([1, rng.uniform(1.1, 1.5)])))
@@ -522,5 +615,10 @@ def _horn(rng, n, sr, say):
     for _ in range(rng.integers(1, 4)):
         m = int(rng.uniform(.2, 1.3)*sr)
         edge = np.minimum(1, np.minimum(np.arange(m), np.arange(m)[::-1])/(.02*sr))
-        parts.append(edge*sum(tone(np.full(m, f), _rolloff(rng, 20, dull), sr, rng.uniform(0, 6, 20)) for f in (f0, f0*two)))
+        parts.append(
+            edge
+            * sum(
+                tone(np.full(m, f), _rolloff(rng, 20, dull), sr, rng.uniform(0, 6, 20))
+                for f in (f0, f0 * two))
+        )
     return _join(parts, rng.uniform(.1, .4, len(parts)), n, sr)

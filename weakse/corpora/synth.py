@@ -19,7 +19,8 @@ from .corpus import CORPUS_FILES, Corpus, CorpusError
 from ..core.files import check_files, own_folder, own_folders
 from ..core.labels import Vocabulary, audioset_vocabulary, load_table, write_table
 from ..core.parallel import pmap
-from .sounds import GENERATORS, bumps_db, burst, coloured, filter_db, generate, generator, rumble, tilt_db
+from .sounds import (
+    GENERATORS, bumps_db, burst, coloured, filter_db, generate, generator, rumble, tilt_db)
 from .voices import draw_voices, espeak_available, say, trim
 
 # %% ../../nbs/corpora/03_synth.ipynb #beb2a397
@@ -36,26 +37,38 @@ class Recipe:
 def _read_lines(folder:Path, language:str)->list:
     "The sentences of a language."
     file = folder/'sentences'/f'{language}.txt'
-    if not file.is_file(): raise CorpusError(f"recipe.yaml names language {language!r}, but {file} is missing; write one sentence a line")
+    if not file.is_file():
+        raise CorpusError(
+            f"recipe.yaml names language {language!r}, but {file} is missing; write one sentence a line")
     return [line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()]
 
 def read_recipe(
     data, # folder with classes.csv, recipe.yaml and sentences/
 )->Recipe:
-    "Read a recipe. Raises `CorpusError` for a missing file, `UnknownClassError` for a name that AudioSet does not have, `KeyError` for a class without generator."
+    """Read a recipe. Raises `CorpusError` for a missing file, `UnknownClassError` for a name that AudioSet
+    does not have, `KeyError` for a class without generator."""
     data = Path(data)
     absent = [n for n in ('classes.csv','recipe.yaml') if not (data/n).is_file()]
-    if absent: raise CorpusError(f"{data} holds no recipe: {', '.join(absent)} missing; `sources/` of the repository has one, and a folder of recordings is read with `kind: folder`")
-    table = load_table(data/'classes.csv', dict(name=str, kind=str, paired=int), "restore it from the repository", CorpusError)
+    if absent:
+        raise CorpusError(
+            f"{data} holds no recipe: {', '.join(absent)} missing; `sources/` of the repository has one, and "
+            "a folder of recordings is read with `kind: folder`")
+    table = load_table(
+        data / 'classes.csv', dict(name=str, kind=str, paired=int), "restore it from the repository",
+        CorpusError)
     settings = yaml.safe_load((data/'recipe.yaml').read_text(encoding='utf-8'))
     wrong = sorted(set(table.kind)-set(KINDS))
     if wrong: raise CorpusError(f"classes.csv has kind {wrong[0]!r}; expected one of {', '.join(KINDS)}")
     vocabulary = audioset_vocabulary()
     for name in table.name:
         vocabulary.index(name)
-        if name not in GENERATORS: raise KeyError(f"classes.csv names {name!r}, which has no generator in `weakse.corpora.sounds`; remove the row or write one")
+        if name not in GENERATORS:
+            raise KeyError(
+                f"classes.csv names {name!r}, which has no generator in `weakse.corpora.sounds`; remove the "
+                "row or write one")
     sentences = {l: _read_lines(data, l) for l in sorted(set(settings['languages'].values()))}
-    return Recipe(dict(zip(table.name, table.kind)), table.name[table.paired==1].tolist(), sentences, settings)
+    return Recipe(
+        dict(zip(table.name, table.kind)), table.name[table.paired == 1].tolist(), sentences, settings)
 
 # %% ../../nbs/corpora/03_synth.ipynb #9fd39c18
 class Cast:
@@ -69,10 +82,16 @@ class Cast:
         seed:int=0,           # of the voices
     ):
         s = recipe.settings
-        self.languages,self.split,self.sample_rate,self.source = s['languages'],split,sample_rate,source
-        self.voices = draw_voices(n, list(s['languages']), s['variants'][split], s['voice'], [seed, 11 if split=='test' else 10])
+        self.languages = s['languages']
+        self.split = split
+        self.sample_rate = sample_rate
+        self.source = source
+        self.voices = draw_voices(
+            n, list(s['languages']), s['variants'][split], s['voice'], [seed, 11 if split == 'test' else 10])
         every = s['held_out_every']
-        self.lines = {l: [t for i,t in enumerate(ts) if (i%every==every-1)==(split=='test')] for l,ts in recipe.sentences.items()}
+        self.lines = {
+            l: [t for i, t in enumerate(ts) if (i % every == every - 1) == (split == 'test')]
+            for l, ts in recipe.sentences.items()}
         self.said = []
 
     def voice(self, rng): # any of them
@@ -87,7 +106,8 @@ class Cast:
         voice = voice or self.voice(rng)
         lines = self.lines[self.languages[voice.language]]
         text = lines[rng.integers(len(lines))]
-        if self.said and self.said[-1][1]==text: text = lines[(lines.index(text)+1)%len(lines)]
+        if self.said and self.said[-1][1]==text:
+            text = lines[(lines.index(text)+1)%len(lines)]
         self.said.append((voice.name, text))
         return say(text, voice, self.sample_rate, self.source)
 
@@ -117,7 +137,9 @@ def colour(
     low = rng.uniform(60, 250) if rng.uniform() < .5 else 20.
     high = rng.uniform(3400, 7800) if rng.uniform() < .2 else None
     bumps = rng.integers(1, 2**31)
-    gain = lambda f: tilt_db(np.clip(f, 125, 8000), slope, 20.) + tilt_db(f, 0., low, high) + bumps_db(np.random.default_rng(bumps), f, 3, 3)
+    gain = lambda f: (
+        tilt_db(np.clip(f, 125, 8000), slope, 20.0) + tilt_db(f, 0.0, low, high)
+        + bumps_db(np.random.default_rng(bumps), f, 3, 3))
     return filter_db(wav, gain, sample_rate)
 
 def room(
@@ -136,12 +158,14 @@ def room(
     return h
 
 # %% ../../nbs/corpora/03_synth.ipynb #57a2f852
-def _rms(wav): return np.sqrt(np.mean(wav**2)+1e-20)
+def _rms(wav):
+    return np.sqrt(np.mean(wav**2)+1e-20)
 
 def _in_room(wav, rng, sample_rate, settings):
     "Through a random room, at times."
     if rng.uniform() > settings['share']: return wav
-    return oaconvolve(wav, room(rng, sample_rate, rng.uniform(*settings['decay']), rng.uniform(*settings['direct'])))
+    return oaconvolve(
+        wav, room(rng, sample_rate, rng.uniform(*settings['decay']), rng.uniform(*settings['direct'])))
 
 def render_event(
     name:str,                # class
@@ -152,14 +176,18 @@ def render_event(
     fill:bool=False,         # as long as `longest`, repeating short events
 )->np.ndarray:               # `(T,)` at a level drawn from the recipe, silent nowhere at its ends
     "One event: sound, colour, room, level."
-    s,kind,sr = recipe.settings,recipe.kinds[name],cast.sample_rate
+    s = recipe.settings
+    kind = recipe.kinds[name]
+    sr = cast.sample_rate
     n = int(longest*sr) if fill else int(min(longest, rng.uniform(*s['seconds'][kind]))*sr)
     wav = generate(name, rng, n, sr, cast)
     while fill and len(wav) < n:
         wav = np.concatenate([wav, np.zeros(int(rng.uniform(.05, .5)*sr)), generate(name, rng, n, sr, cast)])
-    if name not in s['plain']: wav = colour(wav, rng, sr, **s['tilt'][kind])
+    if name not in s['plain']:
+        wav = colour(wav, rng, sr, **s['tilt'][kind])
     if kind=='stationary' and name not in s['plain'] and rng.uniform() < s['rumble']['share']:
-        wav = wav/_rms(wav) + 10**(rng.uniform(*s['rumble']['level'])/20)*rumble(rng, len(wav), sr)  # after the filters, which may cut the lows
+        # after the filters, which may cut the lows
+        wav = wav/_rms(wav) + 10**(rng.uniform(*s['rumble']['level'])/20)*rumble(rng, len(wav), sr)
     wav = trim(_in_room(wav, rng, sr, s['room'][kind])[:int(longest*sr)], sr)
     edge = int(sr*(rng.uniform(.02, .4) if kind=='stationary' and not fill else .004))
     ramp = np.minimum(1, np.minimum(np.arange(1, len(wav)+1), np.arange(len(wav), 0, -1))/edge)
@@ -204,7 +232,9 @@ def clip_classes(
     speech = s['speech_class']
     others = [n for n in run.recipe.kinds if n!=speech]
     spoken = int((index+1)*run.speech_share+1e-9) > int(index*run.speech_share+1e-9)
-    count = rng.choice(3, p=s['others_with_speech']) if spoken else 1+rng.choice(3, p=s['others_without_speech'])
+    count = (
+        rng.choice(3, p=s['others_with_speech']) if spoken
+        else 1 + rng.choice(3, p=s['others_without_speech']))
     drawn = [from_queue(others, 3*index+k, [run.seed, 2]) for k in range(count)]
     return ([speech] if spoken else []) + list(dict.fromkeys(drawn))
 
@@ -214,25 +244,32 @@ def render_clip(
     index:int, # of the clip
 )->tuple:      # events (list of dict), stems (class -> `(T,)`), background `(T,)`, said (list of voice and text)
     "One clip, in parts. The stems are exactly zero outside their onset and offset."
-    sr,rng,cast = run.sample_rate,run.rng(0, index),run.cast('train')
+    sr = run.sample_rate
+    rng = run.rng(0, index)
+    cast = run.cast('train')
     total = round(run.seconds*sr)
-    events,stems,said = [],{},[]
+    events = []
+    stems = {}
+    said = []
     for name in clip_classes(run, index):
         cast.said.clear()
         wav = render_event(name, rng, run.recipe, cast, run.seconds)[:total]
         at = int(rng.integers(0, total-len(wav)+1))
         stems[name] = np.pad(wav, (at, total-at-len(wav)))
         events.append({'class':name, 'onset':at/sr, 'offset':(at+len(wav))/sr})
-        if run.recipe.kinds[name]=='speech': said += cast.said
+        if run.recipe.kinds[name]=='speech':
+            said += cast.said
     tone = coloured(rng, total, sr, rng.uniform(-9, -2), 20, None, 3)
     background = tone*10**(rng.uniform(*run.recipe.settings['background'])/20)
     gain = min(1, .98/np.abs(sum(stems.values(), background)).max())
     stems = {k: gain*v for k,v in stems.items()}
-    for e in events: e['level_db'] = 20*np.log10(_rms(stems[e['class']][round(e['onset']*sr):round(e['offset']*sr)]))
+    for e in events:
+        e['level_db'] = 20*np.log10(_rms(stems[e['class']][round(e['onset']*sr):round(e['offset']*sr)]))
     return events,stems,gain*background,said
 
 # %% ../../nbs/corpora/03_synth.ipynb #b9aa150d
-def _tensor(wav): return torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32))
+def _tensor(wav):
+    return torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32))
 
 def clip_name(
     index:int, # of the clip
@@ -248,10 +285,12 @@ def _make_clip(run, folder, index):
 
 def _source(wanted:str)->str:
     "The speech source that can run here."
-    if wanted not in ('espeak','formant'): raise ValueError(f"speech_source {wanted!r}; expected 'espeak' or 'formant'")
+    if wanted not in ('espeak','formant'):
+        raise ValueError(f"speech_source {wanted!r}; expected 'espeak' or 'formant'")
     if wanted=='espeak' and not espeak_available():
-        warnings.warn("eSpeak NG is not here, so Speech comes from a plain formant source and results will be lower; "
-                      "`pip install 'weakse[speech]'` (GPL-3) installs it", stacklevel=3)
+        warnings.warn(
+            "eSpeak NG is not here, so Speech comes from a plain formant source and results will be lower; "
+            "`pip install 'weakse[speech]'` (GPL-3) installs it", stacklevel=3)
         return 'formant'
     return wanted
 
@@ -272,11 +311,14 @@ def render_stems(
     return {**{k: _tensor(v) for k,v in stems.items()}, 'background':_tensor(background)}
 
 # %% ../../nbs/corpora/03_synth.ipynb #0a354834
-_PAIR_STREAMS = {'test': (1, 3), 'train': (5, 6)}  # streams of a pair's randomness and of the queue of its noises
+# streams of a pair's randomness and of the queue of its noises
+_PAIR_STREAMS = {'test': (1, 3), 'train': (5, 6)}
 
 def _ambience(run, rng, cast, name, n):
-    "`n` samples of noise without gaps: a stationary sound, or a transient one as often as it fits over a stationary one of equal energy."
-    draw = lambda which: fit_length(_tensor(render_event(which, rng, run.recipe, cast, n/run.sample_rate+.2, fill=True)), n)
+    """`n` samples of noise without gaps: a stationary sound, or a transient one as often as it fits over a
+    stationary one of equal energy."""
+    draw = lambda which: fit_length(
+        _tensor(render_event(which, rng, run.recipe, cast, n / run.sample_rate + 0.2, fill=True)), n)
     if run.recipe.kinds[name]=='stationary': return draw(name)
     under = [k for k in run.recipe.paired if run.recipe.kinds[k]=='stationary']
     return mix_at_snr(draw(name), draw(under[rng.integers(len(under))]), 0.)
@@ -289,13 +331,25 @@ def render_pair(
 )->tuple:              # clean `(T,)`, noisy `(T,)`, row of pairs.csv
     "A clean and a noisy sentence of a split; the two splits share neither voice, sentence nor noise."
     stream,queue = _PAIR_STREAMS[split]
-    sr,rng,cast,s = run.sample_rate,run.rng(stream, index),run.cast(split),run.recipe.settings
+    sr = run.sample_rate
+    rng = run.rng(stream, index)
+    cast = run.cast(split)
+    s = run.recipe.settings
     name,snr = from_queue(run.recipe.paired, index, [run.seed, queue]),float(snrs[index%len(snrs)])
     wav = cast(rng)
-    while len(wav) < 2.3*sr: wav = np.concatenate([wav, np.zeros(sr//5), cast(rng, cast.voices[[v.name for v in cast.voices].index(cast.said[0][0])])])
-    wav = _in_room(colour(wav, rng, sr, **s['tilt']['speech']), rng, sr, {**s['room']['speech'], 'share':.3})[:4*sr-sr//5]
+    while len(wav) < 2.3*sr:
+        wav = np.concatenate(
+            [
+                wav, np.zeros(sr // 5),
+                cast(rng, cast.voices[[v.name for v in cast.voices].index(cast.said[0][0])])]
+        )
+    wav = _in_room(
+        colour(wav, rng, sr, **s['tilt']['speech']), rng, sr, {**s['room']['speech'], 'share': 0.3}
+    )[: 4 * sr - sr // 5]
     wav = np.pad(wav*np.minimum(1, np.arange(len(wav), 0, -1)/(.01*sr)), sr//10)
-    row = dict(file=f'pair_{index:04d}.wav', snr_db=snr, speaker=cast.said[0][0], noise=name, text=' / '.join(t for _,t in cast.said))
+    row = dict(
+        file=f'pair_{index:04d}.wav', snr_db=snr, speaker=cast.said[0][0], noise=name,
+        text=' / '.join(t for _, t in cast.said))
     noise = _ambience(run, rng, cast, name, len(wav))
     clean = _tensor(wav*10**(rng.uniform(-29, -23)/20)/_rms(wav))
     noisy = mix_at_snr(clean, noise, snr)
@@ -317,7 +371,8 @@ def _splits(n, seed, share=.15):
 
 def _write_truth(truth, made, source):
     "events.csv: when what is heard; speech.csv: who says what."
-    events = pd.DataFrame([e for rows,_ in made for e in rows], columns=['file','class','onset','offset','level_db'])
+    events = pd.DataFrame(
+        [e for rows, _ in made for e in rows], columns=['file', 'class', 'onset', 'offset', 'level_db'])
     speech = pd.DataFrame([s for _,said in made for s in said], columns=['file','voice','text'])
     for name,table in (('events',events),('speech',speech)):
         write_table(Path(truth)/f'{name}.csv', table, float_format='%.4f', overwrite=True)
@@ -347,19 +402,41 @@ def synth_corpus(
     n_workers:int=2,            # processes; the files do not depend on it
     progress:bool=True,         # show bars
 )->Corpus:
-    "Make the embedded corpus. Raises `CorpusError` for a recipe or a number that cannot be; warns when eSpeak NG is missing."
-    if n_clips < 2 or n_pairs < 0 or seconds < 1: raise CorpusError(f"n_clips={n_clips}, n_pairs={n_pairs}, seconds={seconds}; expected at least 2 clips, 0 pairs and 1 s")
+    """Make the embedded corpus. Raises `CorpusError` for a recipe or a number that cannot be; warns when
+    eSpeak NG is missing."""
+    if n_clips < 2 or n_pairs < 0 or seconds < 1:
+        raise CorpusError(
+            f"n_clips={n_clips}, n_pairs={n_pairs}, seconds={seconds}; expected at least 2 clips, 0 pairs "
+            "and 1 s")
     run = Run(read_recipe(data), sample_rate, seconds, speech_share, voices, seed, _source(speech_source))
-    check_files(out, CORPUS_FILES); check_files(truth, ['events.csv','speech.csv']); check_files(pairs, ['pairs.csv'])
-    for folder in (out, truth, pairs): own_folder(folder)
+    check_files(out, CORPUS_FILES)
+    check_files(truth, ['events.csv','speech.csv'])
+    check_files(pairs, ['pairs.csv'])
+    for folder in (out, truth, pairs):
+        own_folder(folder)
     audio = own_folders([Path(out)/'audio', *(Path(pairs)/p for p in ('clean','noisy'))], [data])[0]
-    made = pmap(partial(_make_clip, run, audio), range(n_clips), n_workers=n_workers, progress='clips' if progress else None)
-    rows = pmap(partial(_make_pair, run, tuple(snrs), pairs, 'test'), range(n_pairs), n_workers=n_workers, progress='pairs' if progress else None)
-    write_table(Path(pairs)/'pairs.csv', pd.DataFrame(rows, columns=['file','snr_db','speaker','noise']), overwrite=True)
+    made = pmap(
+        partial(_make_clip, run, audio), range(n_clips), n_workers=n_workers,
+        progress='clips' if progress else None)
+    rows = pmap(
+        partial(_make_pair, run, tuple(snrs), pairs, 'test'), range(n_pairs), n_workers=n_workers,
+        progress='pairs' if progress else None)
+    write_table(
+        Path(pairs) / 'pairs.csv', pd.DataFrame(rows, columns=['file', 'snr_db', 'speaker', 'noise']),
+        overwrite=True)
     events = _write_truth(truth, made, run.speech_source)
-    table = pd.DataFrame(dict(file=[clip_name(i) for i in range(n_clips)], labels=[[e['class'] for e in ev] for ev,_ in made], split=_splits(n_clips, seed), seconds=seconds))
-    about = {'synth': dict(sample_rate=sample_rate, seconds=seconds, speech_share=speech_share, voices=voices, seed=seed, speech_source=run.speech_source)}
-    corpus = Corpus(Path(out), table, _vocabulary(run.recipe), sample_rate, run.recipe.settings['title'], 'audio', about)
+    table = pd.DataFrame(
+        dict(
+            file=[clip_name(i) for i in range(n_clips)], labels=[[e['class'] for e in ev] for ev, _ in made],
+            split=_splits(n_clips, seed), seconds=seconds)
+    )
+    about = {
+        'synth': dict(
+            sample_rate=sample_rate, seconds=seconds, speech_share=speech_share, voices=voices, seed=seed,
+            speech_source=run.speech_source)
+    }
+    corpus = Corpus(
+        Path(out), table, _vocabulary(run.recipe), sample_rate, run.recipe.settings['title'], 'audio', about)
     corpus.save()
     return corpus
 
@@ -378,12 +455,15 @@ def synth_train_pairs(
     n_workers:int=2,            # processes; the files do not depend on it
     progress:bool=True,         # show a bar
 )->pd.DataFrame:                # file, snr_db, speaker, noise, text
-    "Make clean and noisy sentences of the training voices. Raises `CorpusError` for a recipe or a number that cannot be."
+    """Make clean and noisy sentences of the training voices. Raises `CorpusError` for a recipe or a number
+    that cannot be."""
     if n_pairs < 1: raise CorpusError(f"n_pairs={n_pairs}; expected at least 1 training pair")
     run = Run(read_recipe(recipe_from or data), sample_rate, 10., .5, voices, seed, _source(speech_source))
     own_folder(check_files(out, ['pairs.csv']))
     own_folders([Path(out)/p for p in ('clean','noisy')], [data])
-    rows = pmap(partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers, progress='training pairs' if progress else None)
+    rows = pmap(
+        partial(_make_pair, run, tuple(snrs), out, 'train'), range(n_pairs), n_workers=n_workers,
+        progress='training pairs' if progress else None)
     table = pd.DataFrame(rows)
     write_table(Path(out)/'pairs.csv', table, overwrite=True)
     return table

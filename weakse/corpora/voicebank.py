@@ -22,7 +22,9 @@ from ..core.parallel import pmap
 class ArchiveError(CorpusError):
     "An archive that is damaged, unsafe, or something else than expected."
 
-_largest,_ratio = 100*2**20,200   # bytes of one entry; how far it may unfold. The utterances have 1 MB and unfold twofold
+# bytes of one entry; how far it may unfold. The utterances have 1 MB and unfold twofold
+_largest = 100*2**20
+_ratio = 200
 
 def _danger(
     info, # ZipInfo
@@ -35,32 +37,50 @@ def _danger(
     if '\0' in name: return f"{name!r} hides part of its name"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR): return f"{name!r} is a link or a device, not a file"
     if info.flag_bits & 1: return f"{name!r} is encrypted"
-    if info.file_size > min(_largest, _ratio*info.compress_size+2**16): return f"{name!r} unfolds from {info.compress_size} to {info.file_size} bytes"
+    if info.file_size > min(_largest, _ratio*info.compress_size+2**16):
+        return f"{name!r} unfolds from {info.compress_size} to {info.file_size} bytes"
     return ""
 
 # %% ../../nbs/corpora/06_voicebank.ipynb #6d64610f
 def safe_entries(
     path, # zip archive
 )->list:  # names of its sound files, sorted
-    "List the sound files of an archive. Raises `ArchiveError` when it is truncated, unsafe, or has none; nothing is written."
+    """List the sound files of an archive. Raises `ArchiveError` when it is truncated, unsafe, or has none;
+    nothing is written."""
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as z: infos = z.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, struct.error) as e:   # zipfile has no one error for a spoiled directory
-        raise ArchiveError(f"{path} ({path.stat().st_size} bytes) is no whole zip archive ({e}): delete it and download it again") from None
+        with zipfile.ZipFile(path) as z:
+            infos = z.infolist()
+    # zipfile has no one error for a spoiled directory
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, struct.error) as e:
+        raise ArchiveError(
+            f"{path} ({path.stat().st_size} bytes) is no whole zip archive ({e}): delete it and download it "
+            "again") from None
     bad = [why for why in map(_danger, infos) if why]
-    if sum(i.compress_size for i in infos) > path.stat().st_size: bad.append("its entries overlap: together they claim more bytes than the archive has")
-    if bad: raise ArchiveError(f"{path} is refused, nothing was written: {'; '.join(bad[:5])}{' ...' if len(bad)>5 else ''}; get the published archive")
-    names = sorted(i.filename for i in infos if not i.is_dir() and Path(i.filename).suffix.lower() in AUDIO_TYPES
-                   and not i.filename.startswith('__MACOSX') and not Path(i.filename).name.startswith('.'))
-    if not names: raise ArchiveError(f"{path} holds no sound file; its first entries: {', '.join(i.filename for i in infos[:3]) or 'none'}")
+    if sum(i.compress_size for i in infos) > path.stat().st_size:
+        bad.append("its entries overlap: together they claim more bytes than the archive has")
+    if bad:
+        raise ArchiveError(
+            f"{path} is refused, nothing was written: {'; '.join(bad[:5])}{' ...' if len(bad) > 5 else ''}; "
+            "get the published archive")
+    names = sorted(
+        i.filename for i in infos if not i.is_dir() and Path(i.filename).suffix.lower() in AUDIO_TYPES
+        and not i.filename.startswith('__MACOSX') and not Path(i.filename).name.startswith('.'))
+    if not names:
+        raise ArchiveError(
+            f"{path} holds no sound file; its first entries: "
+            f"{', '.join(i.filename for i in infos[:3]) or 'none'}")
     return names
 
 # %% ../../nbs/corpora/06_voicebank.ipynb #eef301d0
 record = 'https://datashare.ed.ac.uk/bitstream/handle/10283/2791/'
-parts = dict(test=('testset_wav', 824), train28=('trainset_28spk_wav', 11572))   # end of the archives' names, number of files
-_published = {'clean_testset_wav.zip': 'md5:34eb1c0ba7ef667e9b966866c542fc16', 'noisy_testset_wav.zip': 'md5:fb1b86caa31e8ba5b506c0c64da9aab5',
-              'clean_trainset_28spk_wav.zip': 'md5:d2d5a45ec32f8fcbf201bde0447e20ba', 'noisy_trainset_28spk_wav.zip': 'md5:1fca9e8bafb8cd069f6653c6d92f9e9c'}
+# end of the archives' names, number of files
+parts = dict(test=('testset_wav', 824), train28=('trainset_28spk_wav', 11572))
+_published = {
+    'clean_testset_wav.zip': 'md5:34eb1c0ba7ef667e9b966866c542fc16',
+    'noisy_testset_wav.zip': 'md5:fb1b86caa31e8ba5b506c0c64da9aab5',
+    'clean_trainset_28spk_wav.zip': 'md5:d2d5a45ec32f8fcbf201bde0447e20ba',
+    'noisy_trainset_28spk_wav.zip': 'md5:1fca9e8bafb8cd069f6653c6d92f9e9c'}
 _halves = 'clean','noisy'
 
 def _find(folder:Path, half:str, end:str)->Path:
@@ -69,22 +89,31 @@ def _find(folder:Path, half:str, end:str)->Path:
     found = [p for n in names for p in (folder/n, folder/f'{n}.zip') if p.exists()]
     if found: return found[0]
     there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    raise CorpusError(f"{folder} {'does not exist' if not folder.is_dir() else 'has no '+half+' half'}: expected {names[0]}.zip, or a folder {names[0]}/ or {half}/"
-                      + (f"; it has {', '.join(there[:5]) or 'nothing'}" if folder.is_dir() else ""))
+    raise CorpusError(
+        f"{folder} {'does not exist' if not folder.is_dir() else 'has no ' + half + ' half'}: expected "
+        f"{names[0]}.zip, or a folder {names[0]}/ or {half}/"
+        + (f"; it has {', '.join(there[:5]) or 'nothing'}" if folder.is_dir() else ""))
 
 def _sources(source, end, checksums, cache, progress)->dict: # half -> folder or archive
     "Both halves of a part, downloaded where `source` is an address."
     if '://' not in str(source): return {half: _find(Path(source), half, end) for half in _halves}
     files = [f'{half}_{end}.zip' for half in _halves]
-    return {half: fetch(f"{str(source).rstrip('/')}/{name}", checksums[name], folder=cache, progress=progress) for half,name in zip(_halves, files)}
+    return {
+        half: fetch(f"{str(source).rstrip('/')}/{name}", checksums[name], folder=cache, progress=progress)
+        for half, name in zip(_halves, files)}
 
 # %% ../../nbs/corpora/06_voicebank.ipynb #d82b1565
 def _entries(
     half:Path, # folder or archive
 )->dict:       # name of the utterance -> name inside `half`
     "Sound files of a half. Raises `CorpusError` when two have one name."
-    names = safe_entries(half) if half.is_file() else sorted(p.relative_to(half).as_posix() for p in half.rglob('*')
-                                                             if p.suffix.lower() in AUDIO_TYPES and not p.name.startswith('.'))
+    names = (
+        safe_entries(half)
+        if half.is_file()
+        else sorted(
+            p.relative_to(half).as_posix() for p in half.rglob('*')
+            if p.suffix.lower() in AUDIO_TYPES and not p.name.startswith('.'))
+    )
     stems = Counter(Path(n).stem for n in names)
     raise_all([f"{s!r} is there {n} times; keep one" for s,n in sorted(stems.items()) if n>1], half)
     return {Path(n).stem: n for n in names}
@@ -92,10 +121,21 @@ def _entries(
 def _wrong_speakers(names, part)->list: # sentences
     "What the names say about the part they are of."
     odd = [n for n in names if not re.fullmatch(r'p\d{3}_\d{3}', n)]
-    if odd: return [f"{len(odd)} of {len(names)} names are not like p232_001 (first: {odd[0]}): this is something else than VoiceBank-DEMAND"]
+    if odd:
+        return [
+            f"{len(odd)} of {len(names)} names are not like p232_001 (first: {odd[0]}): this is something "
+            "else than VoiceBank-DEMAND"
+        ]
     speakers = sorted({n[:4] for n in names}, key=lambda s: (s in ('p232','p257'))==(part=='test'))
     wrong = [s for s in speakers if (s in ('p232','p257'))!=(part=='test')]
-    return [f"speakers {', '.join(wrong[:5])}{' ...' if len(wrong)>5 else ''} are not of part {part!r}; p232 and p257 are the test speakers"] if wrong else []
+    return (
+        [
+            f"speakers {', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''} are not of part {part!r}; "
+            "p232 and p257 are the test speakers"
+        ]
+        if wrong
+        else []
+    )
 
 def matched(
     clean:Path,  # folder or archive
@@ -103,11 +143,17 @@ def matched(
     part:str,    # "test" or "train28"
     n_files:int, # that must be there
 )->list:         # (utterance, name inside `clean`, name inside `noisy`)
-    "The pairs of a part. Raises `CorpusError` naming files without partner, or with the expected and found number of files."
+    """The pairs of a part. Raises `CorpusError` naming files without partner, or with the expected and found
+    number of files."""
     c,n = _entries(clean),_entries(noisy)
-    alone = [f"{there.name}: {name} has no partner in {other.name}" for a,b,there,other in ((c,n,clean,noisy),(n,c,noisy,clean)) for name in sorted(a.keys()-b.keys())]
+    alone = [
+        f"{there.name}: {name} has no partner in {other.name}"
+        for a, b, there, other in ((c, n, clean, noisy), (n, c, noisy, clean))
+        for name in sorted(a.keys() - b.keys())]
     wrong = _wrong_speakers(sorted(c.keys()&n.keys()), part)
-    count = [f"{n_files} files expected, {k} found in {half.name}" for half,k in ((clean,len(c)),(noisy,len(n))) if k!=n_files]
+    count = [
+        f"{n_files} files expected, {k} found in {half.name}"
+        for half, k in ((clean, len(c)), (noisy, len(n))) if k != n_files]
     raise_all(wrong+count+alone, f"VoiceBank-DEMAND, part {part!r}")
     return [(name,c[name],n[name]) for name in sorted(c)]
 
@@ -117,10 +163,13 @@ def _opened(path, pid): # each process opens its own: a shared file position wou
     return zipfile.ZipFile(path)
 
 def _unpacked(half:Path, name:str)->bytes:
-    "An entry of an archive, its CRC checked. Raises `ArchiveError`; zipfile has many errors for a spoiled entry."
-    try: return _opened(half, os.getpid()).read(name)
+    """An entry of an archive, its CRC checked. Raises `ArchiveError`; zipfile has many errors for a spoiled
+    entry."""
+    try:
+        return _opened(half, os.getpid()).read(name)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as e:
-        raise ArchiveError(f"{half.name}: {name} is damaged ({e}): delete the archive and download it again") from None
+        raise ArchiveError(
+            f"{half.name}: {name} is damaged ({e}): delete the archive and download it again") from None
 
 def _load(
     half:Path,       # folder or archive
@@ -131,12 +180,15 @@ def _load(
     with scratch_folder() as d, noted() as notes:
         path = half/name if half.is_dir() else d/Path(name).name
         try:
-            if half.is_file(): path.write_bytes(_unpacked(half, name))
-            if (rate := audio_info(path).sample_rate) < sample_rate: raise AudioError(f"{path} has {rate} Hz, less than the {sample_rate} Hz wanted")
+            if half.is_file():
+                path.write_bytes(_unpacked(half, name))
+            if (rate := audio_info(path).sample_rate) < sample_rate:
+                raise AudioError(f"{path} has {rate} Hz, less than the {sample_rate} Hz wanted")
             wav = load_audio(path, sample_rate)[0]
             if notes: raise AudioError(notes[0])   # a file that is cut short is no test file
             return wav
-        except AudioError as e: raise AudioError(str(e).replace(str(path), f'{half.name}/{Path(name).name}')) from None
+        except AudioError as e:
+            raise AudioError(str(e).replace(str(path), f'{half.name}/{Path(name).name}')) from None
 
 # %% ../../nbs/corpora/06_voicebank.ipynb #68669f6f
 def _is_done(path:Path, half:Path, name:str)->bool:
@@ -152,24 +204,33 @@ def _convert(
     try:
         if not all(_is_done(p, *s) for p,s in zip(paths, sources)):
             wavs = [_load(*s, sample_rate) for s in sources]
-            if len(wavs[0])!=len(wavs[1]): raise AudioError(f"{name}: {len(wavs[0])} clean and {len(wavs[1])} noisy samples at {sample_rate} Hz; they are not one utterance, or one was cut")
-            for p,wav in zip(paths, wavs): save_audio(p, wav, sample_rate, overwrite=True)
+            if len(wavs[0])!=len(wavs[1]):
+                raise AudioError(
+                    f"{name}: {len(wavs[0])} clean and {len(wavs[1])} noisy samples at {sample_rate} Hz; "
+                    "they are not one utterance, or one was cut")
+            for p,wav in zip(paths, wavs):
+                save_audio(p, wav, sample_rate, overwrite=True)
         clean,noisy = (load_audio(p)[0] for p in paths)
-    except (AudioError, ArchiveError) as e: return dict(problem=str(e))
+    except (AudioError, ArchiveError) as e:
+        return dict(problem=str(e))
     snr = 10*np.log10(max(float(energy(clean)), 1e-12)/max(float(energy(noisy-clean)), 1e-12))
     return dict(file=f'{name}.wav', snr_db=round(float(snr), 2), speaker=name[:4], noise='')
 
 # %% ../../nbs/corpora/06_voicebank.ipynb #97906383
 def _about(part, sample_rate, halves)->dict:
     "What a folder of pairs is made of."
-    sources = {half: dict(name=p.name, md5=hash_of(p, 'md5') if p.is_file() else None) for half,p in halves.items()}
-    for s in sources.values(): s['published'] = f"md5:{s['md5']}" in _published.values()
+    sources = {
+        half: dict(name=p.name, md5=hash_of(p, 'md5') if p.is_file() else None) for half, p in halves.items()}
+    for s in sources.values():
+        s['published'] = f"md5:{s['md5']}" in _published.values()
     return dict(part=part, sample_rate=sample_rate, sources=sources)
 
 def _noted(folder)->dict:
     "What `voicebank.json` says of a folder; nothing where there is none, or another file of that name."
-    try: found = read_json(folder/'voicebank.json')
-    except (OSError, ValueError): return {}
+    try:
+        found = read_json(folder/'voicebank.json')
+    except (OSError, ValueError):
+        return {}
     return found if isinstance(found, dict) else {}
 
 def _is_whole(out:Path, part:str, sample_rate:int)->bool:
@@ -177,11 +238,16 @@ def _is_whole(out:Path, part:str, sample_rate:int)->bool:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())): return False
     there = _noted(out)
     if (there.get('part'),there.get('sample_rate'))==(part,sample_rate): return True
-    what = f"part {there['part']!r} at {there['sample_rate']} Hz" if {'part','sample_rate'} <= set(there) else "something else than VoiceBank-DEMAND"
-    raise CorpusError(f"{out} holds {what}, part {part!r} at {sample_rate} Hz is wanted: choose another folder, or delete that one")
+    what = (
+        f"part {there['part']!r} at {there['sample_rate']} Hz" if {'part', 'sample_rate'} <= set(there)
+        else "something else than VoiceBank-DEMAND")
+    raise CorpusError(
+        f"{out} holds {what}, part {part!r} at {sample_rate} Hz is wanted: choose another folder, or delete "
+        "that one")
 
 def _workspace(out:Path, about:dict, inputs)->Path:
-    "The folder where the work goes on; begun anew when it was begun for something else. Raises `ForeignPathError` for somebody else's."
+    """The folder where the work goes on; begun anew when it was begun for something else. Raises
+    `ForeignPathError` for somebody else's."""
     work = out.with_name(f'{out.name}.part')
     own_folder(work, anew=_noted(work)!=about, inputs=inputs)
     write_json(work/'voicebank.json', about, overwrite=True)
@@ -192,7 +258,8 @@ def fetch_voicebank(
     out,                        # folder to make: clean/, noisy/, pairs.csv, voicebank.json
     *,
     part:str="test",            # "test" (824 pairs) or "train28" (11,572)
-    source:str|Path=record,     # address of the archives, or a folder with archives or what was unpacked from them
+    # address of the archives, or a folder with archives or what was unpacked from them
+    source:str|Path=record,
     sample_rate:int=16000,      # Hz
     n_files:int|None=None,      # pairs that must be there; None: the part's
     checksums:dict|None=None,   # archive -> "md5:..."; None: the record's
@@ -200,7 +267,8 @@ def fetch_voicebank(
     n_workers:int=2,            # processes
     progress:bool=True,         # show a bar
 )->Path:                        # the folder
-    "VoiceBank-DEMAND as a folder of pairs at one rate; interrupted, it goes on. Raises `CorpusError` (`ArchiveError`), `FetchError`, or `ForeignPathError` where `OUT.part` is somebody else's."
+    """VoiceBank-DEMAND as a folder of pairs at one rate; interrupted, it goes on. Raises `CorpusError`
+    (`ArchiveError`), `FetchError`, or `ForeignPathError` where `OUT.part` is somebody else's."""
     if part not in parts: raise CorpusError(f"part {part!r} of VoiceBank-DEMAND; known: {', '.join(parts)}")
     out,(end,n_known) = Path(out),parts[part]
     if _is_whole(out, part, sample_rate): return out
@@ -208,7 +276,8 @@ def fetch_voicebank(
     pairs = matched(halves['clean'], halves['noisy'], part, n_files or n_known)
     work = _workspace(out, about := _about(part, sample_rate, halves), [*halves.values(), source])
     jobs = [(name,[(halves['clean'],c),(halves['noisy'],n)],work,sample_rate) for name,c,n in pairs]
-    rows = pmap(_convert, jobs, n_workers=n_workers, progress=f'VoiceBank-DEMAND {part}' if progress else None)
+    rows = pmap(
+        _convert, jobs, n_workers=n_workers, progress=f'VoiceBank-DEMAND {part}' if progress else None)
     raise_all([r['problem'] for r in rows if 'problem' in r], f"VoiceBank-DEMAND, part {part!r}")
     write_table(work/'pairs.csv', pd.DataFrame(rows), overwrite=True)
     write_json(work/'voicebank.json', dict(about, n_files=len(rows)), overwrite=True)

@@ -44,8 +44,13 @@ def draw_voices(
     rng = np.random.default_rng(seed)
     order,tongues = rng.permutation(len(variants)),rng.permutation(len(languages))
     between = lambda key: rng.uniform(*ranges[key])
-    return [Voice(languages[tongues[i%len(tongues)]], variants[order[i%len(order)]], *(round(between(k)) for k in ('rate','pitch','intonation')),
-                  round(between('stretch'), 3), round(between('breath'), 3)) for i in range(n)]
+    return [
+        Voice(
+            languages[tongues[i % len(tongues)]], variants[order[i % len(order)]],
+            *(round(between(k)) for k in ('rate', 'pitch', 'intonation')), round(between('stretch'), 3),
+            round(between('breath'), 3))
+        for i in range(n)
+    ]
 
 # %% ../../nbs/corpora/02_voices.ipynb #d14b518b
 ESPEAK_RATE = 22050 # Hz, of eSpeak NG's output
@@ -93,8 +98,11 @@ def _speaker():
     speaker = _speakers.get(os.getpid())
     if speaker is None or speaker.poll() is not None:
         import espeakng_loader
-        command = [sys.executable, '-I', '-S', '-c', _SPEAKER, espeakng_loader.get_library_path(), str(espeakng_loader.get_data_path())]
-        speaker = _speakers[os.getpid()] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        command = [
+            sys.executable, '-I', '-S', '-c', _SPEAKER, espeakng_loader.get_library_path(),
+            str(espeakng_loader.get_data_path())]
+        speaker = _speakers[os.getpid()] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     return speaker
 
 def espeak(
@@ -106,15 +114,28 @@ def espeak(
     speaker.stdin.write(json.dumps([text, f'{voice.language}+{voice.variant}', settings]).encode()+b'\n')
     speaker.stdin.flush()
     answer = speaker.stdout.readline()
-    if not answer: raise SpeechError(f"eSpeak NG's process ended with status {speaker.wait()}; is espeakng-loader 0.2.4 whole? `speech_source='formant'` does without")
+    if not answer:
+        raise SpeechError(
+            f"eSpeak NG's process ended with status {speaker.wait()}; is espeakng-loader 0.2.4 whole? "
+            "`speech_source='formant'` does without")
     status,n = json.loads(answer)
     samples = np.frombuffer(speaker.stdout.read(n), np.int16)
-    if status==3: raise SpeechError(f"eSpeak NG has no voice {voice.language}+{voice.variant}; check `languages` and `variants` in recipe.yaml")
-    if status or not n: raise SpeechError(f"eSpeak NG ended with status {status} and {n//2} samples for {text!r} ({voice.name})")
+    if status==3:
+        raise SpeechError(
+            f"eSpeak NG has no voice {voice.language}+{voice.variant}; check `languages` and `variants` in "
+            "recipe.yaml")
+    if status or not n:
+        raise SpeechError(
+            f"eSpeak NG ended with status {status} and {n // 2} samples for {text!r} ({voice.name})")
     return samples/32768.
 
 # %% ../../nbs/corpora/02_voices.ipynb #a5f599ea
-_vowels = np.array([[280,2250,3000], [400,2000,2700], [550,1800,2550], [750,1250,2500], [600,950,2450], [430,800,2400], [320,750,2350], [500,1500,2500]], float)
+_vowels = np.array(
+    [
+        [280, 2250, 3000], [400, 2000, 2700], [550, 1800, 2550], [750, 1250, 2500], [600, 950, 2450],
+        [430, 800, 2400], [320, 750, 2350], [500, 1500, 2500]],
+    float,
+)
 
 def _syllables(rng, n, rate):
     "Vowel of each syllable, its onset in s, and the level of the consonant before it."
@@ -131,9 +152,11 @@ def formants(
     n = int((at[-1]+gaps[-1]+.15)*ESPEAK_RATE)
     t = np.arange(n)/ESPEAK_RATE
     f0 = (70+2*voice.pitch)*(1.15-.3*t/t[-1]+.002*voice.intonation*wander(rng, n, ESPEAK_RATE, 3))
-    sung = np.exp(-((t[:,None]-at-.45*gaps)/(.35*gaps))**4).sum(1)                     # open in the middle of each syllable
+    # open in the middle of each syllable
+    sung = np.exp(-((t[:,None]-at-.45*gaps)/(.35*gaps))**4).sum(1)
     source = tone(f0, 1/np.arange(1, 45)**1.2, ESPEAK_RATE)*sung
-    noise = sum(c*np.exp(-((t-a-.02)/.03)**2) for a,c in zip(at, consonants))*coloured(rng, n, ESPEAK_RATE, 2, 1500, 8000)
+    noise = sum(c * np.exp(-(((t - a - 0.02) / 0.03) ** 2)) for a, c in zip(at, consonants)) * coloured(
+        rng, n, ESPEAK_RATE, 2, 1500, 8000)
     return _resonate(source, t, at, vowels/voice.stretch)+.02*noise
 
 def _resonate(source, t, at, vowels, width=90.):
@@ -146,7 +169,8 @@ def _resonate(source, t, at, vowels, width=90.):
     gain = (1/(1+((f-track)/(width+.06*track))**2)*np.array([1, .5, .25])).sum(-1)
     spec = np.fft.rfft(frames*np.hanning(size))*gain
     out,parts = np.zeros(len(frames)*hop+size),np.fft.irfft(spec)*np.hanning(size)
-    for k in range(size//hop): out[k*hop:k*hop+len(frames)*hop] += parts[:,k*hop:(k+1)*hop].ravel()
+    for k in range(size//hop):
+        out[k*hop:k*hop+len(frames)*hop] += parts[:,k*hop:(k+1)*hop].ravel()
     return out[size:size+len(source)]
 
 # %% ../../nbs/corpora/02_voices.ipynb #3951329e

@@ -29,8 +29,11 @@ def kaldi_mel_bank(
     f_max:float=15000.,    # Hz, upper end of the last band; the first begins at 0
 )->Tensor:                 # `(n_mels, n_fft//2+1)`
     "Triangles of equal width on the mel scale; the bin at half the sample rate belongs to none, as in Kaldi."
-    def mel(f): return 1127*torch.log1p(f/700)
-    edges = torch.linspace(0, float(mel(torch.tensor(f_max, dtype=torch.float32, device="cpu"))), n_mels + 2, dtype=torch.float32, device="cpu")[:, None]
+    def mel(f):
+        return 1127*torch.log1p(f/700)
+    edges = torch.linspace(
+        0, float(mel(torch.tensor(f_max, dtype=torch.float32, device="cpu"))), n_mels + 2,
+        dtype=torch.float32, device="cpu")[:, None]
     bins = mel(torch.arange(n_fft//2, dtype=torch.float32, device="cpu")*sample_rate/n_fft)[None]
     up, down = (bins - edges[:-2])/(edges[1:-1] - edges[:-2]), (edges[2:] - bins)/(edges[2:] - edges[1:-1])
     return nn.functional.pad(torch.minimum(up, down).clamp_min(0), (0, 1))
@@ -41,7 +44,9 @@ class FrontEnd(nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("bank", kaldi_mel_bank(), persistent=False)
-        self.register_buffer("window", torch.hann_window(800, periodic=False, dtype=torch.float32, device="cpu"), persistent=False)
+        self.register_buffer(
+            "window", torch.hann_window(800, periodic=False, dtype=torch.float32, device="cpu"),
+            persistent=False)
     def forward(self,
         wav:Tensor, # `(B,T)`, T > 512 samples
     )->Tensor:      # `(B,128,F)`
@@ -52,12 +57,14 @@ class FrontEnd(nn.Module):
 
 # %% ../../nbs/detectors/03_efficientat.ipynb #479261c6
 # channels in, kernel, expanded channels, channels out, gate, activation, stride
-ROWS = [(16, 3, 16, 16, False, nn.ReLU, 1), (16, 3, 64, 24, False, nn.ReLU, 2), (24, 3, 72, 24, False, nn.ReLU, 1),
-        (24, 5, 72, 40, True, nn.ReLU, 2), (40, 5, 120, 40, True, nn.ReLU, 1), (40, 5, 120, 40, True, nn.ReLU, 1),
-        (40, 3, 240, 80, False, nn.Hardswish, 2), (80, 3, 200, 80, False, nn.Hardswish, 1),
-        (80, 3, 184, 80, False, nn.Hardswish, 1), (80, 3, 184, 80, False, nn.Hardswish, 1),
-        (80, 3, 480, 112, True, nn.Hardswish, 1), (112, 3, 672, 112, True, nn.Hardswish, 1),
-        (112, 5, 672, 160, True, nn.Hardswish, 2), (160, 5, 960, 160, True, nn.Hardswish, 1), (160, 5, 960, 160, True, nn.Hardswish, 1)]
+ROWS = [
+    (16, 3, 16, 16, False, nn.ReLU, 1), (16, 3, 64, 24, False, nn.ReLU, 2),
+    (24, 3, 72, 24, False, nn.ReLU, 1), (24, 5, 72, 40, True, nn.ReLU, 2), (40, 5, 120, 40, True, nn.ReLU, 1),
+    (40, 5, 120, 40, True, nn.ReLU, 1), (40, 3, 240, 80, False, nn.Hardswish, 2),
+    (80, 3, 200, 80, False, nn.Hardswish, 1), (80, 3, 184, 80, False, nn.Hardswish, 1),
+    (80, 3, 184, 80, False, nn.Hardswish, 1), (80, 3, 480, 112, True, nn.Hardswish, 1),
+    (112, 3, 672, 112, True, nn.Hardswish, 1), (112, 5, 672, 160, True, nn.Hardswish, 2),
+    (160, 5, 960, 160, True, nn.Hardswish, 1), (160, 5, 960, 160, True, nn.Hardswish, 1)]
 
 # %% ../../nbs/detectors/03_efficientat.ipynb #e975c8d6
 def round_channels(
@@ -70,8 +77,9 @@ def round_channels(
 # %% ../../nbs/detectors/03_efficientat.ipynb #564a56af
 def _conv(n_in, n_out, kernel=1, stride=1, groups=1, activation=None):
     "Convolution and batch norm, with an activation or without."
-    layers = [nn.Conv2d(n_in, n_out, kernel, stride, kernel//2, groups=groups, bias=False, dtype=torch.float32),
-              nn.BatchNorm2d(n_out, eps=1e-3, dtype=torch.float32)]
+    layers = [
+        nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, groups=groups, bias=False, dtype=torch.float32),
+        nn.BatchNorm2d(n_out, eps=1e-3, dtype=torch.float32)]
     return nn.Sequential(*layers, *([activation(inplace=True)] if activation else []))
 
 class ChannelGate(nn.Module):
@@ -116,19 +124,24 @@ class InvertedResidual(nn.Module):
 
 # %% ../../nbs/detectors/03_efficientat.ipynb #8ff17fa5
 class MobileNet(nn.Module):
-    "MobileNetV3 over a spectrogram; `(B,1,Q,F)` to logits `(B,K)`. The state dict has the keys of the published weights."
+    """MobileNetV3 over a spectrogram; `(B,1,Q,F)` to logits `(B,K)`. The state dict has the keys of the
+    published weights."""
     def __init__(self,
         n_classes:int=527, # K
         width:float=0.4,   # factor on the channels
     ):
         super().__init__()
-        rows = [(round_channels(width*i), k, round_channels(width*e), round_channels(width*o), *rest) for i, k, e, o, *rest in ROWS]
+        rows = [
+            (round_channels(width * i), k, round_channels(width * e), round_channels(width * o), *rest)
+            for i, k, e, o, *rest in ROWS]
         last = 6*rows[-1][3]
-        self.features = nn.Sequential(_conv(1, rows[0][0], 3, 2, activation=nn.Hardswish), *(InvertedResidual(*row) for row in rows),
-                                      _conv(rows[-1][3], last, activation=nn.Hardswish))
+        self.features = nn.Sequential(
+            _conv(1, rows[0][0], 3, 2, activation=nn.Hardswish), *(InvertedResidual(*row) for row in rows),
+            _conv(rows[-1][3], last, activation=nn.Hardswish))
         hidden = round_channels(1280*width)
-        self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(last, hidden, dtype=torch.float32), nn.Hardswish(),
-                                        nn.Dropout(0.2), nn.Linear(hidden, n_classes, dtype=torch.float32))
+        self.classifier = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(last, hidden, dtype=torch.float32),
+            nn.Hardswish(), nn.Dropout(0.2), nn.Linear(hidden, n_classes, dtype=torch.float32))
     def forward(self,
         x:Tensor, # `(B,1,Q,F)` spectrogram
     )->Tensor:    # `(B,K)`
@@ -147,7 +160,9 @@ class EfficientAT(nn.Module):
     ):
         super().__init__()
         self.vocabulary = audioset_vocabulary().with_thresholds(None) if vocabulary is None else vocabulary
-        self.window, self.hop, self.batch_size = window, hop, batch_size
+        self.window = window
+        self.hop = hop
+        self.batch_size = batch_size
         self.front_end, self.net = FrontEnd(), MobileNet(len(self.vocabulary))
 
     @torch.no_grad()
@@ -162,7 +177,9 @@ class EfficientAT(nn.Module):
         wav:Tensor, # `(B,T)` at 32 kHz
     )->Tensor:      # `(B,F,K)`
         "Presence probabilities of the window around each frame, $p_{SED}(t,k)$."
-        size, step = round(self.window*100), round(self.hop*100)                       # 100 spectrogram frames a second
+        # 100 spectrogram frames a second
+        size = round(self.window*100)
+        step = round(self.hop*100)
         n = -(-wav.shape[-1]//320)
         mel = self.front_end(_at_least(wav, round(self.window*self.sample_rate) + 1))   # (B,128,F)
         starts, serves = window_starts(n, size, step)
@@ -190,8 +207,10 @@ def load_weights(
     model:EfficientAT, # changed in place
     path:str|Path,     # a state dict with the published keys
 )->EfficientAT:        # the same, for inference
-    "Read published weights. Raises WeightsError when the file is damaged, has code in it, or is for another network."
-    model.net.load_state_dict(read_weights(path, model.net.state_dict(), remedy=f"delete the file and fetch it again from {URL}"))
+    """Read published weights. Raises WeightsError when the file is damaged, has code in it, or is for another
+    network."""
+    model.net.load_state_dict(
+        read_weights(path, model.net.state_dict(), remedy=f"delete the file and fetch it again from {URL}"))
     return model.to(memory_format=torch.channels_last).eval()
 
 # %% ../../nbs/detectors/03_efficientat.ipynb #080aff43
@@ -205,14 +224,16 @@ class SavedEfficientAT:
 def load(
     folder:str|Path|None=None, # what `prepare` wrote; None: AudioSet's classes without thresholds
 )->EfficientAT:
-    "The published detector, with the thresholds of a prepared folder. Raises FetchError when the weights cannot be had."
+    """The published detector, with the thresholds of a prepared folder. Raises FetchError when the weights
+    cannot be had."""
     if folder is None: return _loaded()
     config = read_config(Path(folder)/"config.json", SavedEfficientAT, remedy="run `weakse tagger` again")
     names = read_names(Path(folder)/"vocabulary.csv", remedy="run `weakse tagger` again")
     return _loaded(names, config["window"], config["hop"])
 
 def _loaded(*settings):
-    with torch.device("cpu"): return load_weights(EfficientAT(*settings), fetch_weights())
+    with torch.device("cpu"):
+        return load_weights(EfficientAT(*settings), fetch_weights())
 
 # %% ../../nbs/detectors/03_efficientat.ipynb #1af03965
 def prepare(
@@ -224,14 +245,19 @@ def prepare(
     batch_size:int=32,      # clips heard at once
     progress:bool=True, # show a bar
 )->dict:                    # n_clips, n_classes, n_thresholds
-    "Stage `tagger` with published weights: fit the thresholds to a corpus. Raises UnknownClassError, FetchError."
+    """Stage `tagger` with published weights: fit the thresholds to a corpus. Raises UnknownClassError,
+    FetchError."""
     check_output(out, [corpus_folder], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
     detector = load()
     thresholds = corpus_thresholds(detector, corpus, batch_size, progress)
-    result = dict(n_clips=len(corpus), n_classes=len(detector.vocabulary), n_thresholds=int((np.asarray(corpus.targets()).sum(0) > 0).sum()))
+    result = dict(
+        n_clips=len(corpus), n_classes=len(detector.vocabulary),
+        n_thresholds=int((np.asarray(corpus.targets()).sum(0) > 0).sum()))
     with atomic_path(out, [corpus_folder]) as tmp:
         tmp.mkdir(parents=True)
         detector.vocabulary.with_thresholds(thresholds).save(tmp/"vocabulary.csv")
-        write_json(tmp/"config.json", dict(format=newest_format, detector="efficientat", window=window, hop=hop, result=result))
+        write_json(
+            tmp / "config.json",
+            dict(format=newest_format, detector="efficientat", window=window, hop=hop, result=result))
     return result

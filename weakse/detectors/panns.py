@@ -30,29 +30,41 @@ def _standing_in(modules:dict):
     "Let names in `sys.modules` mean these modules for a while."
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)
-    try: yield
+    try:
+        yield
     finally:
         for name, module in before.items():
-            if module is None: sys.modules.pop(name, None)
-            else: sys.modules[name] = module
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
 
 @functools.cache
 def network_classes()->types.ModuleType: # has `Cnn14` and `Cnn14_DecisionLevelMax`
-    "The module `panns_inference.models`, without the side effects of its package. Raises ImportError when it is not installed."
-    missing = "the PANNs networks come from the package panns-inference, and {} is not installed: pip install 'weakse[audioset]'"
+    """The module `panns_inference.models`, without the side effects of its package. Raises ImportError when
+    it is not installed."""
+    missing = ("the PANNs networks come from the package panns-inference, and {} is not installed: pip "
+               "install 'weakse[audioset]'")
     spec = importlib.util.find_spec("panns_inference")
     if spec is None: raise ImportError(missing.format("it"))
     bare = types.ModuleType("panns_inference")
     bare.__path__ = list(spec.submodule_search_locations)
-    idle = {name: types.ModuleType(name) for name in ("matplotlib", "matplotlib.pyplot") if name not in sys.modules}
+    idle = {
+        name: types.ModuleType(name) for name in ("matplotlib", "matplotlib.pyplot")
+        if name not in sys.modules}
     try:
-        importlib.import_module("torchlibrosa")   # before the names change, so that nothing else meets the stand-ins
-        with _standing_in({"panns_inference": bare, **idle}): return importlib.import_module("panns_inference.models")
-    except ModuleNotFoundError as e: raise ImportError(missing.format(f"its requirement {e.name}")) from None
+        # before the names change, so that nothing else meets the stand-ins
+        importlib.import_module("torchlibrosa")
+        with _standing_in({"panns_inference": bare, **idle}):
+            return importlib.import_module("panns_inference.models")
+    except ModuleNotFoundError as e:
+        raise ImportError(missing.format(f"its requirement {e.name}")) from None
 
 # %% ../../nbs/detectors/02_panns.ipynb #6ad64346
-NETWORKS = {"Cnn14": "Cnn14_mAP=0.431.pth", "Cnn14_DecisionLevelMax": "Cnn14_DecisionLevelMax_mAP=0.385.pth"}   # class -> file
-SETTINGS = dict(sample_rate=32000, window_size=1024, hop_size=320, mel_bins=64, fmin=50, fmax=14000, classes_num=527)
+# class -> file
+NETWORKS = {"Cnn14": "Cnn14_mAP=0.431.pth", "Cnn14_DecisionLevelMax": "Cnn14_DecisionLevelMax_mAP=0.385.pth"}
+SETTINGS = dict(
+    sample_rate=32000, window_size=1024, hop_size=320, mel_bins=64, fmin=50, fmax=14000, classes_num=527)
 
 class _NoDraw(TorchFunctionMode):
     "While this is on, `uniform_`, `xavier_uniform_` and the like leave their tensor as it is."
@@ -65,7 +77,8 @@ def build_network(
     name:str, # Cnn14 | Cnn14_DecisionLevelMax
 )->nn.Module: # its weights are yet to come
     "A network with its spectrogram and nothing else in place. Raises ImportError without panns-inference."
-    with _NoDraw(), torch.device("cpu"): return getattr(network_classes(), name)(**SETTINGS).float().eval()
+    with _NoDraw(), torch.device("cpu"):
+        return getattr(network_classes(), name)(**SETTINGS).float().eval()
 
 # %% ../../nbs/detectors/02_panns.ipynb #d454ffdf
 class PANNs(nn.Module):
@@ -83,14 +96,16 @@ class PANNs(nn.Module):
 
     def _hear(self, net, wav, key):
         "One output of a network, computed where its weights are, back where the waveform was."
-        x = fit_length(wav, max(wav.shape[-1], self.SHORTEST)).to(next(net.parameters()).device, torch.float32)
+        x = fit_length(wav, max(wav.shape[-1], self.SHORTEST)).to(
+            next(net.parameters()).device, torch.float32)
         return net.eval()(x)[key].to(wav.device)
 
     @torch.no_grad()
     def framewise(self,
         wav:Tensor, # `(B,T)` at 32 kHz
     )->Tensor:      # `(B,⌈T/320⌉,K)`
-        "Presence probability of every class in every frame of 10 ms, $p_{SED}(t,k)$; 32 frames share one answer."
+        """Presence probability of every class in every frame of 10 ms, $p_{SED}(t,k)$; 32 frames share one
+        answer."""
         return self._hear(self.detector, wav, "framewise_output")[:, :-(-wav.shape[-1]//320)]
 
     @torch.no_grad()
@@ -102,8 +117,11 @@ class PANNs(nn.Module):
 
 # %% ../../nbs/detectors/02_panns.ipynb #8797bc69
 RECORD = 3987831
-FILES = {"Cnn14_DecisionLevelMax_mAP=0.385.pth": dict(size=327428481, checksum="md5:70539c43c18b6a289b3199c503a82c5a"),
-         "Cnn14_mAP=0.431.pth": dict(size=327428481, checksum="md5:541141fa2ee191a88f24a3219fff024e")}
+FILES = {
+    "Cnn14_DecisionLevelMax_mAP=0.385.pth": dict(
+        size=327428481, checksum="md5:70539c43c18b6a289b3199c503a82c5a"),
+    "Cnn14_mAP=0.431.pth": dict(size=327428481, checksum="md5:541141fa2ee191a88f24a3219fff024e"),
+}
 
 def fetch_weights(
     folder:str|Path|None=None, # where to keep them; None: the cache folder
@@ -113,13 +131,17 @@ def fetch_weights(
     tries:int=3,               # attempts before giving up
 )->list[Path]:                 # the two files
     "The published weights (2 x 327 MB, CC BY 4.0). Raises FetchError naming address, checksum and file."
-    return [fetch_published(RECORD, name, known=FILES, site=site, folder=folder, tries=tries, progress=progress) for name in FILES]
+    return [
+        fetch_published(RECORD, name, known=FILES, site=site, folder=folder, tries=tries, progress=progress)
+        for name in FILES]
 
 def stated(
     folder:str|Path|None=None, # cache folder; None: the usual one
 )->dict:                       # title, and files: name -> dict(size, checksum)
-    "What weights the cache folder is meant to hold: the record kept there, else the published one. Asks nobody."
-    if (Path(folder or cache_dir())/f"zenodo-{RECORD}.json").is_file(): return read_record(RECORD, folder=folder)
+    """What weights the cache folder is meant to hold: the record kept there, else the published one. Asks
+    nobody."""
+    if (Path(folder or cache_dir())/f"zenodo-{RECORD}.json").is_file():
+        return read_record(RECORD, folder=folder)
     return dict(title="PANNs, Zenodo record 3987831", files=FILES)
 
 # %% ../../nbs/detectors/02_panns.ipynb #d9d8ba4b
@@ -127,9 +149,15 @@ def load_network(
     name:str,      # Cnn14 | Cnn14_DecisionLevelMax
     path:str|Path, # its published file, or one of the same form: {"model": state dict}
 )->nn.Module:      # for inference
-    "A network with its weights. Raises WeightsError for a file that is damaged, has code in it, or is another network's; ImportError."
+    """A network with its weights. Raises WeightsError for a file that is damaged, has code in it, or is
+    another network's; ImportError."""
     net = build_network(name)
-    net.load_state_dict(read_weights(path, net.state_dict(), "model", f"delete the file and run `weakse fetch panns` for the {name} of Zenodo record {RECORD}"), assign=True)
+    net.load_state_dict(
+        read_weights(
+            path, net.state_dict(), "model",
+            f"delete the file and run `weakse fetch panns` for the {name} of Zenodo record {RECORD}"),
+        assign=True,
+    )
     return net.requires_grad_(False).eval()
 
 def load(
@@ -138,15 +166,23 @@ def load(
     weights:str|Path|None=None, # folder of the weights; None: the cache folder
     device:str|None=None,      # where to compute; None: CUDA where there is one
 )->PANNs:
-    "The paper's detector, with the thresholds of a prepared folder. Raises FetchError, WeightsError, ImportError; ValueError when the folder was prepared with other weights."
+    """The paper's detector, with the thresholds of a prepared folder. Raises FetchError, WeightsError,
+    ImportError; ValueError when the folder was prepared with other weights."""
     network_classes()           # a missing package is said before 650 MB are fetched
     paths = {path.name: path for path in fetch_weights(weights)}
     source = stated(weights)
-    if source["title"].startswith("stand-in"): warnings.warn(f"PANNs weights in {paths[NETWORKS['Cnn14']].parent} are stand-ins, their tags mean nothing; empty that folder and run `weakse fetch panns` for the real ones")
-    if folder is not None: _same_weights(Path(folder), source)
-    vocabulary = None if folder is None else read_names(Path(folder)/"vocabulary.csv", remedy="run `weakse tagger` again")
+    if source["title"].startswith("stand-in"):
+        warnings.warn(
+            f"PANNs weights in {paths[NETWORKS['Cnn14']].parent} are stand-ins, their tags mean nothing; "
+            "empty that folder and run `weakse fetch panns` for the real ones")
+    if folder is not None:
+        _same_weights(Path(folder), source)
+    vocabulary = (
+        None if folder is None
+        else read_names(Path(folder) / "vocabulary.csv", remedy="run `weakse tagger` again"))
     nets = (load_network(name, paths[NETWORKS[name]]) for name in ("Cnn14_DecisionLevelMax", "Cnn14"))
-    return PANNs(*nets, vocabulary).to(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    return PANNs(*nets, vocabulary).to(
+        torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
 
 @dataclass
 class SavedPANNs:
@@ -154,17 +190,23 @@ class SavedPANNs:
     weights:dict # file -> checksum
     format:int=1 # of this file
 
-def _checksums(source): return {name: source["files"][name]["checksum"] for name in sorted(FILES)}
+def _checksums(source):
+    return {name: source["files"][name]["checksum"] for name in sorted(FILES)}
 
 def _same_weights(folder, source):
     "Raise `ValueError` when a prepared folder belongs to other weights."
-    was, now = read_config(folder/"config.json", SavedPANNs, remedy="run `weakse tagger` again")["weights"], _checksums(source)
-    if was != now: raise ValueError(f"{folder} was prepared with the weights {str(was)[:300]}, but the cache folder has {now} ({source['title']}); run `weakse tagger` again, or fetch the others")
+    was = read_config(folder/"config.json", SavedPANNs, remedy="run `weakse tagger` again")["weights"]
+    now = _checksums(source)
+    if was != now:
+        raise ValueError(
+            f"{folder} was prepared with the weights {str(was)[:300]}, but the cache folder has {now} "
+            f"({source['title']}); run `weakse tagger` again, or fetch the others")
 
 # %% ../../nbs/detectors/02_panns.ipynb #4df78c25
 def _noises(n, generator):
     "`(n, 20480)` coloured noises, 0.64 s, of random level with random gaps, for norms to settle on."
-    def draw(k): return torch.rand(n, k, generator=generator, dtype=torch.float32, device="cpu")
+    def draw(k):
+        return torch.rand(n, k, generator=generator, dtype=torch.float32, device="cpu")
     white = torch.randn(n, 20480, generator=generator, dtype=torch.float32, device="cpu")
     slope, level = 2*draw(1), 10**(-2*draw(1) - .5)
     colour = torch.arange(1, 10242, device="cpu")**-slope
@@ -174,13 +216,19 @@ def _noises(n, generator):
 
 @torch.no_grad()
 def _settle(net, sounds):
-    "Let batch norms take their statistics from these sounds, and the last layer give logits around -8 on them."
+    """Let batch norms take their statistics from these sounds, and the last layer give logits around -8 on
+    them."""
     norms, heard = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)], []
-    for norm in norms: norm.reset_running_stats(); norm.momentum = 1.; norm.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = 1.
+        norm.train()
     hook = net.fc_audioset.register_forward_hook(lambda layer, x, out: heard.append(out.flatten(0, -2)))
     net(sounds)
     hook.remove()
-    for norm in norms: norm.momentum = .1; norm.eval()
+    for norm in norms:
+        norm.momentum = .1
+        norm.eval()
     scale = 1/heard[0].std(0)
     net.fc_audioset.weight *= scale[:, None]
     net.fc_audioset.bias.copy_(-8 - scale*heard[0].mean(0))
@@ -201,13 +249,15 @@ def write_stand_ins(
     folder:str|Path, # a cache folder of its own; never the one with the published weights
     seed:int=0,      # of the weights
 )->list[Path]:       # the two files; beside them the record that states their checksums
-    "Write random weights in the published form. Raises ValueError when the folder holds the published ones, `ForeignPathError` where it is not weakse's."
+    """Write random weights in the published form. Raises ValueError when the folder holds the published ones,
+    `ForeignPathError` where it is not weakse's."""
     folder, files = Path(folder), {}
     if any((folder/name).is_file() and not stated(folder)["title"].startswith("stand-in") for name in FILES):
         raise ValueError(f"{folder} holds published weights; expected a folder of its own for stand-ins")
     own_folder(check_files(folder, [*FILES, f"zenodo-{RECORD}.json"]))
     for name, file in NETWORKS.items():
-        with atomic_path(folder/file, overwrite=True) as tmp: torch.save({"model": stand_in(name, seed).state_dict()}, tmp)
+        with atomic_path(folder/file, overwrite=True) as tmp:
+            torch.save({"model": stand_in(name, seed).state_dict()}, tmp)
         files[file] = dict(size=(folder/file).stat().st_size, checksum="md5:" + hash_of(folder/file, "md5"))
     keep_record(RECORD, files, f"stand-in weights for PANNs, random, seed {seed}", folder, overwrite=True)
     return [folder/name for name in files]
@@ -217,22 +267,38 @@ def prepare(
     corpus_folder:str|Path,      # a corpus with weak labels, named as in AudioSet
     out:str|Path,                # folder to write: config.json, vocabulary.csv
     *,
-    thresholds:str="published",  # published (Kong et al., Section 2.5) | corpus (equal precision and recall on its clips)
+    # published (Kong et al., Section 2.5) | corpus (equal precision and recall on its clips)
+    thresholds:str="published",
     device:str|None=None,        # where to compute; None: CUDA where there is one
     batch_size:int=32,           # clips heard at once
     progress:bool=True,          # show a bar
 )->dict:                         # n_clips, n_classes, n_thresholds (fitted to the corpus), weights
-    "Stage `tagger` with PANNs: check weights and classes, settle the thresholds. Raises UnknownClassError, FetchError, WeightsError, ImportError."
-    if thresholds not in ("published", "corpus"): raise ValueError(f"thresholds '{thresholds}' are unknown; use 'published' (the paper's) or 'corpus' (fitted to its clips)")
+    """Stage `tagger` with PANNs: check weights and classes, settle the thresholds. Raises UnknownClassError,
+    FetchError, WeightsError, ImportError."""
+    if thresholds not in ("published", "corpus"):
+        raise ValueError(
+            f"thresholds '{thresholds}' are unknown; use 'published' (the paper's) or 'corpus' (fitted to "
+            "its clips)")
     check_output(out, [corpus_folder], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
-    for name in corpus.vocabulary.names: audioset_vocabulary().index(name)
-    detector, source, vocabulary = load(device=device), stated(), audioset_vocabulary()
-    if thresholds == "corpus": vocabulary = vocabulary.with_thresholds(corpus_thresholds(detector, corpus, batch_size, progress, others=vocabulary.thresholds))
+    for name in corpus.vocabulary.names:
+        audioset_vocabulary().index(name)
+    detector = load(device=device)
+    source = stated()
+    vocabulary = audioset_vocabulary()
+    if thresholds == "corpus":
+        vocabulary = vocabulary.with_thresholds(
+            corpus_thresholds(detector, corpus, batch_size, progress, others=vocabulary.thresholds))
     fitted = int((np.asarray(corpus.targets()).sum(0) > 0).sum()) if thresholds == "corpus" else 0
-    result = dict(n_clips=len(corpus), n_classes=len(vocabulary), n_thresholds=fitted, weights=source["title"])
+    result = dict(
+        n_clips=len(corpus), n_classes=len(vocabulary), n_thresholds=fitted, weights=source["title"])
     with atomic_path(out, [corpus_folder]) as tmp:
         tmp.mkdir(parents=True)
         vocabulary.save(tmp/"vocabulary.csv")
-        write_json(tmp/"config.json", dict(format=newest_format, detector="panns", thresholds=thresholds, weights=_checksums(source), result=result))
+        write_json(
+            tmp / "config.json",
+            dict(
+                format=newest_format, detector="panns", thresholds=thresholds, weights=_checksums(source),
+                result=result),
+        )
     return result

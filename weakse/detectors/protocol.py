@@ -57,7 +57,8 @@ def _bridged(k, first, last, gap):
     "The same runs, those of one class joined that are less than `gap` frames apart."
     begins = np.ones(len(k), bool)
     begins[1:] = (k[1:] != k[:-1]) | (first[1:]-last[:-1] >= gap)
-    ends = np.roll(begins, -1)                                        # the first run begins, so the last one ends
+    # the first run begins, so the last one ends
+    ends = np.roll(begins, -1)
     return k[begins], first[begins], last[ends]
 
 def _audible(wav):
@@ -67,9 +68,12 @@ def _audible(wav):
 
 def _thresholds(detector, threshold):
     "One threshold a class: the given number, else the vocabulary's own."
-    if threshold is None: threshold = detector.vocabulary.thresholds
-    if threshold is None: raise ValueError("the detector's vocabulary has no thresholds, so what is present is undefined; "
-                                           "pass `threshold=0.5` or prepare the detector with `weakse tagger`")
+    if threshold is None:
+        threshold = detector.vocabulary.thresholds
+    if threshold is None:
+        raise ValueError(
+            "the detector's vocabulary has no thresholds, so what is present is undefined; "
+            "pass `threshold=0.5` or prepare the detector with `weakse tagger`")
     return np.broadcast_to(np.asarray(threshold, np.float32), len(detector.vocabulary))
 
 # %% ../../nbs/detectors/00_protocol.ipynb #ffb6e215
@@ -82,7 +86,8 @@ def detect(
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard, from when to when. Raises AudioError on unusable audio."
     wav = _audible(check_audio(wav, check_rate(sample_rate)))
-    if isinstance(detector, (str, Path)): detector = load_detector(detector)
+    if isinstance(detector, (str, Path)):
+        detector = load_detector(detector)
     seconds = wav.shape[-1]/sample_rate
     probs = detector.framewise(resample(wav, sample_rate, detector.sample_rate))[0].float().cpu().numpy()
     k, first, last = _bridged(*_runs(probs > _thresholds(detector, threshold)), gap/detector.hop)
@@ -124,11 +129,15 @@ def equal_pr_threshold(
     scores, # `(N,)` probabilities of one class
     truth,  # `(N,)` 0 or 1, whether the clip has the class
 )->float:   # probability: as many scores lie above it as there are positives
-    "Threshold at which precision equals recall (Kong et al., Section 2.5). Raises ValueError without a positive."
+    """Threshold at which precision equals recall (Kong et al., Section 2.5). Raises ValueError without a
+    positive."""
     order = np.sort(np.asarray(scores, np.float64))[::-1]
     n = int(np.asarray(truth).astype(bool).sum())
-    if n == 0: raise ValueError(f"none of {len(order)} clips has this class, but precision and recall need at least one positive; "
-                                "use `equal_pr_thresholds`, which lends such a class the median of the others")
+    if n == 0:
+        raise ValueError(
+            f"none of {len(order)} clips has this class, but precision and recall need at least one "
+            "positive; "
+            "use `equal_pr_thresholds`, which lends such a class the median of the others")
     return float((order[n - 1] + order[n])/2 if n < len(order) else order[-1]/2)
 
 # %% ../../nbs/detectors/00_protocol.ipynb #901a4b1f
@@ -136,11 +145,16 @@ def equal_pr_thresholds(
     scores, # `(N,K)` probabilities
     truth,  # `(N,K)` 0 or 1
 )->np.ndarray: # `(K,)` float32
-    "A threshold for each class; a class without a positive gets the median of the others. Raises ValueError when none has one."
+    """A threshold for each class; a class without a positive gets the median of the others. Raises ValueError
+    when none has one."""
     scores, truth = np.asarray(scores, np.float64), np.asarray(truth).astype(bool)
-    if scores.shape != truth.shape: raise ValueError(f"scores are {scores.shape} and truth is {truth.shape}; both must be (clips, classes)")
+    if scores.shape != truth.shape:
+        raise ValueError(
+            f"scores are {scores.shape} and truth is {truth.shape}; both must be (clips, classes)")
     known = truth.any(0)
-    if not known.any(): raise ValueError(f"none of the {truth.shape[1]} classes has a positive clip; check the labels of the corpus")
+    if not known.any():
+        raise ValueError(
+            f"none of the {truth.shape[1]} classes has a positive clip; check the labels of the corpus")
     out = np.zeros(truth.shape[1])
     out[known] = [equal_pr_threshold(scores[:, k], truth[:, k]) for k in np.flatnonzero(known)]
     out[~known] = np.median(out[known])
@@ -165,7 +179,9 @@ def clip_batches(
             wavs = [corpus.load(i) for i in chunk.tolist()]
             n = max(round(shortest*corpus.sample_rate), *(len(w) for w in wavs))
             batch = torch.stack([torch.nn.functional.pad(w, (0, n - len(w))) for w in wavs])
-            yield chunk, resample(batch, corpus.sample_rate, sample_rate), torch.tensor([len(w) for w in wavs], dtype=torch.float32, device='cpu')/corpus.sample_rate
+            yield (
+                chunk, resample(batch, corpus.sample_rate, sample_rate),
+                torch.tensor([len(w) for w in wavs], dtype=torch.float32, device='cpu') / corpus.sample_rate)
             bar.update(len(chunk))
 
 # %% ../../nbs/detectors/00_protocol.ipynb #af244d00
@@ -179,7 +195,8 @@ def clip_tags(
     "Tags of whole clips."
     indices = np.arange(len(corpus)) if indices is None else np.asarray(indices)
     tags = np.zeros((len(corpus), len(detector.vocabulary)), np.float32)
-    for chunk, wav, _ in clip_batches(corpus, indices, detector.sample_rate, batch_size, progress=progress, title="tagging"):
+    for chunk, wav, _ in clip_batches(
+        corpus, indices, detector.sample_rate, batch_size, progress=progress, title="tagging"):
         tags[chunk] = detector.tags(wav).float().cpu().numpy()
     return tags[indices]
 
@@ -208,10 +225,16 @@ def _read_tensors(path:Path, remedy:str):
     try:
         with hushed():   # torch remarks on unusual pickles before it refuses them
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as e:                    # a damaged file fails anywhere in the reader; torch's own message advises to switch the guard off
+    # a damaged file fails anywhere in the reader; torch's own message advises to switch the guard off
+    except Exception as e:
         code = re.search(r"GLOBAL (\S+)", str(e)) if isinstance(e, pickle.UnpicklingError) else None
-        why = (f"{path} holds more than weights: reading it would call `{code[1]}`. Expected tensors alone, so it was refused and nothing of it was run" if code else
-               f"{path} cannot be read as weights: its {path.stat().st_size} bytes are truncated or of another kind; expected a state dict written by `torch.save`")
+        why = (
+            f"{path} holds more than weights: reading it would call `{code[1]}`. Expected tensors alone, so "
+            "it was refused and nothing of it was run"
+            if code
+            else f"{path} cannot be read as weights: its {path.stat().st_size} bytes are truncated or of "
+                 "another kind; expected a state dict written by `torch.save`"
+        )
     raise WeightsError(f"{why}; {remedy}")
 
 def _shape(x):
@@ -224,15 +247,25 @@ def read_weights(
     inside:str="",                  # key under which the file keeps its state dict; "": the file is one
     remedy:str="fetch the file again", # last words of a message
 )->dict[str, Tensor]:               # the file's tensors, in the network's types
-    "Published weights that fit a network. Raises WeightsError for a damaged file, one with code in it, and another network's."
+    """Published weights that fit a network. Raises WeightsError for a damaged file, one with code in it, and
+    another network's."""
     path = Path(path)
     found = _read_tensors(path, remedy)
-    if inside and isinstance(found, dict) and inside in found: found = found[inside]
-    elif inside: raise WeightsError(f"{path} holds {', '.join(map(repr, list(found)[:3])) if isinstance(found, dict) else type(found).__name__}; expected the key '{inside}' with a state dict; {remedy}")
-    if not isinstance(found, dict): raise WeightsError(f"{path} holds a {type(found).__name__}; expected a state dict; {remedy}")
+    if inside and isinstance(found, dict) and inside in found:
+        found = found[inside]
+    elif inside:
+        raise WeightsError(
+            f"{path} holds "
+            f"{', '.join(map(repr, list(found)[:3])) if isinstance(found, dict) else type(found).__name__}; "
+            f"expected the key '{inside}' with a state dict; {remedy}")
+    if not isinstance(found, dict):
+        raise WeightsError(f"{path} holds a {type(found).__name__}; expected a state dict; {remedy}")
     wrong = [k for k in {**own, **found} if _shape(own.get(k)) != _shape(found.get(k))]
-    if wrong: raise WeightsError(f"{path} does not hold this network's weights: {len(wrong)} of {len(own)} entries differ, the first is '{wrong[0]}' "
-                                 f"(found {_shape(found.get(wrong[0]))}, expected {_shape(own.get(wrong[0]))}); {remedy}")
+    if wrong:
+        raise WeightsError(
+            f"{path} does not hold this network's weights: {len(wrong)} of {len(own)} entries differ, the "
+            f"first is '{wrong[0]}' "
+            f"(found {_shape(found.get(wrong[0]))}, expected {_shape(own.get(wrong[0]))}); {remedy}")
     return {k: found[k].to(v.dtype) for k, v in own.items()}
 
 # %% ../../nbs/detectors/00_protocol.ipynb #06805084
@@ -240,7 +273,10 @@ KINDS = ("small", "panns", "efficientat")
 
 def _module(kind):
     "The module of a kind of detector, imported when it is asked for."
-    if kind not in KINDS: raise ValueError(f"unknown detector {kind[:80]!r}; known: {', '.join(KINDS)}, or a folder that `weakse tagger` wrote")
+    if kind not in KINDS:
+        raise ValueError(
+            f"unknown detector {kind[:80]!r}; known: {', '.join(KINDS)}, or a folder that `weakse tagger` "
+            "wrote")
     return importlib.import_module(f"weakse.detectors.{kind}")
 
 # %% ../../nbs/detectors/00_protocol.ipynb #9d418672
@@ -255,7 +291,10 @@ def load_detector(
 )->Detector:
     "A detector ready to listen. Raises ValueError when there is none of that name."
     config = Path(name_or_path)/"config.json"
-    if config.exists(): return _module(read_config(config, SavedDetector, remedy="run `weakse tagger` again")["detector"]).load(config.parent)
+    if config.exists():
+        return _module(
+            read_config(config, SavedDetector, remedy="run `weakse tagger` again")["detector"]
+        ).load(config.parent)
     return _module(str(name_or_path)).load(None)
 
 # %% ../../nbs/detectors/00_protocol.ipynb #3f29e8e6
@@ -263,7 +302,8 @@ def prepare_detector(
     name:str,               # small | panns | efficientat
     corpus_folder:str|Path, # a corpus with weak labels
     out:str|Path,           # folder to write: config.json, vocabulary.csv and what the kind needs
-    **kwargs,               # settings of the kind, see `small.train_tagger`, `panns.prepare` and `efficientat.prepare`
+    # settings of the kind, see `small.train_tagger`, `panns.prepare` and `efficientat.prepare`
+    **kwargs,
 )->dict:                    # what was done, for the last line of the stage
     "Stage `tagger`: train a detector, or fetch one, and fit its thresholds to the corpus."
     return _module(name).prepare(corpus_folder, out, **kwargs)

@@ -22,7 +22,8 @@ from .protocol import clip_tags, equal_pr_thresholds
 from ..core.labels import Vocabulary
 from ..core.files import atomic_path, check_output, write_json
 from ..core.params import check_limits
-from ..core.saved import build_saved, check_room, check_settings, check_shapes, newest_format, read_config, read_names
+from ..core.saved import (
+    build_saved, check_room, check_settings, check_shapes, newest_format, read_config, read_names)
 
 # %% ../../nbs/detectors/01_small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):
@@ -39,7 +40,8 @@ class ConvBlock(nn.Sequential):
 
 # %% ../../nbs/detectors/01_small.ipynb #3d8b2219
 class SmallDetector(nn.Module):
-    "Framewise class probabilities from a log-mel spectrogram (Kong et al., Section 2.3, in small). A `Detector`."
+    """Framewise class probabilities from a log-mel spectrogram (Kong et al., Section 2.3, in small). A
+    `Detector`."""
     POOL = 8  # spectrogram frames in one output frame
     def __init__(self,
         vocabulary:Vocabulary, # K classes
@@ -50,12 +52,20 @@ class SmallDetector(nn.Module):
         width:int=16,          # channels of the stem; the last block has four times as many
     ):
         super().__init__()
-        check_limits('SmallDetector', dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width))
-        self.vocabulary, self.sample_rate, self.hop = vocabulary, sample_rate, self.POOL*hop_length/sample_rate
-        self.config = dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width)
-        self.logmel, self.norm, w = LogMel(sample_rate, n_fft, hop_length, n_mels), nn.BatchNorm1d(n_mels, dtype=torch.float32), width
-        self.blocks = nn.Sequential(ConvBlock(1, w, kernel=5, stride=(4, 2)), ConvBlock(w, w, (1, 2)), ConvBlock(w, 2*w, (2, 1)),
-                                    ConvBlock(2*w, 2*w, (1, 2)), ConvBlock(2*w, 4*w, (1, 2)))
+        check_limits(
+            'SmallDetector',
+            dict(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width))
+        self.vocabulary = vocabulary
+        self.sample_rate = sample_rate
+        self.hop = self.POOL*hop_length/sample_rate
+        self.config = dict(
+            sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, width=width)
+        self.logmel = LogMel(sample_rate, n_fft, hop_length, n_mels)
+        self.norm = nn.BatchNorm1d(n_mels, dtype=torch.float32)
+        w = width
+        self.blocks = nn.Sequential(
+            ConvBlock(1, w, kernel=5, stride=(4, 2)), ConvBlock(w, w, (1, 2)), ConvBlock(w, 2 * w, (2, 1)),
+            ConvBlock(2 * w, 2 * w, (1, 2)), ConvBlock(2 * w, 4 * w, (1, 2)))
         context = nn.Conv1d(4*w*(n_mels//16), 8*w, 3, padding=1, bias=False, dtype=torch.float32)
         self.context = nn.Sequential(context, nn.BatchNorm1d(8*w, dtype=torch.float32), nn.ReLU())
         self.classify = nn.Conv1d(8*w, len(vocabulary), 1, dtype=torch.float32)
@@ -94,7 +104,8 @@ def weak_loss(
     logits:Tensor, # `(B,F,K)` framewise
     labels:Tensor, # `(B,K)` weak labels, 0 or 1
 )->Tensor:         # scalar
-    "Binary cross-entropy between the maximum over time and the weak labels (Kong et al., Eq. 4, mean over classes)."
+    """Binary cross-entropy between the maximum over time and the weak labels (Kong et al., Eq. 4, mean over
+    classes)."""
     return nn.functional.binary_cross_entropy_with_logits(logits.amax(1), labels)
 
 # %% ../../nbs/detectors/01_small.ipynb #f05ade17
@@ -105,7 +116,9 @@ def corpus_mels(
 )->list[Tensor]:        # float16 `(F,M)` of each clip
     "Log-mel spectrograms of all clips."
     with torch.no_grad():
-        return [model.logmel(corpus.load(i)[None])[0].half() for i in tqdm(range(len(corpus)), desc="log-mels", unit="clip", disable=not progress)]
+        return [
+            model.logmel(corpus.load(i)[None])[0].half()
+            for i in tqdm(range(len(corpus)), desc="log-mels", unit="clip", disable=not progress)]
 
 # %% ../../nbs/detectors/01_small.ipynb #1d5d9b23
 def draw_clips(
@@ -121,7 +134,8 @@ def draw_clips(
 # %% ../../nbs/detectors/01_small.ipynb #2718759c
 def _crop(mel, n, rng):
     "`n` frames from a random place of `mel`, rolled in time; a short clip is padded with its quietest value."
-    if len(mel) < n: mel = nn.functional.pad(mel, (0, 0, 0, n - len(mel)), value=float(mel.min()))
+    if len(mel) < n:
+        mel = nn.functional.pad(mel, (0, 0, 0, n - len(mel)), value=float(mel.min()))
     first = rng.integers(len(mel) - n + 1)
     return mel[first:first + n].roll(int(rng.integers(n)), 0)
 
@@ -138,8 +152,11 @@ def draw_batch(
     "A class-balanced and augmented batch; a pure function of the generator's state."
     def draw():
         idx = draw_clips(targets, batch_size, rng)
-        gain = torch.from_numpy(rng.uniform(-gain_db, gain_db, (batch_size, 1, 1)).astype(np.float32))*np.log(10)/10
-        return torch.stack([_crop(mels[i], n_frames, rng) for i in idx]).float() + gain, torch.from_numpy(targets[idx])
+        gain = (
+            torch.from_numpy(rng.uniform(-gain_db, gain_db, (batch_size, 1, 1)).astype(np.float32))
+            * np.log(10) / 10)
+        return torch.stack([_crop(mels[i], n_frames, rng) for i in idx]).float() + gain, torch.from_numpy(
+            targets[idx])
     (x, y), (x2, y2) = draw(), draw()
     both = torch.from_numpy(rng.random(batch_size) < mix)
     x[both], y[both] = torch.logaddexp(x[both], x2[both]), torch.maximum(y[both], y2[both])   # powers add
@@ -173,11 +190,16 @@ def fit_small(
     model.train().to(memory_format=torch.channels_last)
     for _ in (bar := tqdm(range(steps), desc="tagger", unit="step", disable=not progress)):
         x, y = draw_batch(mels, targets, n_frames, batch_size, rng, **augment)
-        with torch.autocast("cpu", torch.bfloat16, enabled=_fast_bfloat16()): logits = model.logits(x)
+        with torch.autocast("cpu", torch.bfloat16, enabled=_fast_bfloat16()):
+            logits = model.logits(x)
         loss = weak_loss(logits.float(), y)
-        if not torch.isfinite(loss): raise FloatingPointError(f"loss is {float(loss)} at step {len(losses)}; lower `tagger.lr` (now {lr})")
-        optimiser.zero_grad(); loss.backward()
-        with torch.device("cpu"): optimiser.step()   # its counters
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"loss is {float(loss)} at step {len(losses)}; lower `tagger.lr` (now {lr})")
+        optimiser.zero_grad()
+        loss.backward()
+        with torch.device("cpu"):
+            optimiser.step()   # its counters
         schedule.step()
         losses.append(float(loss.detach()))
         bar.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}", refresh=False)
@@ -190,7 +212,9 @@ def average_precision(
 )->float:   # mean precision at the rank of each positive; nan without one
     "Average precision of one class."
     ranked = np.asarray(truth)[np.argsort(-np.asarray(scores), kind="stable")].astype(bool)
-    return float((np.cumsum(ranked)/np.arange(1, len(ranked) + 1))[ranked].mean()) if ranked.any() else float("nan")
+    return (
+        float((np.cumsum(ranked) / np.arange(1, len(ranked) + 1))[ranked].mean()) if ranked.any()
+        else float("nan"))
 
 # %% ../../nbs/detectors/01_small.ipynb #4c9e7801
 def save_small(
@@ -203,8 +227,11 @@ def save_small(
     with atomic_path(folder) as tmp:
         tmp.mkdir(parents=True)
         weights = save({k: v.contiguous() for k, v in model.state_dict().items()})
-        (tmp/"model.safetensors").write_bytes(weights)   # unlike `save_file`, it says with the system's own error why it fails
-        write_json(tmp/"config.json", dict(format=newest_format, detector="small", model=model.config, result=result))
+        # unlike `save_file`, it says with the system's own error why it fails
+        (tmp/"model.safetensors").write_bytes(weights)
+        write_json(
+            tmp / "config.json",
+            dict(format=newest_format, detector="small", model=model.config, result=result))
         write_json(tmp/"history.json", dict(loss=list(losses)))
         model.vocabulary.save(tmp/"vocabulary.csv")
     return Path(folder)
@@ -222,16 +249,24 @@ _again = "copy the whole folder again, or run `weakse tagger` again"
 def load(
     folder:str|Path|None, # what `save_small` wrote
 )->SmallDetector:
-    "A trained small detector. Raises ValueError when the folder is not one or its weights fit another vocabulary."
-    if folder is None: raise ValueError("the small detector has no published weights; train it with `weakse tagger` and pass its folder")
+    """A trained small detector. Raises ValueError when the folder is not one or its weights fit another
+    vocabulary."""
+    if folder is None:
+        raise ValueError(
+            "the small detector has no published weights; train it with `weakse tagger` and pass its folder")
     folder = Path(folder)
-    settings, vocabulary = read_config(folder/"config.json", SavedSmall, remedy=_again)["model"], read_names(folder/"vocabulary.csv", remedy=_again)
+    settings = read_config(folder/"config.json", SavedSmall, remedy=_again)["model"]
+    vocabulary = read_names(folder/"vocabulary.csv", remedy=_again)
     check_settings(SmallDetector, settings, f"{folder/'config.json'}: model.", remedy=_again)
     path, K = folder/"model.safetensors", len(vocabulary)
     found = check_shapes(path, None, remedy=_again).get("classify.bias", (K,))[:1]
-    if found != (K,): raise ValueError(f"{folder}/model.safetensors was trained for {found[0] if found else 0} classes but {folder}/vocabulary.csv has {K}; "
-                                    "the two belong to different runs, run `weakse tagger` again")
-    return build_saved(lambda: SmallDetector(vocabulary, **settings), path, remedy=_again).to(memory_format=torch.channels_last)
+    if found != (K,):
+        raise ValueError(
+            f"{folder}/model.safetensors was trained for {found[0] if found else 0} classes but "
+            f"{folder}/vocabulary.csv has {K}; "
+            "the two belong to different runs, run `weakse tagger` again")
+    return build_saved(lambda: SmallDetector(vocabulary, **settings), path, remedy=_again).to(
+        memory_format=torch.channels_last)
 
 # %% ../../nbs/detectors/01_small.ipynb #5407133a
 def _validate(model, corpus, split, progress):
@@ -256,17 +291,23 @@ def train_tagger(
     seed:int=0,              # of weights and batches
     progress:bool=True, # show a bar
 )->dict:                     # n_clips, n_classes, mean_average_precision, loss
-    "Stage `tagger`: train the small detector by Eq. 4 and fit its thresholds. Raises ValueError without training clips."
+    """Stage `tagger`: train the small detector by Eq. 4 and fit its thresholds. Raises ValueError without
+    training clips."""
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
     check_output(out, [corpus_folder], folder=True)
     train = np.flatnonzero((corpus.table.split == "train").to_numpy())
-    if not len(train): raise ValueError(f"{corpus_folder} has no clip in the split 'train'; its splits are {sorted(set(corpus.table.split))}")
-    def make(): return SmallDetector(corpus.vocabulary, corpus.sample_rate, width=width)
+    if not len(train):
+        raise ValueError(
+            f"{corpus_folder} has no clip in the split 'train'; its splits are "
+            f"{sorted(set(corpus.table.split))}")
+    def make():
+        return SmallDetector(corpus.vocabulary, corpus.sample_rate, width=width)
     check_room(make)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(seed)
         model = make()
-    mels, targets = corpus_mels(corpus.subset("train"), model, progress), np.asarray(corpus.targets(), np.float32)
+    mels = corpus_mels(corpus.subset("train"), model, progress)
+    targets = np.asarray(corpus.targets(), np.float32)
     n_frames = round(seconds*corpus.sample_rate/model.config["hop_length"])
     losses = fit_small(model, mels, targets[train], steps, batch_size, lr, n_frames, seed, progress, mix=mix)
     tags = clip_tags(model, corpus, train, progress=progress)

@@ -16,7 +16,8 @@ from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from ..mining.anchors import NoAnchorsError, detect_anchors, read_anchors
 from ..core.audio import plain_text
-from ..core.files import atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text
+from ..core.files import (
+    atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text)
 from ..inference.enhance import enhance_pairs
 from .metrics import score_folders
 from ..mining.pairs import NoPairsError, mine
@@ -34,27 +35,50 @@ changes = {                                                        # variant -> 
     'half_threshold': {'mine': {'threshold_scale':.5}},
     'after': {'train': {'place':'after'}},
     'snr': {'train': {'mixtures': {'level':'snr'}}}}
-asked = {'base': ('mean','one_hot'), 'one_hot': ('one_hot',)}      # conditions at inference; of any other variant the mean soft tag alone
+# conditions at inference; of any other variant the mean soft tag alone
+asked = {'base': ('mean','one_hot'), 'one_hot': ('one_hot',)}
 metrics = ('pesq','csig','covl','ssnr','si_sdr')                   # what is compared; of each, more is better
 
 Question = namedtuple('Question', 'name section paper other choice instead')
-questions = [                                                      # paper and other: (variant, condition at inference)
-    Question('mining or neighbours', '2.5', ('base','mean'), ('neighbour','mean'), 'pairs with disjoint tag sets', 'neighbours of the mini-batch'),
-    Question('mining or chance', '2.5', ('base','mean'), ('random','mean'), 'pairs with disjoint tag sets', 'random pairs'),
-    Question('anchors', '2.3', ('base','mean'), ('random_anchors','mean'), 'anchors of largest area', 'anchors at random places'),
-    Question('tags in training', '2.4', ('base','mean'), ('one_hot','one_hot'), 'trained with soft tags, asked with their mean', 'one-hot in both'),
-    Question('tags in training, one-hot asked', '2.4', ('base','one_hot'), ('one_hot','one_hot'), 'trained with soft tags, asked with one-hot', 'one-hot in both'),
-    Question('condition at inference', '2.2', ('base','one_hot'), ('base','mean'), 'asked with one-hot "Speech"', 'asked with the mean soft tag'),
-    Question('thresholds', '2.5', ('base','mean'), ('half_threshold','mean'), 'thresholds as they are', 'half of the thresholds'),
-    Question('place of the condition', '2.6', ('base','mean'), ('after','mean'), 'condition before the rectifier', 'after it'),
-    Question('level', 'code', ('base','mean'), ('snr','mean'), 'both sounds of equal energy', 'SNR drawn from a range')]
+# paper and other: (variant, condition at inference)
+questions = [
+    Question(
+        'mining or neighbours', '2.5', ('base', 'mean'), ('neighbour', 'mean'),
+        'pairs with disjoint tag sets', 'neighbours of the mini-batch'),
+    Question(
+        'mining or chance', '2.5', ('base', 'mean'), ('random', 'mean'), 'pairs with disjoint tag sets',
+        'random pairs'),
+    Question(
+        'anchors', '2.3', ('base', 'mean'), ('random_anchors', 'mean'), 'anchors of largest area',
+        'anchors at random places'),
+    Question(
+        'tags in training', '2.4', ('base', 'mean'), ('one_hot', 'one_hot'),
+        'trained with soft tags, asked with their mean', 'one-hot in both'),
+    Question(
+        'tags in training, one-hot asked', '2.4', ('base', 'one_hot'), ('one_hot', 'one_hot'),
+        'trained with soft tags, asked with one-hot', 'one-hot in both'),
+    Question(
+        'condition at inference', '2.2', ('base', 'one_hot'), ('base', 'mean'), 'asked with one-hot "Speech"',
+        'asked with the mean soft tag'),
+    Question(
+        'thresholds', '2.5', ('base', 'mean'), ('half_threshold', 'mean'), 'thresholds as they are',
+        'half of the thresholds'),
+    Question(
+        'place of the condition', '2.6', ('base', 'mean'), ('after', 'mean'),
+        'condition before the rectifier', 'after it'),
+    Question(
+        'level', 'code', ('base', 'mean'), ('snr', 'mean'), 'both sounds of equal energy',
+        'SNR drawn from a range'),
+]
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #fab07db7
 def _merged(a, b):
     "Nested dicts: `b` over `a`."
-    return {k: _merged(a.get(k) or {}, v) if isinstance(v := b.get(k, a.get(k)), dict) else v for k in {**a, **b}}
+    return {
+        k: _merged(a.get(k) or {}, v) if isinstance(v := b.get(k, a.get(k)), dict) else v for k in {**a, **b}}
 
-_set_here = 'seed','progress','truth','checkpoint_every','checkpoints'   # by the ablation itself, for every cell
+# by the ablation itself, for every cell
+_set_here = 'seed','progress','truth','checkpoint_every','checkpoints'
 
 def base_settings(
     mine:dict|None,   # the run's block `mine`
@@ -66,36 +90,55 @@ def base_settings(
     seconds:float|None=None, # random crop of each anchor, s; None: the run's
 )->dict:              # blocks anchors, mine, train
     "The paper's side of every question, the run's recipe for the rest, and the size of a short run."
-    paper = {'anchors': {'by':'area'}, 'mine': {'pairing':'disjoint', 'labels':'none', 'threshold_scale':1.},
-             'train': {'condition':'soft', 'place':'before', 'mixtures': {'level':'matched', 'n_interferers':[1,1]}}}
-    size = {'steps':steps, 'width':width, 'batch_size':batch_size, 'warmup':min((train or {}).get('warmup', 0), steps//8), 'use':None}
-    if lr: size['lr'] = lr
-    if seconds: size['mixtures'] = {'seconds':seconds}
-    if (train or {}).get('ema'): size['ema'] = round(max(0., 1 - 10/steps), 4)         # an average over a tenth of the run
+    paper = {
+        'anchors': {'by': 'area'},
+        'mine': {'pairing': 'disjoint', 'labels': 'none', 'threshold_scale': 1.0},
+        'train': {
+            'condition': 'soft', 'place': 'before', 'mixtures': {'level': 'matched', 'n_interferers': [1, 1]},
+        },
+    }
+    size = {
+        'steps': steps, 'width': width, 'batch_size': batch_size,
+        'warmup': min((train or {}).get('warmup', 0), steps // 8), 'use': None}
+    if lr:
+        size['lr'] = lr
+    if seconds:
+        size['mixtures'] = {'seconds':seconds}
+    if (train or {}).get('ema'):
+        size['ema'] = round(max(0., 1 - 10/steps), 4)         # an average over a tenth of the run
     out = _merged(_merged({'mine': mine or {}, 'train': train or {}}, paper), {'train': size})
     return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in out.items()}
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
-_code = ('mining.anchors','mining.conditions','inference.enhance','training.losses','evaluation.metrics','mining.pairs','mining.mixtures','models.unet','training.tasks','training.weak')
+_code = (
+    'mining.anchors', 'mining.conditions', 'inference.enhance', 'training.losses', 'evaluation.metrics',
+    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.tasks', 'training.weak')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."
-    trees = (ast.dump(ast.parse(inspect.getsource(import_module(f'weakse.{m}')))) for m in _code)   # comments do not count
+    # comments do not count
+    trees = (ast.dump(ast.parse(inspect.getsource(import_module(f'weakse.{m}')))) for m in _code)
     h = hashlib.sha256(''.join(trees).encode())
-    for path in [Path(store)/'mining.anchors.csv', Path(store)/'tags.npy', *(Path(pairs)/d/n for d in ('clean','noisy') for n in names)]: h.update(path.read_bytes())
+    for path in [
+        Path(store) / 'mining.anchors.csv', Path(store) / 'tags.npy',
+        *(Path(pairs) / d / n for d in ('clean', 'noisy') for n in names)]:
+        h.update(path.read_bytes())
     return h.hexdigest()[:16]
 
 def _test_files(pairs, n):
     "Names of `n` test pairs, spread evenly over all; none where there are none."
     names = sorted(p.name for p in (Path(pairs)/'clean').iterdir() if not p.name.startswith('.'))
-    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(n, len(names))).round().astype(int))] if names else []
+    return (
+        [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(n, len(names))).round().astype(int))]
+        if names else [])
 
 def _copy_pairs(pairs, names, out):
     "A folder with these test pairs alone."
     with atomic_path(out, [pairs]) as tmp:
         for d in ('clean','noisy'):
             (tmp/d).mkdir(parents=True)
-            for n in names: shutil.copyfile(Path(pairs)/d/n, tmp/d/n)
+            for n in names:
+                shutil.copyfile(Path(pairs)/d/n, tmp/d/n)
     return Path(out)
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #34cedb33
@@ -115,21 +158,38 @@ def _make_cell(paths, settings, seed, folder, conditions, progress):
     store, by = Path(paths['anchors']), settings['anchors']['by']
     own_folder(folder)
     if by!='area':
-        detect_anchors(paths['corpus'], str(paths['detector']), folder/'anchors', by=by, seconds=read_anchors(store).seconds, seed=seed, progress=progress)
+        detect_anchors(
+            paths['corpus'], str(paths['detector']), folder / 'anchors', by=by,
+            seconds=read_anchors(store).seconds, seed=seed, progress=progress)
         store = folder/'anchors'
-    mined = mine(store, Path(paths['detector'])/'vocabulary.csv', folder/'mined', **settings['mine'], seed=seed, truth=paths['truth'], progress=progress)
-    trained = train_unet(store, folder/'mined', folder/'system', **settings['train'], seed=seed, checkpoint_every=100, progress=progress)
+    mined = mine(
+        store, Path(paths['detector']) / 'vocabulary.csv', folder / 'mined', **settings['mine'], seed=seed,
+        truth=paths['truth'], progress=progress)
+    trained = train_unet(
+        store, folder / 'mined', folder / 'system', **settings['train'], seed=seed, checkpoint_every=100,
+        progress=progress)
     return dict(
-        scores={c: _scored(paths['pairs'], folder/'system', folder/'enhanced', progress, condition=c) for c in conditions},
-        mined={k: mined[k] for k in ('pairs','tried','paired','disjoint_by_tags','focus_share','truly_disjoint','anchors_right') if k in mined},
-        trained={k: trained[k] for k in ('parameters','loss','seconds')})
+        scores={
+            c: _scored(paths['pairs'], folder / 'system', folder / 'enhanced', progress, condition=c)
+            for c in conditions},
+        mined={
+            k: mined[k]
+            for k in (
+                'pairs', 'tried', 'paired', 'disjoint_by_tags', 'focus_share', 'truly_disjoint',
+                'anchors_right')
+            if k in mined
+        },
+        trained={k: trained[k] for k in ('parameters', 'loss', 'seconds')},
+    )
 
 def _cell(paths, name, settings, seed, work, fingerprint, progress):
     "The kept result of a variant and seed, made where it is missing or was made otherwise."
     kept, folder = work/f'{name}_{seed}.json', work/f'{name}_{seed}'
-    key = hashlib.sha256(json.dumps([name, settings, seed, fingerprint], sort_keys=True).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        json.dumps([name, settings, seed, fingerprint], sort_keys=True).encode()).hexdigest()[:16]
     if kept.is_file() and (old := read_json(kept)).get('key')==key: return old
-    out = dict(variant=name, settings=settings, seed=seed, key=key) | _make_cell(paths, settings, seed, folder, asked.get(name, ('mean',)), progress)
+    out = dict(variant=name, settings=settings, seed=seed, key=key) | _make_cell(
+        paths, settings, seed, folder, asked.get(name, ('mean',)), progress)
     write_json(kept, out, overwrite=True)
     remove_own(folder)
     return read_json(kept)                                         # rounded as it will be read the next time
@@ -139,22 +199,30 @@ def crossed_interval(
     values,          # `(S, N)` differences: seeds, files
     level:float=.95, # confidence
 )->tuple:            # (low, high)
-    "Interval of the mean when seeds and files are both samples; with one seed, of files alone. Raises ValueError where a value is missing."
+    """Interval of the mean when seeds and files are both samples; with one seed, of files alone. Raises
+    ValueError where a value is missing."""
     x = np.asarray(values, dtype=np.float64)
-    if x.ndim!=2 or not x.size or not np.isfinite(x).all(): raise ValueError(f"differences of shape {x.shape} with {(~np.isfinite(x)).sum()} missing values; give seeds by files, without gaps")
+    if x.ndim!=2 or not x.size or not np.isfinite(x).all():
+        raise ValueError(
+            f"differences of shape {x.shape} with {(~np.isfinite(x)).sum()} missing values; give seeds by "
+            "files, without gaps")
     (S,N), mean = x.shape, x.mean()
     seeds, files = x.mean(1) - mean, x.mean(0) - mean
     rest = ((x - mean - seeds[:,None] - files)**2).sum()/max(1, (S - 1)*(N - 1))/(S*N)
-    parts = np.array([(v**2).sum()/max(1, len(v) - 1)/len(v) for v in (seeds, files)])       # variances of the mean
+    # variances of the mean
+    parts = np.array([(v**2).sum()/max(1, len(v) - 1)/len(v) for v in (seeds, files)])
     if not parts.any(): return float(mean), float(mean)
     degrees = parts.sum()**2/sum(v**2/max(1, n - 1) for v,n in zip(parts, x.shape))
     half = student_t.ppf((1 + level)/2, degrees)*max(parts.sum() - rest, parts.max())**.5
     return float(mean - half), float(mean + half)
 
 def _paired(paper, other, metric):
-    "`(S, N)` differences of two lists of scores (one a seed), over the files that have the metric everywhere."
-    files = sorted(set.intersection(*({f for f,r in s.items() if r.get(metric) is not None} for s in [*paper, *other])))
-    return np.array([[p[f][metric] - o[f][metric] for f in files] for p,o in zip(paper, other)]).reshape(len(paper), -1)
+    """`(S, N)` differences of two lists of scores (one a seed), over the files that have the metric
+    everywhere."""
+    files = sorted(
+        set.intersection(*({f for f, r in s.items() if r.get(metric) is not None} for s in [*paper, *other])))
+    return np.array([[p[f][metric] - o[f][metric] for f in files] for p, o in zip(paper, other)]).reshape(
+        len(paper), -1)
 
 def compare_cells(
     paper:list,  # scores of the paper's side, one dict file -> metric -> value a seed
@@ -166,9 +234,13 @@ def compare_cells(
         d = _paired(paper, other, k)
         if not d.size: continue
         low, high = crossed_interval(d)
-        sure = len(d)>=3 and (low>0 and (d.mean(1)>0).all() or high<0 and (d.mean(1)<0).all()) and abs(d.mean())>=.005   # less is 0.00 in a table
+        # less is 0.00 in a table
+        sure = (
+            len(d) >= 3 and (low > 0 and (d.mean(1) > 0).all() or high < 0 and (d.mean(1) < 0).all())
+            and abs(d.mean()) >= 0.005)
         says = 'undecided' if not sure else 'helps' if low>0 else 'hurts'
-        out[k] = dict(mean=float(d.mean()), low=low, high=high, seeds=d.mean(1).tolist(), n=d.shape[1], says=says)
+        out[k] = dict(
+            mean=float(d.mean()), low=low, high=high, seeds=d.mean(1).tolist(), n=d.shape[1], says=says)
     return out
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #0587f54a
@@ -179,7 +251,9 @@ def sentence(
     d = answer['differences']
     about = f"{answer['choice'][:1].upper()}{answer['choice'][1:]} against {answer['instead']}"
     if not d: return f"{about}: nothing could be measured."
-    said = lambda word: ', '.join(f"{shown[k]} {v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]" for k in metrics if k in d and (v := d[k])['says']==word)
+    said = lambda word: ', '.join(
+        f"{shown[k]} {v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]" for k in metrics
+        if k in d and (v := d[k])['says'] == word)
     parts = [f"{w} ({said(w)})" for w in ('helps','hurts') if said(w)]
     found = ' and '.join(parts) if parts else f"no difference that these runs can show ({said('undecided')})"
     return f"{about}: {found}."
@@ -200,17 +274,22 @@ def _mean_scores(scores):
 def _cell_row(name, condition, cells):
     "What one cell of the comparison is, over its seeds."
     mean = lambda f: float(np.mean(v)) if (v := [x for c in cells if (x := f(c)) is not None]) else None
-    return dict(variant=name, condition=condition, **_mean_scores([c['scores'][condition] for c in cells]), loss=mean(lambda c: c['trained']['loss']),
-                seconds=mean(lambda c: c['trained']['seconds']), truly_disjoint=mean(lambda c: c['mined'].get('truly_disjoint')),
-                anchors_right=mean(lambda c: (c['mined'].get('anchors_right') or {}).get('all')),
-                disjoint_by_tags=mean(lambda c: c['mined']['disjoint_by_tags']), anchors_paired=mean(lambda c: c['mined']['paired']/c['mined']['tried']))
+    return dict(
+        variant=name, condition=condition, **_mean_scores([c['scores'][condition] for c in cells]),
+        loss=mean(lambda c: c['trained']['loss']), seconds=mean(lambda c: c['trained']['seconds']),
+        truly_disjoint=mean(lambda c: c['mined'].get('truly_disjoint')),
+        anchors_right=mean(lambda c: (c['mined'].get('anchors_right') or {}).get('all')),
+        disjoint_by_tags=mean(lambda c: c['mined']['disjoint_by_tags']),
+        anchors_paired=mean(lambda c: c['mined']['paired'] / c['mined']['tried']))
 
 def _answers(cells):
     "Every question whose two sides were run."
     for q in questions:
         if not all(v in cells and c in cells[v][0]['scores'] for v,c in (q.paper, q.other)): continue
         paper, other = ([x['scores'][c] for x in cells[v]] for v,c in (q.paper, q.other))
-        answer = dict(name=q.name, section=q.section, choice=q.choice, instead=q.instead, paper='/'.join(q.paper), other='/'.join(q.other), differences=compare_cells(paper, other))
+        answer = dict(
+            name=q.name, section=q.section, choice=q.choice, instead=q.instead, paper='/'.join(q.paper),
+            other='/'.join(q.other), differences=compare_cells(paper, other))
         yield answer | dict(verdict=verdict(answer), says=sentence(answer))
 
 def gather(
@@ -221,7 +300,8 @@ def gather(
 )->dict:          # title, about, noisy, cells, answers
     "Everything the ablation says, as plain values."
     rows = [_cell_row(name, c, results) for name,results in cells.items() for c in results[0]['scores']]
-    return dict(title=title, about=about, noisy=_mean_scores([noisy]), cells=rows, answers=list(_answers(cells)))
+    return dict(
+        title=title, about=about, noisy=_mean_scores([noisy]), cells=rows, answers=list(_answers(cells)))
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #de99431b
 def _difference(v):
@@ -232,38 +312,67 @@ def _difference(v):
 
 def _table(head, rows):
     "A markdown table."
-    return '\n'.join('| ' + ' | '.join(map(str, r)) + ' |' for r in [head, ['---']*2 + ['--:']*(len(head) - 2), *rows])
+    return '\n'.join(
+        '| ' + ' | '.join(map(str, r)) + ' |' for r in [head, ['---'] * 2 + ['--:'] * (len(head) - 2), *rows])
 
-def _value(v, form): return '' if v is None else format(v, form)
+def _value(v, form):
+    return '' if v is None else format(v, form)
 
 def to_markdown(
     result:dict, # made by `gather` or read from its JSON
 )->str:          # markdown
     "The ablation for readers: differences, sentences, means."
     heads, about = [shown[k] for k in metrics], ', '.join(f'{k} {v}' for k,v in result['about'].items())
-    answers = [[f"{a['choice']} (Sec. {a['section']})".replace('Sec. code', 'earlier code'), a['instead'], *(_difference(a['differences'].get(k)) for k in metrics)] for a in result['answers']]
-    cells = [[c['variant'], c['condition'], *(_value(c.get(k), '.2f') for k in metrics), *(_value(c[k], '.1%') for k in ('truly_disjoint','disjoint_by_tags','anchors_paired'))] for c in result['cells']]
+    answers = [
+        [
+            f"{a['choice']} (Sec. {a['section']})".replace('Sec. code', 'earlier code'), a['instead'],
+            *(_difference(a['differences'].get(k)) for k in metrics)]
+        for a in result['answers']
+    ]
+    cells = [
+        [
+            c['variant'], c['condition'], *(_value(c.get(k), '.2f') for k in metrics),
+            *(_value(c[k], '.1%') for k in ('truly_disjoint', 'disjoint_by_tags', 'anchors_paired'))]
+        for c in result['cells']
+    ]
     noisy = ['noisy', '', *(_value(result['noisy'].get(k), '.2f') for k in metrics), '', '', '']
-    return '\n\n'.join([f"### {result['title']}", f"Short runs ({about}). The paper's choice minus the other, paired over seeds and files, with 95 % intervals over both; above zero the paper's choice is better; bold: the interval excludes zero and all of three or more seeds agree.",
-        _table(['The paper\'s choice','instead',*heads], answers), '\n'.join(f"- {a['says']}" for a in result['answers']), "Means over seeds and files, and what the pairs are:",
-        _table(['variant','asked with',*heads,'truly disjoint','disjoint by tags','anchors paired'], [noisy, *cells])]) + '\n'
+    return (
+        '\n\n'.join(
+            [
+                f"### {result['title']}",
+                f"Short runs ({about}). The paper's choice minus the other, paired over seeds and files, "
+                "with 95 % intervals over both; above zero the paper's choice is better; bold: the "
+                "interval excludes zero and all of three or more seeds agree.",
+                _table(['The paper\'s choice', 'instead', *heads], answers),
+                '\n'.join(f"- {a['says']}" for a in result['answers']),
+                "Means over seeds and files, and what the pairs are:",
+                _table(
+                    ['variant', 'asked with', *heads, 'truly disjoint', 'disjoint by tags', 'anchors paired'],
+                    [noisy, *cells]),
+            ]
+        )
+        + '\n'
+    )
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #c0957268
 def _check(names, seeds):
     "The variants to run, the base first. Raises ValueError for an unknown one, no seed, or a seed twice."
     unknown = sorted(set(names or []) - set(changes))
     if unknown: raise ValueError(f"unknown variants {', '.join(unknown)}; known: {', '.join(changes)}")
-    if not seeds or len(set(seeds))<len(seeds): raise ValueError(f"`seeds` is {seeds!r}; give different whole numbers, three or more for an interval")
+    if not seeds or len(set(seeds))<len(seeds):
+        raise ValueError(f"`seeds` is {seeds!r}; give different whole numbers, three or more for an interval")
     return ['base', *(v for v in changes if v!='base' and (names is None or v in names))]
 
 def _cells(names, seeds, make, progress):
     "The results of every variant, one a seed; a variant whose anchors make no pair is said and left out."
     cells = {n: [] for n in names}
     bar = tqdm([(s, n) for s in seeds for n in names], desc='ablation', unit='training', disable=not progress)
-    for s,n in bar:                                                 # seeds outside: an interrupted stage has all variants of the first
+    # seeds outside: an interrupted stage has all variants of the first
+    for s,n in bar:
         if n not in cells: continue
         bar.set_postfix(variant=n, seed=s)
-        try: cells[n].append(make(n, s))
+        try:
+            cells[n].append(make(n, s))
         except (NoPairsError, NoAnchorsError) as e:
             say(f"ablate: {n} is left out, with seed {s} there is nothing to train on: {e}", err=True)
             del cells[n]
@@ -293,21 +402,31 @@ def ablate(
     seed:int=0,                    # added to `seeds`
     progress:bool=True,            # show bars
 )->dict:                           # title, about, noisy, cells, answers
-    "Stage `ablate`: train every variant with every seed, compare each with the base. Cells already made with these settings are kept."
-    names, work, inputs = _check(variants, seeds), Path(work), [corpus, detector, anchors, truth, pairs]
+    """Stage `ablate`: train every variant with every seed, compare each with the base. Cells already made
+    with these settings are kept."""
+    names = _check(variants, seeds)
+    work = Path(work)
+    inputs = [corpus, detector, anchors, truth, pairs]
     check_table(out_json, inputs, overwrite=overwrite)
     own_folder(work)
     files = _test_files(pairs, n_pairs)
     if not files:
-        say(f"ablate: nothing is compared, {pairs}/clean has no test pairs: give a corpus with some", err=True)
+        say(
+            f"ablate: nothing is compared, {pairs}/clean has no test pairs: give a corpus with some", err=True
+        )
         return _written(gather({}, {}, title, dict(files=0)), out_json, overwrite)
-    paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=_copy_pairs(pairs, files, work/'pairs'))
-    base, fingerprint = base_settings(mine, train, steps, width, batch_size, lr, seconds), _fingerprint(anchors, pairs, files)
+    paths = dict(
+        corpus=corpus, detector=detector, anchors=anchors, truth=truth,
+        pairs=_copy_pairs(pairs, files, work / 'pairs'))
+    base = base_settings(mine, train, steps, width, batch_size, lr, seconds)
+    fingerprint = _fingerprint(anchors, pairs, files)
     noisy = _light(score_folders(paths['pairs']/'clean', paths['pairs']/'noisy', n_workers=1, progress=False))
-    def make(n, s): return _cell(paths, n, _merged(base, changes[n]), s + seed, work, fingerprint, progress)
+    def make(n, s):
+        return _cell(paths, n, _merged(base, changes[n]), s + seed, work, fingerprint, progress)
     cells = _cells(names, seeds, make, progress)
     parameters = next((c[0]['trained']['parameters'] for c in cells.values()), None)
-    about = dict(steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=parameters)
+    about = dict(
+        steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=parameters)
     return _written(gather(cells, noisy, title, about), out_json, overwrite)
 
 def _written(result, out_json, overwrite):
@@ -325,23 +444,34 @@ def _forest(ax, answers, metric):
     for y,a in enumerate(answers):
         d = a['differences'].get(metric)
         if d is None: continue
-        ax.plot([d['low'],d['high']], [y,y], color=_colours[d['says']], lw=3, solid_capstyle='round', alpha=.55)
+        ax.plot(
+            [d['low'], d['high']], [y, y], color=_colours[d['says']], lw=3, solid_capstyle='round', alpha=0.55
+        )
         ax.plot(d['seeds'], [y+.28]*len(d['seeds']), '.', color=_colours[d['says']], ms=4)
         ax.plot(d['mean'], y, 'o', color=_colours[d['says']], ms=7)
     reach = max(map(abs, ax.get_xlim()))
     ax.set(xlim=(-reach,reach), ylim=(len(answers) - .4,-.6), title=shown[metric])
     ax.set_xlabel('worse  ←  paper\'s choice  →  better', fontsize=8)
-    ax.tick_params(labelsize=8); ax.grid(axis='x', alpha=.3)
+    ax.tick_params(labelsize=8)
+    ax.grid(axis='x', alpha=.3)
 
 def draw_ablation(
     result:dict,                  # made by `ablate` or read from its JSON
     which:tuple=('pesq','si_sdr'),# metrics, one panel each
 ):                                # matplotlib Figure
-    "The differences of every question as a forest plot: blue the paper's choice helps, red it hurts, grey nobody can tell."
+    """The differences of every question as a forest plot: blue the paper's choice helps, red it hurts, grey
+    nobody can tell."""
     import matplotlib.pyplot as plt
     answers = result['answers']
-    fig, axs = plt.subplots(1, len(which), figsize=(4.2 + 2.6*len(which), 1.2 + .46*len(answers)), dpi=80, sharey=True, layout='constrained', squeeze=False)
-    for ax,k in zip(axs[0], which): _forest(ax, answers, k)
-    axs[0,0].set_yticks(range(len(answers)), [plain_text(f"{a['choice']}\nnot {a['instead']}") for a in answers], fontsize=8)
-    fig.suptitle(f"{plain_text(result['title'])}\nblue: the paper's choice helps, red: it hurts, grey: cannot be told; small dots: seeds", fontsize=9)
+    fig, axs = plt.subplots(
+        1, len(which), figsize=(4.2 + 2.6 * len(which), 1.2 + 0.46 * len(answers)), dpi=80, sharey=True,
+        layout='constrained', squeeze=False)
+    for ax,k in zip(axs[0], which):
+        _forest(ax, answers, k)
+    axs[0, 0].set_yticks(
+        range(len(answers)), [plain_text(f"{a['choice']}\nnot {a['instead']}") for a in answers], fontsize=8)
+    fig.suptitle(
+        f"{plain_text(result['title'])}\nblue: the paper's choice helps, red: it hurts, grey: cannot be "
+        "told; small dots: seeds",
+        fontsize=9)
     return fig

@@ -10,15 +10,20 @@ import ctypes, json, os, subprocess, sys
 import numpy as np
 
 # %% ../../nbs/evaluation/00_apart.ipynb #1e605e9f
-longest = 18*16000   # samples: even the shortest utterances and pauses, 97 frames of 4 ms together, do not fill the table in this time
+# samples: even the shortest utterances and pauses, 97 frames of 4 ms together, do not fill the table in this
+# time
+longest = 18*16000
 table = 50           # utterances that the package keeps; the start of one more is written behind the table
 
 class _Signal(ctypes.Structure):
     "`SIGNAL_INFO` of the package's `pesq.h`."
-    _fields_ = [('path_name', ctypes.c_char*512), ('file_name', ctypes.c_char*128), ('Nsamples', ctypes.c_long), ('apply_swap', ctypes.c_long),
-                ('input_filter', ctypes.c_long), ('data', ctypes.c_void_p), ('VAD', ctypes.c_void_p), ('logVAD', ctypes.c_void_p)]
+    _fields_ = [
+        ('path_name', ctypes.c_char * 512), ('file_name', ctypes.c_char * 128), ('Nsamples', ctypes.c_long),
+        ('apply_swap', ctypes.c_long), ('input_filter', ctypes.c_long), ('data', ctypes.c_void_p),
+        ('VAD', ctypes.c_void_p), ('logVAD', ctypes.c_void_p)]
 
-def _at(x, first=0): return ctypes.c_void_p(x.ctypes.data + first*x.itemsize)
+def _at(x, first=0):
+    return ctypes.c_void_p(x.ctypes.data + first*x.itemsize)
 
 def _filtered(lib, wav, margin):
     "The signal as the package listens to it: between margins of silence, through both its filters."
@@ -28,7 +33,9 @@ def _filtered(lib, wav, margin):
     x[margin-1:margin+15] *= fade
     x[n-margin-15:n-margin+1] *= fade[::-1]
     coefficients = ctypes.addressof(ctypes.c_float.in_dll(lib, 'WB_InIIR_Hsos_16k'))
-    lib.IIRFilt(ctypes.c_void_p(coefficients), ctypes.c_ulong(1), None, _at(x, margin), ctypes.c_ulong(len(wav)), None)
+    lib.IIRFilt(
+        ctypes.c_void_p(coefficients), ctypes.c_ulong(1), None, _at(x, margin), ctypes.c_ulong(len(wav)), None
+    )
     lib.DC_block(_at(x), ctypes.c_long(n))
     lib.apply_filters(_at(x), ctypes.c_long(n))
     return x,n
@@ -36,7 +43,8 @@ def _filtered(lib, wav, margin):
 def n_utterances(
     wav:np.ndarray, # `(T,)` clean speech at 16 kHz, largest value of both signals 1
 )->int|None:        # places in the table; None: this build of the package does not show its parts
-    "Places of its table that `pesq` will write to: an utterance each, counted by its own detector; the last may turn out to be none."
+    """Places of its table that `pesq` will write to: an utterance each, counted by its own detector; the last
+    may turn out to be none."""
     from pesq import cypesq
     lib = ctypes.CDLL(cypesq.__file__)
     try:
@@ -44,7 +52,8 @@ def n_utterances(
         x,n = _filtered(lib, wav, 75*64)
         vad,log = np.zeros(n//64 + 8, np.float32),np.zeros(n//64 + 8, np.float32)
         lib.apply_VAD(ctypes.byref(_Signal(Nsamples=n)), _at(x), _at(vad), _at(log))
-    except (AttributeError, ValueError): return None
+    except (AttributeError, ValueError):
+        return None
     edges = np.flatnonzero(np.diff(vad[:n//64] > 0, prepend=False, append=False)).reshape(-1, 2)
     return int((np.diff(edges[:-1]) >= 50).sum()) + bool(len(edges))
 
@@ -53,22 +62,35 @@ def pesq_apart(
     clean:np.ndarray,    # `(T,)` float64, 16 kHz
     estimate:np.ndarray, # `(T,)` float64
 )->dict:                 # "value", or "error"; and "utterances" where they were counted
-    "Wide-band PESQ computed in a process of its own: whatever the package does there, this one lives. Raises nothing for a bad pair."
+    """Wide-band PESQ computed in a process of its own: whatever the package does there, this one lives.
+    Raises nothing for a bad pair."""
     env = {**os.environ, 'PYTHONPATH':os.pathsep.join(p or os.getcwd() for p in sys.path)}
     sound = np.stack([clean, estimate]).astype(np.float64).tobytes()
-    done = subprocess.run([sys.executable, '-c', 'from weakse.evaluation.apart import _main; _main()'], input=sound, capture_output=True, env=env)
-    try: return json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError): pass
+    done = subprocess.run(
+        [sys.executable, '-c', 'from weakse.evaluation.apart import _main; _main()'], input=sound,
+        capture_output=True, env=env)
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        pass
     how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-    return dict(error=f"the process that computed it ended with {how} on {len(clean)/16000:.1f} s; score shorter pieces")
+    return dict(
+        error=f"the process that computed it ended with {how} on {len(clean) / 16000:.1f} s; score shorter "
+              "pieces"
+    )
 
 def _compute(clean, estimate):
     "In the child: count, then compute."
     from pesq import PesqError, pesq
     n = n_utterances(clean/max(abs(clean).max(), abs(estimate).max()))
     if n is not None and n > table:
-        return dict(utterances=n, error=f"{n} utterances, the package `pesq` keeps {table}; cut the pair at pauses and score the pieces")
-    try: return dict(utterances=n, value=float(pesq(16000, clean, estimate, 'wb')))
+        return dict(
+            utterances=n,
+            error=f"{n} utterances, the package `pesq` keeps {table}; cut the pair at pauses and score the "
+                  "pieces",
+        )
+    try:
+        return dict(utterances=n, value=float(pesq(16000, clean, estimate, 'wb')))
     except (PesqError, ValueError) as e:
         why = e.args[0].decode() if e.args and isinstance(e.args[0], bytes) else str(e)
         return dict(utterances=n, error=f"{type(e).__name__}: {why}")

@@ -38,22 +38,28 @@ def sdr_sar(
     estimates:Tensor, # `(M, T)` estimates of the object
     taps:int=512,     # length of the filters that are forgiven
 )->tuple:             # sdr, sar: `(M,)` dB, clamped to ±100; NaN for a silent estimate
-    "BSS-eval version 3 (Vincent et al. 2006) of estimates of one object. Raises `MetricError` for a silent reference."
+    """BSS-eval version 3 (Vincent et al. 2006) of estimates of one object. Raises `MetricError` for a silent
+    reference."""
     from fast_bss_eval.torch.metrics import square_cosine_metrics
     refs,live = torch.stack([target, rest]).double(),estimates.any(-1)
-    if not refs.any(-1).all(): raise MetricError("the object or the rest of the scene is silent, there is nothing to compare with")
+    if not refs.any(-1).all():
+        raise MetricError("the object or the rest of the scene is silent, there is nothing to compare with")
     values = np.full((2, len(estimates)), np.nan)
     if live.any():
-        coherent,in_span = square_cosine_metrics(refs, estimates[live].double(), filter_length=taps, pairwise=True)
+        coherent, in_span = square_cosine_metrics(
+            refs, estimates[live].double(), filter_length=taps, pairwise=True)
         shares = torch.stack([coherent[0], in_span[0]]).clamp(1e-10, 1-1e-10)
         values[:, live.numpy()] = (10*torch.log10(shares/(1-shares))).numpy()
     return values[0],values[1]
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #c6a16818
-ORDERS = {"2": ("transient", "stationary"), "3": ("speech",), "reverse": ("stationary", "transient"), "one_shot": (("transient", "stationary"),)}
+ORDERS = {
+    "2": ("transient", "stationary"), "3": ("speech",), "reverse": ("stationary", "transient"),
+    "one_shot": (("transient", "stationary"),)}
 SPEECH = "Speech"
 
-def _class_of(row, kind): return SPEECH if kind=="speech" else row[kind]
+def _class_of(row, kind):
+    return SPEECH if kind=="speech" else row[kind]
 
 def _by_class(system, kinds, row, parts, rate):
     "The embedding of the class; the sum of several."
@@ -66,7 +72,8 @@ def _by_true_object(system, kinds, row, parts, rate):
 
 def _network(system, ask, mix, order, row, parts, rate, strength=None):
     "Passes of a trained system."
-    passes = extract_sequence(system, mix, [ask(system, kinds, row, parts, rate) for kinds in order], rate, strength=strength)
+    passes = extract_sequence(
+        system, mix, [ask(system, kinds, row, parts, rate) for kinds in order], rate, strength=strength)
     return [(t.float(), r.float()) for t,r in passes]
 
 def _masks(mix, order, row, parts, rate):
@@ -87,11 +94,14 @@ def rows_of(
     "What is computed for every scene: the two experiments at all levels, what is beyond them at a few."
     ask = {name: partial(_network, system, _by_class) for name,system in systems.items()}
     rows = [(name, order, ask[name], snrs) for name in ask if name!="unconditioned" for order in ("2", "3")]
-    if "unconditioned" in ask: rows.append(("unconditioned", "3", ask["unconditioned"], snrs))
+    if "unconditioned" in ask:
+        rows.append(("unconditioned", "3", ask["unconditioned"], snrs))
     rows += [("joint", order, ask["joint"], extra_snrs) for order in ("reverse", "one_shot")]
     rows += [("full strength", order, partial(ask["joint"], strength=1.), extra_snrs) for order in ("2", "3")]
     true = partial(_network, systems["joint"], _by_true_object)
-    return rows + [(name, order, f, extra_snrs) for name,f in (("true object", true), ("oracle mask", _masks)) for order in ("2", "3")]
+    return rows + [
+        (name, order, f, extra_snrs) for name, f in (("true object", true), ("oracle mask", _masks))
+        for order in ("2", "3")]
 
 def outputs(
     order:str,    # name of an order
@@ -103,7 +113,9 @@ def outputs(
     out = []
     for i,((target,residual),kind) in enumerate(zip(passes, ORDERS[order]), 1):
         condition = str(i) if order=="2" else order
-        out += [dict(condition=condition, object=f"extracted{i}", kind=kind, wav=target), dict(condition=condition, object=f"enhanced{i}", kind="speech", wav=residual)]
+        out += [
+            dict(condition=condition, object=f"extracted{i}", kind=kind, wav=target),
+            dict(condition=condition, object=f"enhanced{i}", kind="speech", wav=residual)]
     return out
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #29678300
@@ -111,8 +123,10 @@ METRICS = dict(pesq=pesq_wb, stoi=stoi, estoi=estoi, si_sdr=lambda c,e,_: si_sdr
 
 def _or_nan(f, *args):
     "The value of a metric, or NaN where it has none."
-    try: return float(f(*args))
-    except MetricError: return float("nan")
+    try:
+        return float(f(*args))
+    except MetricError:
+        return float("nan")
 
 def _run_rows(rows, mix, row, parts, snr, rate):
     "Outputs of all rows that are computed at this level, beginning with the mixture itself."
@@ -134,18 +148,23 @@ def _score_objects(found, parts, mix):
         mine = [o for o in found if o["kind"]==kind]
         sdr,sar = sdr_sar(parts[kind], mix-parts[kind], torch.stack([mix, *(o["wav"] for o in mine)]))
         for o,d,a in [(dict(found[0], kind=kind), sdr[0], sar[0]), *zip(mine, sdr[1:], sar[1:])]:
-            values += [dict(o, metric="sdr", value=d), dict(o, metric="sar", value=a), dict(o, metric="sdri", value=d-sdr[0])]
+            values += [
+                dict(o, metric="sdr", value=d), dict(o, metric="sar", value=a),
+                dict(o, metric="sdri", value=d - sdr[0])]
     return values
 
 def _score_speech(found, parts, rate):
     "PESQ, STOI, ESTOI and SI-SDR of all enhanced speech of one level."
-    return [dict(o, metric=m, value=_or_nan(f, parts["speech"], o["wav"], rate)) for o in found if o["kind"]=="speech" for m,f in METRICS.items()]
+    return [
+        dict(o, metric=m, value=_or_nan(f, parts["speech"], o["wav"], rate)) for o in found
+        if o["kind"] == "speech" for m, f in METRICS.items()]
 
 def _seen(row, o, scene_seen):
     "Is the object's class seen? For speech: are both objects of the scene?"
     return bool(scene_seen if o["kind"]=="speech" else row[f"{o['kind']}_seen"])
 
-_VALUES = ["scene", "snr_db", "seen", "system", "condition", "object", "kind", "metric", "class", "value"]   # columns of values.csv
+# columns of values.csv
+_VALUES = ["scene", "snr_db", "seen", "system", "condition", "object", "kind", "metric", "class", "value"]
 
 def run_scene(
     folder,        # of the scenes
@@ -161,15 +180,25 @@ def run_scene(
         parts = scene_parts(scene, snr)
         mix = sum(parts.values())
         found = _run_rows(rows, mix, row, parts, snr, rate)
-        if audio is not None: _keep(audio, found, row["name"], snr, rate)
+        if audio is not None:
+            _keep(audio, found, row["name"], snr, rate)
         for v in _score_objects(found, parts, mix) + _score_speech(found, parts, rate):
-            named = {k: v[k] for k in ("system","condition","object","kind","metric")} | {"class": _class_of(row, v["kind"])}
-            values.append(dict(scene=row["name"], snr_db=snr, seen=_seen(row, v, both), **named, value=float(f"{v['value']:.7g}")))   # below that: rounding of another run
+            named = {k: v[k] for k in ("system", "condition", "object", "kind", "metric")} | {
+                "class": _class_of(row, v["kind"])}
+            # below that: rounding of another run
+            values.append(
+                dict(
+                    scene=row["name"], snr_db=snr, seen=_seen(row, v, both), **named,
+                    value=float(f"{v['value']:.7g}"))
+            )
     return values
 
 def _keep(audio, found, name, snr, rate):
     "Write what was extracted at `system/condition/snr/NAME_object.wav`."
-    for o in found: save_audio(Path(audio)/o["system"].replace(" ", "_")/o["condition"]/f"{snr:g}"/f"{name}_{o['object']}.wav", o["wav"], rate)
+    for o in found:
+        save_audio(
+            Path(audio) / o["system"].replace(" ", "_") / o["condition"] / f"{snr:g}"
+            / f"{name}_{o['object']}.wav", o["wav"], rate)
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #0c77c256
 KEYS = ["system", "condition", "snr_db", "object", "kind", "seen", "metric"]
@@ -178,14 +207,23 @@ def _pooled(values):
     "The same values once more under `kind: object`: all that was extracted, transient or stationary."
     both = values[values.kind!="speech"]
     condition = both.condition.replace({"1": "2"})
-    return pd.concat([values, both.assign(unit=both.scene+both.kind, kind="object", condition=condition, object=np.where(both.object=="noisy", "noisy", "extracted"))])
+    return pd.concat(
+        [
+            values,
+            both.assign(
+                unit=both.scene + both.kind, kind="object", condition=condition,
+                object=np.where(both.object == "noisy", "noisy", "extracted")),
+        ]
+    )
 
 def _expanded(values):
     "All values, with the means over SNRs (`snr_db: mean`) and with all scenes under `seen: all`."
     values = _pooled(values.assign(unit=values.scene))
     values = pd.concat([values.astype(dict(seen=object)), values.assign(seen="all")])
     keys = [*(k for k in KEYS if k!="snr_db"), "unit"]
-    over = values.groupby(keys, sort=False, dropna=False).agg(value=("value", "mean"), n=("snr_db", "nunique")).reset_index()
+    over = (
+        values.groupby(keys, sort=False, dropna=False).agg(value=("value", "mean"), n=("snr_db", "nunique"))
+        .reset_index())
     every = over[over.n==values.snr_db.nunique()].drop(columns="n").assign(snr_db="mean")
     return pd.concat([values.astype(dict(snr_db=object)), every])
 
@@ -193,20 +231,26 @@ def summarise(
     values:pd.DataFrame, # made by `run_scene`, of all scenes
     seed:int=0,          # of the bootstrap
 )->list:                 # dicts of system, condition, snr_db, object, kind, seen, metric, value, low, high, n, failed
-    "Means with 95 % intervals; `snr_db` is a level or \"mean\", `seen` True, False or \"all\". A group without any value has None."
+    """Means with 95 % intervals; `snr_db` is a level or "mean", `seen` True, False or "all". A group without
+    any value has None."""
     if not len(values): return []
-    return [_mean_row(dict(zip(KEYS, key)), g.value.to_numpy(float), seed) for key,g in _expanded(values).groupby(KEYS, sort=False)]
+    return [
+        _mean_row(dict(zip(KEYS, key)), g.value.to_numpy(float), seed)
+        for key, g in _expanded(values).groupby(KEYS, sort=False)]
 
 def _mean_row(keys, x, seed):
     "One row: mean, interval, counts."
     good = x[np.isfinite(x)]
     low,high = bootstrap_interval(good, seed) if len(good) else (None, None)
-    return dict(keys, value=float(good.mean()) if len(good) else None, low=low, high=high, n=len(good), failed=len(x)-len(good))
+    return dict(
+        keys, value=float(good.mean()) if len(good) else None, low=low, high=high, n=len(good),
+        failed=len(x) - len(good))
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #751e964c
 def difference_rows(
     values:pd.DataFrame, # made by `run_scene`, of all scenes
-    a:tuple,             # (system, condition, object) of one side; condition "2" and object "extracted" mean both objects
+    # (system, condition, object) of one side; condition "2" and object "extracted" mean both objects
+    a:tuple,
     b:tuple,             # of the other
     seed:int=0,          # of the bootstrap
 )->list:                 # dicts of a, b, snr_db, kind, seen, metric, value, low, high, n, failed
@@ -217,13 +261,25 @@ def difference_rows(
     joined = sides[0].merge(sides[1], on=keys, suffixes=("", "_b"))
     joined["value"] = joined.value - joined.value_b
     keys = keys[:-1]
-    return [dict(a="/".join(a), b="/".join(b), **_mean_row(dict(zip(keys, key)), g.value.to_numpy(float), seed)) for key,g in joined.groupby(keys, sort=False)]
+    return [
+        dict(a="/".join(a), b="/".join(b), **_mean_row(dict(zip(keys, key)), g.value.to_numpy(float), seed))
+        for key, g in joined.groupby(keys, sort=False)]
 
-COMPARED = [(("joint", c, o), (other, c, o)) for other in ("ablation", "table") for c,o in (("2", "extracted"), ("2", "enhanced2"), ("3", "extracted3"))] + [
-    (("joint", "3", "extracted3"), ("unconditioned", "3", "extracted3")), (("joint", "3", "extracted3"), ("joint", "2", "enhanced2")),
-    (("joint", "reverse", "extracted"), ("joint", "2", "extracted")), (("joint", "reverse", "enhanced2"), ("joint", "2", "enhanced2")),
-    (("joint", "one_shot", "enhanced2"), ("joint", "2", "enhanced2")), (("full strength", "2", "enhanced2"), ("joint", "2", "enhanced2")), (("true object", "2", "extracted"), ("joint", "2", "extracted")),
-    *((("joint", c, o), ("noisy", "0", "noisy")) for c,o in (("1", "enhanced1"), ("2", "enhanced2"), ("3", "extracted3")))]   # pairs of rows
+COMPARED = [
+    (("joint", c, o), (other, c, o)) for other in ("ablation", "table")
+    for c, o in (("2", "extracted"), ("2", "enhanced2"), ("3", "extracted3"))] + [
+    (("joint", "3", "extracted3"), ("unconditioned", "3", "extracted3")),
+    (("joint", "3", "extracted3"), ("joint", "2", "enhanced2")),
+    (("joint", "reverse", "extracted"), ("joint", "2", "extracted")),
+    (("joint", "reverse", "enhanced2"), ("joint", "2", "enhanced2")),
+    (("joint", "one_shot", "enhanced2"), ("joint", "2", "enhanced2")),
+    (("full strength", "2", "enhanced2"), ("joint", "2", "enhanced2")),
+    (("true object", "2", "extracted"), ("joint", "2", "extracted")),
+    # pairs of rows
+    *(
+        (("joint", c, o), ("noisy", "0", "noisy"))
+        for c, o in (("1", "enhanced1"), ("2", "enhanced2"), ("3", "extracted3"))),
+]
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #0de80b94
 RECOGNISED = [("all", True, "accuracy"), ("all", True, "nearest"), ("all", False, "nearest"),
@@ -231,21 +287,31 @@ RECOGNISED = [("all", True, "accuracy"), ("all", True, "nearest"), ("all", False
 
 @torch.no_grad()
 def _recognised(system, store, kinds, at):
-    "For each anchor of `at` (its number: its class) kind, seen, and whether head and nearest embedding name its class."
-    used = torch.tensor([store.vocabulary.index(c) for c in kinds["class"][kinds.kind!="unused"]], dtype=torch.int64, device="cpu")
+    """For each anchor of `at` (its number: its class) kind, seen, and whether head and nearest embedding name
+    its class."""
+    used = torch.tensor(
+        [store.vocabulary.index(c) for c in kinds["class"][kinds.kind != "unused"]], dtype=torch.int64,
+        device="cpu")
     bank = torch.nn.functional.normalize(system.bank[used], dim=-1)
     told = [system.model.listen(store.wav(i)) for i in np.array_split(list(at), max(1, len(at)//32))]
-    near = used[torch.cat([torch.nn.functional.normalize(e, dim=-1)@bank.T for e,_,_ in told]).argmax(1)].numpy()
+    near = used[
+        torch.cat([torch.nn.functional.normalize(e, dim=-1) @ bank.T for e, _, _ in told]).argmax(1)].numpy()
     head,own = torch.cat([logits for _,logits,_ in told]).argmax(1).numpy(),np.array(list(at.values()))
     info = kinds.set_index("class").loc[[store.vocabulary.names[k] for k in own]]
-    return pd.DataFrame(dict(kind=info.kind.to_numpy(), seen=info.seen.to_numpy(bool), accuracy=head==own, nearest=near==own))
+    return pd.DataFrame(
+        dict(
+            kind=info.kind.to_numpy(), seen=info.seen.to_numpy(bool), accuracy=head == own,
+            nearest=near == own)
+    )
 
 def _recognition_rows(system, table, seed, why):
     "The means of what `_recognised` gave; a row without any anchor says `why`."
     rows = []
     for kind,seen,metric in RECOGNISED:
         x = table[(table.seen==seen) & (True if kind=="all" else table.kind==kind)][metric]
-        row = _mean_row(dict(zip(KEYS, (system.name, "", "mean", "held-out anchors", kind, seen, metric))), x.to_numpy(float), seed)
+        row = _mean_row(
+            dict(zip(KEYS, (system.name, "", "mean", "held-out anchors", kind, seen, metric))),
+            x.to_numpy(float), seed)
         rows.append(row if row["n"] else dict(row, why=why))
     return rows
 
@@ -259,7 +325,8 @@ def recognition(
     kinds:pd.DataFrame,   # class table
     seed:int=0,           # of the bootstrap
 )->list:                  # rows like those of `summarise`: metric "accuracy" (head) and "nearest" (embedding), by kind and seen
-    "Shares of held-out anchors whose class is recognised, with 95 % intervals; where there is none, None and `why`."
+    """Shares of held-out anchors whose class is recognised, with 95 % intervals; where there is none, None
+    and `why`."""
     scale = heard_as(system.config.get("training"))   # what is heard in an anchor is told as in the training
     pools = pure_anchors(store, kinds.assign(seen=True), least=1, **scale)
     at = {int(i): k for pool in pools.values() for k,members in pool.items() for i in members}
@@ -274,54 +341,115 @@ def _found(rows, **wanted):
 
 def _goal(what, at_least, row):
     "One line of what was to be reached."
-    return dict(what=what, at_least=at_least, **{k: None if row is None else row[k] for k in ("value", "low", "high")}, reached=bool(row is not None and row["value"] is not None and row["value"] > at_least))
+    return dict(
+        what=what, at_least=at_least,
+        **{k: None if row is None else row[k] for k in ("value", "low", "high")},
+        reached=bool(row is not None and row["value"] is not None and row["value"] > at_least))
 
 def goals(
     rows:list,        # of `summarise` and `recognition`
     differences:list, # of `difference_rows`
 )->list:              # dicts of what, at_least, value, low, high, reached
     "The figures that the system was built to reach."
-    objects = dict(system="joint", condition="2", snr_db="mean", object="extracted", kind="object", metric="sdri")
-    out = [_goal(f"SDR improvement over the mixture, {name} objects, mean over SNRs, dB", least, _found(rows, **objects, seen=seen)) for name,seen,least in (("seen", True, 6.), ("unseen", False, 2.))]
+    objects = dict(
+        system="joint", condition="2", snr_db="mean", object="extracted", kind="object", metric="sdri")
+    out = [
+        _goal(
+            f"SDR improvement over the mixture, {name} objects, mean over SNRs, dB", least,
+            _found(rows, **objects, seen=seen))
+        for name, seen, least in (("seen", True, 6.0), ("unseen", False, 2.0))
+    ]
     speech = dict(a="joint/2/enhanced2", b="noisy/0/noisy", kind="speech", seen="all")
-    out += [_goal(f"{m.upper()} of enhanced 2 minus noisy at {snr:g} dB", 0., _found(differences, **speech, metric=m, snr_db=snr)) for m in ("pesq", "stoi") for snr in (0., 5., 10.)]
-    return out + [_goal("class of held-out anchors, share", .8, _found(rows, system="joint", object="held-out anchors", kind="all", metric="accuracy"))]
+    out += [
+        _goal(
+            f"{m.upper()} of enhanced 2 minus noisy at {snr:g} dB", 0.0,
+            _found(differences, **speech, metric=m, snr_db=snr))
+        for m in ("pesq", "stoi")
+        for snr in (0.0, 5.0, 10.0)
+    ]
+    return out + [
+        _goal(
+            "class of held-out anchors, share", 0.8,
+            _found(rows, system="joint", object="held-out anchors", kind="all", metric="accuracy"))
+    ]
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #c32a58d6
-OUTPUTS = {("noisy", "0", "noisy"): "noisy", ("joint", "1", "enhanced1"): "enhanced 1", ("joint", "2", "enhanced2"): "enhanced 2", ("joint", "3", "extracted3"): "extracted 3"}
-OTHERS = {("full strength", "2"): "joint at full strength, condition 2", ("full strength", "3"): "joint at full strength, condition 3", ("joint", "reverse"): "joint, reverse order", ("joint", "one_shot"): "joint, one shot", ("ablation", "2"): "a = b = 0, condition 2", ("ablation", "3"): "a = b = 0, condition 3", ("table", "2"): "class table, condition 2 (seen only)",
-          ("table", "3"): "class table, condition 3", ("unconditioned", "3"): "unconditioned", ("true object", "2"): "true object as reference †", ("true object", "3"): "true speech as reference †", ("oracle mask", "2"): "ideal ratio masks, condition 2 †", ("oracle mask", "3"): "ideal ratio mask, condition 3 †"}
-OBJECT_METRICS,SPEECH_METRICS = dict(sdr="SDR", sar="SAR", sdri="SDRi"),dict(pesq="PESQ", stoi="STOI", estoi="ESTOI", si_sdr="SI-SDR")
+OUTPUTS = {
+    ("noisy", "0", "noisy"): "noisy", ("joint", "1", "enhanced1"): "enhanced 1",
+    ("joint", "2", "enhanced2"): "enhanced 2", ("joint", "3", "extracted3"): "extracted 3"}
+OTHERS = {
+    ("full strength", "2"): "joint at full strength, condition 2",
+    ("full strength", "3"): "joint at full strength, condition 3",
+    ("joint", "reverse"): "joint, reverse order", ("joint", "one_shot"): "joint, one shot",
+    ("ablation", "2"): "a = b = 0, condition 2", ("ablation", "3"): "a = b = 0, condition 3",
+    ("table", "2"): "class table, condition 2 (seen only)", ("table", "3"): "class table, condition 3",
+    ("unconditioned", "3"): "unconditioned", ("true object", "2"): "true object as reference †",
+    ("true object", "3"): "true speech as reference †",
+    ("oracle mask", "2"): "ideal ratio masks, condition 2 †",
+    ("oracle mask", "3"): "ideal ratio mask, condition 3 †"}
+OBJECT_METRICS = dict(sdr="SDR", sar="SAR", sdri="SDRi")
+SPEECH_METRICS = dict(pesq="PESQ", stoi="STOI", estoi="ESTOI", si_sdr="SI-SDR")
 
 def _cells(rows, metrics, **wanted):
     "Cells of a table's row: mean ± half the interval."
     found = [(_found(rows, metric=m, **wanted), m) for m in metrics]
-    return [_cell(dict(mean=r["value"], low=r["low"], high=r["high"], n=r["n"], failed=r["failed"]), m) if r else "" for r,m in found]
+    return [
+        _cell(dict(mean=r["value"], low=r["low"], high=r["high"], n=r["n"], failed=r["failed"]), m) if r
+        else "" for r, m in found]
 
 def _objects_table(t):
     "SDR, SAR and SDRi of what the joint system extracts, by level and by what is seen."
     rows = []
-    for kind,object,condition in (("object", "extracted", "2"), ("transient", "extracted1", "1"), ("stationary", "extracted2", "2")):
+    for kind, object, condition in (
+        ("object", "extracted", "2"), ("transient", "extracted1", "1"), ("stationary", "extracted2", "2")):
         for snr in [*t["snrs"], "mean"] if kind=="object" else ["mean"]:
-            cells = [c for seen in (True, False) for c in _cells(t["rows"], OBJECT_METRICS, system="joint", condition=condition, snr_db=snr, object=object, kind=kind, seen=seen)]
-            rows.append([f"{kind if kind!='object' else 'both'}, {snr if snr=='mean' else f'{snr:g} dB'}", *cells])
-    return _markdown_table(["objects", *(f"{n} {w}" for w in ("seen", "unseen") for n in OBJECT_METRICS.values())], rows)
+            cells = [
+                c
+                for seen in (True, False)
+                for c in _cells(
+                    t["rows"], OBJECT_METRICS, system="joint", condition=condition, snr_db=snr, object=object,
+                    kind=kind, seen=seen)
+            ]
+            rows.append(
+                [f"{kind if kind != 'object' else 'both'}, {snr if snr == 'mean' else f'{snr:g} dB'}", *cells]
+            )
+    return _markdown_table(
+        ["objects", *(f"{n} {w}" for w in ("seen", "unseen") for n in OBJECT_METRICS.values())], rows)
 
 def _speech_table(t):
     "PESQ, STOI, ESTOI and SI-SDR of the page's columns, by level."
-    rows = [[f"{snr:g} dB" if i==0 else "", name, *_cells(t["rows"], SPEECH_METRICS, system=s, condition=c, object=o, snr_db=snr, kind="speech", seen="all")]
-            for snr in t["snrs"] for i,((s,c,o),name) in enumerate(OUTPUTS.items())]
+    rows = [
+        [
+            f"{snr:g} dB" if i == 0 else "",
+            name,
+            *_cells(
+                t["rows"], SPEECH_METRICS, system=s, condition=c, object=o, snr_db=snr, kind="speech",
+                seen="all"),
+        ]
+        for snr in t["snrs"]
+        for i, ((s, c, o), name) in enumerate(OUTPUTS.items())
+    ]
     return _markdown_table(["SNR", "speech", *SPEECH_METRICS.values()], rows)
 
 def _others_table(t, snr):
     "All systems and orders at one level."
     rows = []
-    for (s,c),name in {("noisy", "0"): "noisy", ("joint", "2"): "joint, condition 2", ("joint", "3"): "joint, condition 3", **OTHERS}.items():
+    for (s, c), name in {
+        ("noisy", "0"): "noisy", ("joint", "2"): "joint, condition 2", ("joint", "3"): "joint, condition 3",
+        **OTHERS}.items():
         object = {"0": "noisy", "3": "extracted3"}.get(c, "enhanced2")
         where = dict(system=s, condition=c, snr_db=snr)
-        sdri = [x for seen in (True, False) for x in _cells(t["rows"], ["sdri"], **where, object="extracted", kind="object", seen=seen)]
-        rows.append([name, *sdri, *_cells(t["rows"], SPEECH_METRICS, **where, object=object, kind="speech", seen="all")])
-    return _markdown_table(["system and order", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()], [r for r in rows if any(r[1:])])
+        sdri = [
+            x for seen in (True, False)
+            for x in _cells(t["rows"], ["sdri"], **where, object="extracted", kind="object", seen=seen)]
+        rows.append(
+            [
+                name, *sdri,
+                *_cells(t["rows"], SPEECH_METRICS, **where, object=object, kind="speech", seen="all")]
+        )
+    return _markdown_table(
+        ["system and order", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()],
+        [r for r in rows if any(r[1:])])
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #a0049308
 def _difference_table(t):
@@ -330,19 +458,27 @@ def _difference_table(t):
     for r in t["differences"]:
         snr = "mean" if (r["a"], r["b"]) in every else t["extra_snrs"][0]
         label = f"{_plain(r['a'])} minus {_plain(r['b'])}" + ("" if snr=="mean" else f", {snr:g} dB")
-        if r["snr_db"]==snr and r["value"] is not None: lines.setdefault(label, {})[r["kind"], r["seen"], r["metric"]] = _difference_cell(dict(r, mean=r["value"]), r["metric"])
-    wanted = [("object", True, "sdri"), ("object", False, "sdri"), *(("speech", "all", m) for m in SPEECH_METRICS)]
-    return _markdown_table(["difference", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()], [[label, *(cells.get(k, "") for k in wanted)] for label,cells in lines.items()])
+        if r["snr_db"]==snr and r["value"] is not None:
+            lines.setdefault(label, {})[r["kind"], r["seen"], r["metric"]] = _difference_cell(
+                dict(r, mean=r["value"]), r["metric"])
+    wanted = [
+        ("object", True, "sdri"), ("object", False, "sdri"), *(("speech", "all", m) for m in SPEECH_METRICS)]
+    return _markdown_table(
+        ["difference", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()],
+        [[label, *(cells.get(k, "") for k in wanted)] for label, cells in lines.items()])
 
 def _plain(side):
     "A side of a difference in words."
     system,condition,_ = side.split("/")
-    return {"0": system, "reverse": f"{system} reverse", "one_shot": f"{system} one shot"}.get(condition, f"{system} ({condition})")
+    return {"0": system, "reverse": f"{system} reverse", "one_shot": f"{system} one shot"}.get(
+        condition, f"{system} ({condition})")
 
 def _told_cells(r):
     "A row of `recognition` in words."
     by = dict(accuracy="head", nearest="nearest embedding")[r["metric"]]
-    right = f"not measured ({r.get('why', 'no value')})" if r["value"] is None else f"{r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]"
+    right = (
+        f"not measured ({r.get('why', 'no value')})" if r["value"] is None
+        else f"{r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]")
     return [f"{r['system']}, {r['kind']}", "yes" if r["seen"] else "no", by, r["n"], right]
 
 def selective_markdown(
@@ -350,12 +486,35 @@ def selective_markdown(
 )->str:     # markdown
     "The selective tables for readers."
     snr = t["extra_snrs"][0]
-    reach = _markdown_table(["what", "at least", "measured", "reached"], [[g["what"], f"{g['at_least']:g}", *(("not measured", "") if g["value"] is None else (f"{g['value']:.3g} [{g['low']:.3g}, {g['high']:.3g}]", "yes" if g["reached"] else "**no**"))] for g in t["goals"]])
+    reach = _markdown_table(
+        ["what", "at least", "measured", "reached"],
+        [
+            [
+                g["what"],
+                f"{g['at_least']:g}",
+                *(
+                    ("not measured", "")
+                    if g["value"] is None
+                    else (
+                        f"{g['value']:.3g} [{g['low']:.3g}, {g['high']:.3g}]",
+                        "yes" if g["reached"] else "**no**")
+                ),
+            ]
+            for g in t["goals"]
+        ],
+    )
     told = [r for r in t["rows"] if r["object"]=="held-out anchors"]
     branch = _markdown_table(["held-out anchors", "seen", "by", "n", "right"], [_told_cells(r) for r in told])
-    return (f"### {t['title']}\n\n{t['n_scenes']} scenes; mean ± half of the 95 % bootstrap interval over scenes; SDR, SAR, SDRi and SI-SDR in dB.\n\n**Figures to reach**\n\n{reach}\n\n**Extracted objects, joint system, conditions 1 and 2**\n\n{_objects_table(t)}\n\n"
-            f"**Speech, joint system**\n\n{_speech_table(t)}\n\n**All systems at {snr:g} dB**\n\n{_others_table(t, snr)}\n\n† is given the truth.\n\n"
-            f"**Paired differences, mean over SNRs** (bold: the interval excludes zero)\n\n{_difference_table(t)}\n" + (f"\n**Recognition**\n\n{branch}\n" if told else ""))
+    return (
+        f"### {t['title']}\n\n{t['n_scenes']} scenes; mean ± half of the 95 % bootstrap interval over "
+        f"scenes; SDR, SAR, SDRi and SI-SDR in dB.\n\n**Figures to reach**\n\n{reach}\n\n**Extracted "
+        f"objects, joint system, conditions 1 and 2**\n\n{_objects_table(t)}\n\n"
+        f"**Speech, joint system**\n\n{_speech_table(t)}\n\n**All systems at {snr:g} "
+        f"dB**\n\n{_others_table(t, snr)}\n\n† is given the truth.\n\n"
+        "**Paired differences, mean over SNRs** (bold: the interval excludes "
+        f"zero)\n\n{_difference_table(t)}\n"
+        + (f"\n**Recognition**\n\n{branch}\n" if told else "")
+    )
 
 # %% ../../nbs/evaluation/05_experiments.ipynb #5b7e4f33
 def write_selective(
@@ -372,9 +531,14 @@ def write_selective(
     "Store rows, differences and tables. Raises `ForeignPathError` for a file that is there."
     check_table(out_json, overwrite=overwrite)
     rows,there = summarise(values, seed) + list(told),set(values.system)
-    differences = [r for a,b in COMPARED if a[0] in there and b[0] in there for r in difference_rows(values, a, b, seed)]
-    t = dict(title=title, n_scenes=values.scene.nunique(), snrs=list(snrs), extra_snrs=list(extra_snrs), rows=rows, differences=differences, goals=goals(rows, differences))
-    t = read_json(write_json(out_json, t, overwrite=overwrite))   # markdown is made from what is stored, so both agree to the last digit
+    differences = [
+        r for a, b in COMPARED if a[0] in there and b[0] in there for r in difference_rows(values, a, b, seed)
+    ]
+    t = dict(
+        title=title, n_scenes=values.scene.nunique(), snrs=list(snrs), extra_snrs=list(extra_snrs), rows=rows,
+        differences=differences, goals=goals(rows, differences))
+    # markdown is made from what is stored, so both agree to the last digit
+    t = read_json(write_json(out_json, t, overwrite=overwrite))
     write_text(Path(out_json).with_suffix(".md"), selective_markdown(t), overwrite=overwrite)
     return t
 
@@ -382,7 +546,10 @@ def _systems(folders):
     "Loaded systems, by the names of the tables."
     loaded = {name: load_system(folder) for name,folder in folders.items() if folder is not None}
     for name,system in loaded.items():
-        if system.vocabulary is None: raise ValueError(f"{name}: system `{system.name}` takes no condition; expected one that `train_selective` made")
+        if system.vocabulary is None:
+            raise ValueError(
+                f"{name}: system `{system.name}` takes no condition; expected one that `train_selective` made"
+            )
         system.name = name
     return loaded
 
@@ -408,10 +575,13 @@ def run_experiments(
     n_workers:int=2,       # processes; the results do not depend on it
     progress:bool=True,    # show bars
 )->dict:                   # what was stored in `out_json`
-    "Stage `selective`: Experiments I and II. Raises `CorpusError` for no scenes, `UnusableSystemError` for a folder without a system, `ValueError` for levels outside `snrs`."
+    """Stage `selective`: Experiments I and II. Raises `CorpusError` for no scenes, `UnusableSystemError` for
+    a folder without a system, `ValueError` for levels outside `snrs`."""
     beyond = set(extra_snrs) - set(snrs)
-    if beyond or not extra_snrs: raise ValueError(f"extra_snrs={tuple(extra_snrs)}; expected some of snrs={tuple(snrs)}")
-    listed,systems = read_scenes(scenes).to_dict("records"),_systems(dict(joint=joint, ablation=ablation, table=table, unconditioned=unconditioned))
+    if beyond or not extra_snrs:
+        raise ValueError(f"extra_snrs={tuple(extra_snrs)}; expected some of snrs={tuple(snrs)}")
+    listed = read_scenes(scenes).to_dict("records")
+    systems = _systems(dict(joint=joint, ablation=ablation, table=table, unconditioned=unconditioned))
     rows = rows_of(systems, tuple(snrs), tuple(extra_snrs))
     inputs = [scenes, kinds_csv, *(p for p in (joint, ablation, table, unconditioned, corpus, detector) if p)]
     check_output(out, inputs, folder=True)
@@ -419,12 +589,20 @@ def run_experiments(
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         one = partial(_run_one, scenes, rows, snrs, tmp, n_samples)
-        if not listed: say(f"selective: {scenes} has no scene, so the tables have no rows; see what `weakse scenes` said", err=True)
-        found = pmap(one, list(enumerate(listed)), n_workers=n_workers, progress="scenes" if progress else None)
+        if not listed:
+            say(
+                f"selective: {scenes} has no scene, so the tables have no rows; see what `weakse scenes` said",
+                err=True)
+        found = pmap(
+            one, list(enumerate(listed)), n_workers=n_workers, progress="scenes" if progress else None)
         values = pd.DataFrame([v for vs in found for v in vs], columns=_VALUES)
         write_table(tmp/"values.csv", values.round(5))
-        told = [] if corpus is None else _told(systems, corpus, detector, kinds_csv, tmp/"held_out", seed, progress)
-    return write_selective(values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed, overwrite=overwrite)
+        told = (
+            [] if corpus is None
+            else _told(systems, corpus, detector, kinds_csv, tmp / "held_out", seed, progress))
+    return write_selective(
+        values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed,
+        overwrite=overwrite)
 
 def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
     "`run_scene` for a scene with its number; the first ones keep their audio."
@@ -434,7 +612,10 @@ def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
 def _told(systems, corpus, detector, kinds_csv, folder, seed, progress):
     "`recognition` of the systems that listen, on anchors of held-out clips."
     listening = [systems[name] for name in ("joint", "ablation") if name in systems]
-    seconds = (systems["joint"].config.get("training") or {}).get("anchor_seconds", 2.)   # an older system does not say: the usual ones
-    try: store = detect_anchors(corpus, detector, folder, split="valid", seconds=seconds, progress=progress)
-    except NoAnchorsError as e: return [r for s in listening for r in _unrecognised(s, f"too few held-out anchors: {e}")]
+    # an older system does not say: the usual ones
+    seconds = (systems["joint"].config.get("training") or {}).get("anchor_seconds", 2.)
+    try:
+        store = detect_anchors(corpus, detector, folder, split="valid", seconds=seconds, progress=progress)
+    except NoAnchorsError as e:
+        return [r for s in listening for r in _unrecognised(s, f"too few held-out anchors: {e}")]
     return [r for s in listening for r in recognition(s, store, read_kinds(kinds_csv), seed)]

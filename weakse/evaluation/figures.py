@@ -33,11 +33,18 @@ def pick_clip(
     n_candidates:int=24,    # clips to listen to
     progress:bool=True,     # show a bar
 )->int:                     # row of the corpus
-    "Of the first clips with `target` and two more labels, the one whose anchor stands out most. Raises `NothingToDrawError` when no clip has `target`."
-    if is_absent(target, detector.vocabulary): raise NothingToDrawError(f"{target!r} is no class of the detector; draw another class with `figures.target`")
+    """Of the first clips with `target` and two more labels, the one whose anchor stands out most. Raises
+    `NothingToDrawError` when no clip has `target`."""
+    if is_absent(target, detector.vocabulary):
+        raise NothingToDrawError(
+            f"{target!r} is no class of the detector; draw another class with `figures.target`")
     table,k = corpus.table,detector.vocabulary.index(target)
-    having = [i for i,labels in enumerate(table.labels) if target in labels and table.seconds.iloc[i] >= seconds]
-    if not having: raise NothingToDrawError(f"no clip of {corpus.title!r} has the weak label {target!r} and {seconds:g} s or more; draw another class with `figures.target`")
+    having = [
+        i for i, labels in enumerate(table.labels) if target in labels and table.seconds.iloc[i] >= seconds]
+    if not having:
+        raise NothingToDrawError(
+            f"no clip of {corpus.title!r} has the weak label {target!r} and {seconds:g} s or more; draw "
+            "another class with `figures.target`")
     having.sort(key=lambda i: (len(table.labels.iloc[i]) < 3, table.split.iloc[i] != 'valid', i))
     def prominence(i):
         wav = resample(corpus.load(i), corpus.sample_rate, detector.sample_rate)
@@ -53,7 +60,9 @@ def read_pairs(
     pairs,        # folder of test pairs
 )->pd.DataFrame:  # file, snr_db, speaker, noise
     "The table of some test pairs. Raises `TableError` in one line."
-    return load_table(Path(pairs)/'pairs.csv', dict(file=str, snr_db=float, speaker=str, noise=str), "build the corpus again")
+    return load_table(
+        Path(pairs) / 'pairs.csv', dict(file=str, snr_db=float, speaker=str, noise=str),
+        "build the corpus again")
 
 def pick_pairs(
     table:pd.DataFrame, # file, snr_db, speaker, noise
@@ -70,7 +79,8 @@ def save_figure(
     *,
     overwrite:bool=False, # may a file that is there be replaced?
 )->Path:            # the file
-    "Write a figure as a small PNG, the same bytes for the same picture. Raises `ForeignPathError` for a file that is there."
+    """Write a figure as a small PNG, the same bytes for the same picture. Raises `ForeignPathError` for a
+    file that is there."""
     import io
     import matplotlib.pyplot as plt
     from PIL import Image
@@ -78,14 +88,17 @@ def save_figure(
     fig.savefig(buffer, format='png', dpi=width/fig.get_figwidth(), metadata={'Software': None})
     plt.close(fig)
     picture = Image.open(buffer).convert('RGB').quantize(256, dither=Image.Dither.NONE)
-    with atomic_path(path, overwrite=overwrite) as tmp: picture.save(tmp, format='PNG', optimize=True)
+    with atomic_path(path, overwrite=overwrite) as tmp:
+        picture.save(tmp, format='PNG', optimize=True)
     return Path(path)
 
 # %% ../../nbs/evaluation/03_figures.ipynb #819e3058
 def _step_words(probs, hop:float)->str:
     "How fine a curve is, in words."
     step = curve_step(probs, hop)
-    return f"a value every {hop:g} s" if step <= 1.5*hop else f"drawn every {hop:g} s, but each output is repeated: it steps by {step:.2f} s"
+    return (
+        f"a value every {hop:g} s" if step <= 1.5 * hop
+        else f"drawn every {hop:g} s, but each output is repeated: it steps by {step:.2f} s")
 
 def figure1(
     corpus:Corpus,       # clips with weak labels
@@ -97,9 +110,13 @@ def figure1(
     "Figure 1 of Kong et al. (2021) for one clip."
     wav,labels = corpus.load(clip),corpus.table.labels.iloc[clip]
     probs = detector.framewise(resample(wav, corpus.sample_rate, detector.sample_rate)[None])[0].float().cpu()
-    caption = (f"Top: log-mel spectrogram of {len(wav)/corpus.sample_rate:.3g} s with the weak labels {', '.join(labels)} ({corpus.table.file.iloc[clip]}, {corpus.title}). "
-               f"Middle: probability of \"{target}\" by the sound event detector, {_step_words(probs, detector.hop)}; red: the anchor, the {seconds:g} s of the largest area (Eqs. 5-6). "
-               "Bottom: audio tags of the anchor.")
+    caption = (
+        f"Top: log-mel spectrogram of {len(wav) / corpus.sample_rate:.3g} s with the weak labels "
+        f"{', '.join(labels)} ({corpus.table.file.iloc[clip]}, {corpus.title}). "
+        f"Middle: probability of \"{target}\" by the sound event detector, "
+        f"{_step_words(probs, detector.hop)}; red: the anchor, the {seconds:g} s of the largest area (Eqs. "
+        "5-6). "
+        "Bottom: audio tags of the anchor.")
     return show_anchor(wav, corpus.sample_rate, detector, target, seconds, labels=labels),caption
 
 # %% ../../nbs/evaluation/03_figures.ipynb #65a99352
@@ -109,7 +126,8 @@ def _example(
     enhanced:Path, # folder with the estimates
 )->tuple:          # noisy, clean, enhanced `(T,)`, sample rate in Hz
     "The three signals of an example."
-    (noisy,rate),(clean,_),(estimate,_) = (load_audio(f/row.file) for f in (pairs/'noisy', pairs/'clean', enhanced))
+    (noisy, rate), (clean, _), (estimate, _) = (
+        load_audio(f / row.file) for f in (pairs / 'noisy', pairs / 'clean', enhanced))
     return noisy,clean,estimate,rate
 
 def figure2(
@@ -123,13 +141,19 @@ def figure2(
     examples = [_example(r, Path(pairs), Path(enhanced)) for r in rows.itertuples()]
     titles = [f"{r.noise or Path(r.file).stem}, SNR {r.snr_db:g} dB" for r in rows.itertuples()]
     fig,axs = plt.subplots(3, len(rows), figsize=(8.5, 6.8), dpi=80, layout='constrained', squeeze=False)
-    for column,example,title in zip(axs.T, examples, titles): show_enhancement(*example, title, axs=column)
-    for ax in axs[:, 1:].flat: ax.set(ylabel='')
+    for column,example,title in zip(axs.T, examples, titles):
+        show_enhancement(*example, title, axs=column)
+    for ax in axs[:, 1:].flat:
+        ax.set(ylabel='')
     low,top = axs[0,0].images[0].get_clim()
     scale = ScalarMappable(plt.Normalize(low-top, 0), axs[0,0].images[0].cmap)
     fig.colorbar(scale, ax=axs, aspect=45, pad=.015, label="dB, relative to the loudest place of the column")
     files = '; '.join(f"{r.file}: {t}" for r,t in zip(rows.itertuples(), titles))
-    return fig,f"Log-mel spectrograms of noisy speech (top), the clean speech (middle) and the enhanced speech (bottom). Columns: {files}."
+    return (
+        fig,
+        "Log-mel spectrograms of noisy speech (top), the clean speech (middle) and the enhanced speech "
+        f"(bottom). Columns: {files}.",
+    )
 
 # %% ../../nbs/evaluation/03_figures.ipynb #6d92b469
 FIGURE_FILES = ['figure1.png','figure2.png','captions.json']
@@ -137,8 +161,10 @@ FIGURE_FILES = ['figure1.png','figure2.png','captions.json']
 def _or_words(name, draw):
     "A figure with its caption and its rule, or a picture of the words why there is none."
     import matplotlib.pyplot as plt
-    try: return draw()
-    except NothingToDrawError as e: why = str(e)
+    try:
+        return draw()
+    except NothingToDrawError as e:
+        why = str(e)
     say(f"figures: {name} is empty: {why}", err=True)
     fig = plt.figure(figsize=(8.5, 1.5))
     fig.text(.5, .5, plain_text(textwrap.fill(f"Nothing to draw: {why}", 90)), ha='center', va='center')
@@ -158,18 +184,30 @@ def draw_figures(
     overwrite:bool=False,     # may files be replaced in a folder that is not weakse's, too?
     progress:bool=True,       # show a bar
 )->dict:                      # figure -> caption
-    "Stage `figures`: Figures 1 and 2 of Kong et al. (2021) from a run; where there is nothing to draw, that is said and drawn. Raises `ValueError`, `AudioError`."
+    """Stage `figures`: Figures 1 and 2 of Kong et al. (2021) from a run; where there is nothing to draw, that
+    is said and drawn. Raises `ValueError`, `AudioError`."""
     check_files(out, FIGURE_FILES, [Path(pairs)/'pairs.csv'], overwrite=overwrite)
     corpus,detector = read_corpus(corpus),tagger if isinstance(tagger, Detector) else load_detector(tagger)
     table = read_pairs(pairs)
     def one():
-        clip = pick_clip(corpus, detector, target, seconds=seconds, n_candidates=n_candidates, progress=progress)
-        return *figure1(corpus, detector, clip, target, seconds),f"Chosen by rule: among the first {n_candidates} clips with {target} and two more labels, its anchor stands out most."
+        clip = pick_clip(
+            corpus, detector, target, seconds=seconds, n_candidates=n_candidates, progress=progress)
+        return (
+            *figure1(corpus, detector, clip, target, seconds),
+            f"Chosen by rule: among the first {n_candidates} clips with {target} and two more labels, its "
+            "anchor stands out most.",
+        )
     def two():
-        if not len(table): raise NothingToDrawError(f"no test pairs in {Path(pairs)/'pairs.csv'}; give the corpus some with `corpus.pairs_from`")
-        return *figure2(pick_pairs(table), pairs, enhanced),f"Chosen by rule: the lowest SNR of two different {_kind(table)}s."
+        if not len(table):
+            raise NothingToDrawError(
+                f"no test pairs in {Path(pairs) / 'pairs.csv'}; give the corpus some with `corpus.pairs_from`"
+            )
+        return *figure2(
+            pick_pairs(table), pairs, enhanced
+        ), f"Chosen by rule: the lowest SNR of two different {_kind(table)}s."
     drawn = {name: _or_words(name, f) for name,f in (('figure1',one), ('figure2',two))}
-    for name,(fig,_,_) in drawn.items(): save_figure(fig, own_folder(out)/f'{name}.png', width, overwrite=True)
+    for name,(fig,_,_) in drawn.items():
+        save_figure(fig, own_folder(out)/f'{name}.png', width, overwrite=True)
     captions = {name: f"{caption} {rule}" for name,(_,caption,rule) in drawn.items()}
     write_json(Path(out)/'captions.json', captions, overwrite=True)
     return captions

@@ -25,7 +25,8 @@ class LengthError(MetricError):
     "The two signals differ in length, so no sample has a partner."
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #678866a9
-_integers = ('uint8','int8','int16','int32')   # samples of a file; scaled as everywhere, so that they compare with floats
+# samples of a file; scaled as everywhere, so that they compare with floats
+_integers = ('uint8','int8','int16','int32')
 
 def _vector(
     wav,      # `(T,)` or `(1,T)`: tensor, array or list
@@ -34,10 +35,16 @@ def _vector(
     "One finite channel in double precision. Raises `MetricError`."
     x = np.asarray(wav.detach().cpu() if isinstance(wav, torch.Tensor) else wav)
     x = _as_float(x, f'the {name}').double().numpy() if x.dtype.name in _integers else x.astype(np.float64)
-    if x.ndim==2 and len(x)==1: x = x[0]
-    if x.ndim!=1: raise MetricError(f"the {name} has shape {x.shape}, one channel `(T,)` is expected; score channels one by one")
+    if x.ndim==2 and len(x)==1:
+        x = x[0]
+    if x.ndim!=1:
+        raise MetricError(
+            f"the {name} has shape {x.shape}, one channel `(T,)` is expected; score channels one by one")
     bad = ~np.isfinite(x)
-    if bad.any(): raise MetricError(f"the {name} has {bad.sum()} NaN or infinite samples (first at {bad.argmax()}); repair what wrote it")
+    if bad.any():
+        raise MetricError(
+            f"the {name} has {bad.sum()} NaN or infinite samples (first at {bad.argmax()}); repair what "
+            "wrote it")
     return x
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #52aeacce
@@ -47,13 +54,16 @@ def _two(
     silence=True,      # accept an all-zero estimate?
     n_min=1,           # shortest length that has a value, samples
 )->tuple:              # two `(T,)` float64 arrays
-    "Both signals as equally long vectors. Raises `LengthError`, or `MetricError` for silence, non-finite or too few samples."
+    """Both signals as equally long vectors. Raises `LengthError`, or `MetricError` for silence, non-finite or
+    too few samples."""
     c,e = _vector(clean, 'clean signal'),_vector(estimate, 'estimate')
     if len(c)!=len(e):
-        raise LengthError(f"the clean signal has {len(c)} samples and the estimate {len(e)}, equal lengths are expected; "
-                          "align them first (nothing is cut in silence)")
+        raise LengthError(
+            f"the clean signal has {len(c)} samples and the estimate {len(e)}, equal lengths are expected; "
+            "align them first (nothing is cut in silence)")
     if len(c)<n_min: raise MetricError(f"too short: {len(c)} samples, at least {n_min} are needed")
-    if not c.any(): raise MetricError("the clean signal is silent (all zeros), there is nothing to compare with")
+    if not c.any():
+        raise MetricError("the clean signal is silent (all zeros), there is nothing to compare with")
     if not (silence or e.any()): raise MetricError("the estimate is silent (all zeros)")
     return c,e
 
@@ -84,7 +94,8 @@ def ssnr(
     sample_rate:int, # Hz
     limits=(-10,35), # clamp of one frame, dB
 )->float:            # dB
-    "Segmental SNR: mean over all frames of the clamped SNR of a frame (Hansen and Pellom). Raises `MetricError`."
+    """Segmental SNR: mean over all frames of the clamped SNR of a frame (Hansen and Pellom). Raises
+    `MetricError`."""
     c,e = _framed_pair(clean, estimate, sample_rate)
     return float(_frame_snr(c, e).clip(*limits).mean())
 
@@ -116,8 +127,10 @@ def _autocorrelation(
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #20ea3847
 def _llr_frames(clean, estimate, sample_rate)->np.ndarray: # `(F,)`
-    "Uncapped log-likelihood ratio of every frame; a frame without a ratio (rounding in digital silence) counts as ln(1000)."
-    eps = np.finfo(float).eps      # Loizou adds it to every sample: digital silence becomes a frame with a predictor
+    """Uncapped log-likelihood ratio of every frame; a frame without a ratio (rounding in digital silence)
+    counts as ln(1000)."""
+    # Loizou adds it to every sample: digital silence becomes a frame with a predictor
+    eps = np.finfo(float).eps
     order = 16 if sample_rate>=10000 else 10
     r,r_est = (_autocorrelation(_frames(x+eps, sample_rate), order) for x in (clean,estimate))
     toeplitz = r[:,np.abs(np.subtract.outer(np.arange(order+1),np.arange(order+1)))]
@@ -140,16 +153,24 @@ def llr(
     sample_rate:int, # Hz
     cap=2.0,         # highest value of a frame; None: uncapped, as inside the composites
 )->float:            # 0 is best
-    "Log-likelihood ratio, mean of the lowest 95 % of frames (Quackenbush et al.; Loizou's form). Raises `MetricError`."
+    """Log-likelihood ratio, mean of the lowest 95 % of frames (Quackenbush et al.; Loizou's form). Raises
+    `MetricError`."""
     c,e = _two(clean, estimate, silence=False, n_min=sum(_frame_size(sample_rate)))
     d = _llr_frames(c, e, sample_rate)
     return _lowest(d if cap is None else np.minimum(d, cap))
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #528c33cf
-_centre = np.array([50,120,190,260,330,400,470,540,617.372,703.378,798.717,904.128,1020.38,1148.30,1288.72,1442.54,1610.70,1794.16,
-                    1993.93,2211.08,2446.71,2701.97,2978.04,3276.17,3597.63])   # Hz
-_width = np.array([70]*7+[77.3724,86.0056,95.3398,105.411,116.256,127.914,140.423,153.823,168.154,183.457,199.776,217.153,235.631,
-                    255.255,276.072,298.126,321.465,346.136])                  # Hz
+_centre = np.array(
+    [
+        50, 120, 190, 260, 330, 400, 470, 540, 617.372, 703.378, 798.717, 904.128, 1020.38, 1148.30, 1288.72,
+        1442.54, 1610.70, 1794.16, 1993.93, 2211.08, 2446.71, 2701.97, 2978.04, 3276.17, 3597.63]
+)  # Hz
+_width = np.array(
+    [70] * 7
+    + [
+        77.3724, 86.0056, 95.3398, 105.411, 116.256, 127.914, 140.423, 153.823, 168.154, 183.457, 199.776,
+        217.153, 235.631, 255.255, 276.072, 298.126, 321.465, 346.136]
+)  # Hz
 
 def _critical_bands(
     n_fft:int,       # length of the spectrum the filters apply to
@@ -176,9 +197,12 @@ def _nearest_peak(
 )->np.ndarray: # `(F,24)` dB, level of the peak that each band climbs to
     "Level of the nearest peak uphill of each band."
     rising = np.diff(level)>0
-    n = rising.shape[1]; band = np.arange(n)
-    right = np.minimum.accumulate(np.where(rising, n, band)[:,::-1], 1)[:,::-1]  # first band from here on that does not rise
-    left = np.maximum.accumulate(np.where(rising, band, -1), 1)                  # last band up to here that rises
+    n = rising.shape[1]
+    band = np.arange(n)
+    # first band from here on that does not rise
+    right = np.minimum.accumulate(np.where(rising, n, band)[:,::-1], 1)[:,::-1]
+    # last band up to here that rises
+    left = np.maximum.accumulate(np.where(rising, band, -1), 1)
     return np.take_along_axis(level, np.where(rising, right-1, left+1), 1)
 
 def _slope_weights(level)->np.ndarray: # `(F,24)`
@@ -191,17 +215,24 @@ def wss(
     estimate,        # `(T,)` what is judged
     sample_rate:int, # Hz
 )->float:            # 0 is best
-    "Weighted spectral slope distance, mean of the lowest 95 % of frames (Klatt 1982; Loizou's form). Raises `MetricError`."
+    """Weighted spectral slope distance, mean of the lowest 95 % of frames (Klatt 1982; Loizou's form). Raises
+    `MetricError`."""
     c,e = (_band_levels(x, sample_rate) for x in _framed_pair(clean, estimate, sample_rate))
     weight = (_slope_weights(c)+_slope_weights(e))/2
     return _lowest((weight*(np.diff(c)-np.diff(e))**2).sum(1)/weight.sum(1))
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #75b0eed3
 def _pesq16(c, e)->float:
-    "Wide-band PESQ at 16 kHz with every failure as a `MetricError`; in a process of its own where the package's table of utterances could overflow."
-    try: from pesq import PesqError,pesq
-    except ImportError: raise MetricError("PESQ needs the package `pesq`: pip install pesq (it is compiled, so a C compiler is needed)") from None
-    try: value = float(pesq(16000, c, e, 'wb')) if len(c) <= longest else _apart(c, e)
+    """Wide-band PESQ at 16 kHz with every failure as a `MetricError`; in a process of its own where the
+    package's table of utterances could overflow."""
+    try:
+        from pesq import PesqError,pesq
+    except ImportError:
+        raise MetricError(
+            "PESQ needs the package `pesq`: pip install pesq (it is compiled, so a C compiler is needed)"
+        ) from None
+    try:
+        value = float(pesq(16000, c, e, 'wb')) if len(c) <= longest else _apart(c, e)
     except (PesqError,ValueError) as error:
         why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
         raise MetricError(f"PESQ has no value ({type(error).__name__}: {why})") from None
@@ -219,9 +250,14 @@ def pesq_wb(
     estimate,        # `(T,)` what is judged
     sample_rate:int, # Hz; resampled to 16 kHz (soxr HQ) when it is another
 )->float:            # MOS-LQO, 1.04 to 4.64
-    "Wide-band PESQ, ITU-T P.862.2. Raises `MetricError` for silence, less than 1/4 s, no utterance found, or more than 50."
+    """Wide-band PESQ, ITU-T P.862.2. Raises `MetricError` for silence, less than 1/4 s, no utterance found,
+    or more than 50."""
     c,e = _two(clean, estimate, silence=False, n_min=check_rate(sample_rate)//4+1)
-    return _pesq16(*(x if sample_rate==16000 else resample(torch.from_numpy(x), sample_rate, 16000).double().numpy() for x in (c,e)))
+    return _pesq16(
+        *(
+            x if sample_rate == 16000 else resample(torch.from_numpy(x), sample_rate, 16000).double().numpy()
+            for x in (c, e))
+    )
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #e06c8a62
 def stoi(
@@ -230,13 +266,15 @@ def stoi(
     sample_rate:int, # Hz; resampled to 10 kHz inside
     extended=False,  # ESTOI?
 )->float:            # about 0 to 1
-    "Short-time objective intelligibility (Taal et al. 2011). Raises `MetricError` where fewer than 30 frames have speech."
+    """Short-time objective intelligibility (Taal et al. 2011). Raises `MetricError` where fewer than 30
+    frames have speech."""
     from pystoi import stoi as pystoi
     c,e,sample_rate = *_two(clean, estimate, silence=False),check_rate(sample_rate)
     try:
         with hushed(RuntimeWarning), np.errstate(divide='raise', over='raise', invalid='raise'):
             value = float(pystoi(c, e, sample_rate, extended=extended))
-    except (FloatingPointError,ValueError,IndexError): value = 1e-5
+    except (FloatingPointError,ValueError,IndexError):
+        value = 1e-5
     if value==1e-5:   # what pystoi returns when it has too few frames
         raise MetricError(f"STOI needs 30 frames (0.4 s) with speech; {len(c)/sample_rate:.2f} s hold fewer")
     return value
@@ -262,15 +300,20 @@ def si_sdr(
     c,e = _two(clean, estimate, silence=False)
     target = (e@c)/(c@c)*c
     error = target-e
-    with np.errstate(divide='ignore'): return float(_clamp_db(10*np.log10(target@target)-10*np.log10(error@error)))
+    with np.errstate(divide='ignore'):
+        return float(_clamp_db(10*np.log10(target@target)-10*np.log10(error@error)))
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #a8e0586b
 def _solved(f, *args, **kwargs)->np.ndarray: # dB, clamped
     "Call a function that solves for the filters; no solution becomes a `MetricError`."
-    try: values = f(*args, **kwargs)
-    except torch.linalg.LinAlgError: raise MetricError("no filter can be fitted: the references are zero or copies of each other") from None
+    try:
+        values = f(*args, **kwargs)
+    except torch.linalg.LinAlgError:
+        raise MetricError(
+            "no filter can be fitted: the references are zero or copies of each other") from None
     values = np.stack([v.numpy() for v in values]) if isinstance(values, tuple) else values.numpy()
-    if np.isnan(values).any(): raise MetricError("no filter can be fitted: the references are nearly zero or copies of each other")
+    if np.isnan(values).any():
+        raise MetricError("no filter can be fitted: the references are nearly zero or copies of each other")
     return _clamp_db(values)
 
 def bss_eval(
@@ -278,13 +321,18 @@ def bss_eval(
     estimates,  # `(S,T)` estimates in the same order
     taps=512,   # length of the filters that are forgiven
 )->dict:        # sdr, sir, sar: `(S,)` dB, clamped to ±100
-    "BSS-eval version 3 (Vincent et al. 2006) without permutation. Raises `MetricError` for silence or unequal lengths."
+    """BSS-eval version 3 (Vincent et al. 2006) without permutation. Raises `MetricError` for silence or
+    unequal lengths."""
     from fast_bss_eval import bss_eval_sources
     if len(references)!=len(estimates):
-        raise MetricError(f"{len(references)} references and {len(estimates)} estimates, as many of each are expected, in the same order")
+        raise MetricError(
+            f"{len(references)} references and {len(estimates)} estimates, as many of each are expected, in "
+            "the same order")
     pairs = [_two(r, e, silence=False, n_min=taps) for r,e in zip(references, estimates)]
-    if len({len(r) for r,_ in pairs})>1: raise LengthError(f"the references have lengths {[len(r) for r,_ in pairs]}, one length is expected")
-    r,e = (torch.from_numpy(np.stack(x)) for x in zip(*pairs))   # as tensors: the package's numpy path fails with numpy 2
+    if len({len(r) for r,_ in pairs})>1:
+        raise LengthError(f"the references have lengths {[len(r) for r,_ in pairs]}, one length is expected")
+    # as tensors: the package's numpy path fails with numpy 2
+    r,e = (torch.from_numpy(np.stack(x)) for x in zip(*pairs))
     values = _solved(bss_eval_sources, r, e, filter_length=taps, compute_permutation=False)
     return dict(zip(('sdr','sir','sar'), values))
 
@@ -293,7 +341,8 @@ def fitted_sdr(
     estimate, # `(T,)` what is judged
     taps=512, # length of the fitted filter
 )->float:     # dB, clamped to ±100
-    "SDR after the best filter of `taps` taps on the clean speech: BSS-eval's SDR of one source. Raises `MetricError`."
+    """SDR after the best filter of `taps` taps on the clean speech: BSS-eval's SDR of one source. Raises
+    `MetricError`."""
     from fast_bss_eval import sdr_loss
     c,e = (torch.from_numpy(x)[None] for x in _two(clean, estimate, silence=False, n_min=taps))
     return -float(_solved(sdr_loss, e, c, filter_length=taps, pairwise=False)[0])
@@ -312,10 +361,14 @@ def composite(
     return {k: float(np.clip(v, 1, 5)) for k,v in values.items()}
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #c394b422
-metric_names = ['pesq','csig','cbak','covl','ssnr','stoi','estoi','si_sdr','fitted_sdr','llr','llr_uncapped','wss']
-_direct = dict(pesq=pesq_wb, ssnr=ssnr, stoi=stoi, estoi=estoi, si_sdr=lambda c,e,_: si_sdr(c, e),
-               fitted_sdr=lambda c,e,_: fitted_sdr(c, e), llr=llr, llr_uncapped=partial(llr, cap=None), wss=wss)
-_parts = dict(csig=('pesq','llr_uncapped','wss'), cbak=('pesq','wss','ssnr'), covl=('pesq','llr_uncapped','wss'))
+metric_names = [
+    'pesq', 'csig', 'cbak', 'covl', 'ssnr', 'stoi', 'estoi', 'si_sdr', 'fitted_sdr', 'llr', 'llr_uncapped',
+    'wss']
+_direct = dict(
+    pesq=pesq_wb, ssnr=ssnr, stoi=stoi, estoi=estoi, si_sdr=lambda c, e, _: si_sdr(c, e),
+    fitted_sdr=lambda c, e, _: fitted_sdr(c, e), llr=llr, llr_uncapped=partial(llr, cap=None), wss=wss)
+_parts = dict(
+    csig=('pesq', 'llr_uncapped', 'wss'), cbak=('pesq', 'wss', 'ssnr'), covl=('pesq', 'llr_uncapped', 'wss'))
 
 def _composites(
     scores:dict, # values of the direct metrics, NaN where they failed
@@ -324,7 +377,8 @@ def _composites(
     "The composites, NaN where an ingredient is."
     values = composite(*(scores[k] for k in ('pesq','llr_uncapped','wss','ssnr')))
     for name,parts in _parts.items():
-        if (lost := [p for p in parts if p in failed]): values[name],failed[name] = float('nan'),failed[lost[0]]
+        if (lost := [p for p in parts if p in failed]):
+            values[name],failed[name] = float('nan'),failed[lost[0]]
     return values
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #f39a543d
@@ -334,12 +388,16 @@ def score_pair(
     sample_rate:int, # Hz
 )->dict:             # metric -> value (NaN: none) in the order of `metric_names`, and "failed": metric -> reason
     "All metrics of one pair; a metric that has no value is NaN with its reason. Raises `LengthError`."
-    if np.shape(clean)!=np.shape(estimate): _two(clean, estimate)
+    if np.shape(clean)!=np.shape(estimate):
+        _two(clean, estimate)
     scores,failed = {},{}
     for name,metric in _direct.items():
-        try: scores[name] = metric(clean, estimate, sample_rate)
-        except LengthError: raise
-        except MetricError as error: scores[name],failed[name] = float('nan'),str(error)
+        try:
+            scores[name] = metric(clean, estimate, sample_rate)
+        except LengthError:
+            raise
+        except MetricError as error:
+            scores[name],failed[name] = float('nan'),str(error)
     scores |= _composites(scores, failed)
     return {**{k: scores[k] for k in metric_names}, 'failed': failed}
 
@@ -349,12 +407,15 @@ def _audio_files(
 )->dict:    # name below the folder, without suffix -> path; sorted
     "Audio files of a folder and all below. Raises `FileNotFoundError`, or `ValueError` for ambiguous names."
     folder = Path(folder)
-    if not folder.is_dir(): raise FileNotFoundError(f"{folder} is not a folder; give the folder that holds the audio files")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder; give the folder that holds the audio files")
     paths = sound_files(folder)
     names = {}
     for p in paths:
         name = p.relative_to(folder).with_suffix('').as_posix()
-        if name in names: raise ValueError(f"{names[name]} and {p} have the same name, so their partner is ambiguous; keep one of them")
+        if name in names:
+            raise ValueError(
+                f"{names[name]} and {p} have the same name, so their partner is ambiguous; keep one of them")
         names[name] = p
     return names
 
@@ -366,13 +427,21 @@ def _partners(
     clean,enhanced = _audio_files(clean_dir),_audio_files(enhanced_dir)
     both = [k for k in clean if k in enhanced]
     bare = [str(d) for d,names in ((clean_dir,clean), (enhanced_dir,enhanced)) if not names]
-    if len(bare)==1: raise ValueError(f"{bare[0]} holds no .wav, .flac, .ogg or other sound file; check the path")
-    if bare: say(f"score: {' and '.join(bare)} hold no sound file, so nothing is scored", err=True)
+    if len(bare)==1:
+        raise ValueError(f"{bare[0]} holds no .wav, .flac, .ogg or other sound file; check the path")
+    if bare:
+        say(f"score: {' and '.join(bare)} hold no sound file, so nothing is scored", err=True)
     elif not both:
-        raise ValueError(f"no file name is shared: {clean_dir} has {next(iter(clean))!r}, {enhanced_dir} has {next(iter(enhanced))!r}; "
-                         "estimates carry the names of their clean files")
-    lost = [dict(file=k, metrics=metric_names, reason=f"no partner in {Path(enhanced_dir).name}") for k in clean if k not in enhanced]
-    extra = [dict(file=k, metrics=[], reason=f"no partner in {Path(clean_dir).name}") for k in enhanced if k not in clean]
+        raise ValueError(
+            f"no file name is shared: {clean_dir} has {next(iter(clean))!r}, {enhanced_dir} has "
+            f"{next(iter(enhanced))!r}; "
+            "estimates carry the names of their clean files")
+    lost = [
+        dict(file=k, metrics=metric_names, reason=f"no partner in {Path(enhanced_dir).name}") for k in clean
+        if k not in enhanced]
+    extra = [
+        dict(file=k, metrics=[], reason=f"no partner in {Path(clean_dir).name}") for k in enhanced
+        if k not in clean]
     return [(k,clean[k],enhanced[k]) for k in both],sorted(lost+extra, key=lambda d: d['file'])
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #51762b57
@@ -384,14 +453,20 @@ def _load_pair(
 )->tuple:        # `(T,)`, `(T,)`, sample rate in Hz
     "Both files as mono at one rate. Raises `MetricError` when their rates differ."
     (c,rate),(e,rate_est) = load_audio(clean),load_audio(estimate)
-    if rate!=rate_est: raise MetricError(f"the clean file has {rate} Hz and the estimate {rate_est} Hz; write the estimate at the rate of its input")
-    if 0 < abs(len(c)-len(e)) <= tolerance: c,e = (x[:min(len(c), len(e))] for x in (c,e))
-    if len(c)!=len(e): _two(c, e)
+    if rate!=rate_est:
+        raise MetricError(
+            f"the clean file has {rate} Hz and the estimate {rate_est} Hz; write the estimate at the rate of "
+            "its input")
+    if 0 < abs(len(c)-len(e)) <= tolerance:
+        c,e = (x[:min(len(c), len(e))] for x in (c,e))
+    if len(c)!=len(e):
+        _two(c, e)
     return (c,e,rate) if rate<=highest else (resample(c, rate, highest),resample(e, rate, highest),highest)
 
 def _told(text, *paths):
     "A message with short paths: a result must not depend on where it was made."
-    for p in paths: text = text.replace(str(p), f'{p.parent.name}/{p.name}')
+    for p in paths:
+        text = text.replace(str(p), f'{p.parent.name}/{p.name}')
     return text
 
 def _score_file(
@@ -400,15 +475,20 @@ def _score_file(
     "Scores of one pair of files; a pair that cannot be compared has no value and a reason."
     name,clean,estimate,*how = item
     try:
-        with noted() as notes: scores = score_pair(*_load_pair(clean, estimate, *how))
+        with noted() as notes:
+            scores = score_pair(*_load_pair(clean, estimate, *how))
         values = {k: float(f'{scores[k]:.8g}') for k in metric_names}   # below that: rounding of another run
-        return dict(file=name, **values, failed=scores['failed'], notes=[_told(n, clean, estimate) for n in notes])
-    except (ValueError,OSError) as error: return _without(name, _told(str(error), clean, estimate))
+        return dict(
+            file=name, **values, failed=scores['failed'], notes=[_told(n, clean, estimate) for n in notes])
+    except (ValueError,OSError) as error:
+        return _without(name, _told(str(error), clean, estimate))
 
 def _without(name, why)->dict: # a row without a value
-    return dict(file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
+    return dict(
+        file=name, **dict.fromkeys(metric_names, float('nan')), failed=dict.fromkeys(metric_names, why))
 
-def _killed(item): return _without(item[0], "the process that scored it was killed (out of memory?); score it alone")
+def _killed(item):
+    return _without(item[0], "the process that scored it was killed (out of memory?); score it alone")
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #59f3adc2
 def bootstrap_interval(
@@ -420,7 +500,10 @@ def bootstrap_interval(
     "Percentile bootstrap interval of the mean (Efron 1979). Raises `ValueError` for no value or NaN."
     x = np.asarray(values, dtype=np.float64)
     if not len(x): raise ValueError("no value to resample, at least one is needed")
-    if not np.isfinite(x).all(): raise ValueError(f"{(~np.isfinite(x)).sum()} of {len(x)} values are NaN or infinite; leave them out and count them")
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"{(~np.isfinite(x)).sum()} of {len(x)} values are NaN or infinite; leave them out and count them"
+        )
     draws = np.random.default_rng(seed).integers(len(x), size=(n,len(x)), dtype=np.int32)
     low,high = np.quantile(x[draws].mean(1), [(1-level)/2,(1+level)/2])
     return float(low),float(high)
@@ -431,7 +514,11 @@ def _failures(rows)->list: # dicts of file, metrics, reason
     out = []
     for row in rows:
         for reason in dict.fromkeys(row['failed'].values()):
-            out.append(dict(file=row['file'], metrics=[k for k in metric_names if row['failed'].get(k)==reason], reason=reason))
+            out.append(
+                dict(
+                    file=row['file'], metrics=[k for k in metric_names if row['failed'].get(k) == reason],
+                    reason=reason)
+            )
     return out
 
 def _summary(
@@ -440,36 +527,51 @@ def _summary(
 )->dict:      # mean, interval, count, files, failed
     "Means, intervals and counts over the values that exist."
     values = {k: [r[k] for r in rows if np.isfinite(r[k])] for k in metric_names}
-    return dict(mean={k: float(np.mean(v)) if v else None for k,v in values.items()},
-                interval={k: list(bootstrap_interval(v, seed)) if v else None for k,v in values.items()},
-                count={k: len(v) for k,v in values.items()},
-                files=[{'file': r['file'], **{k: r[k] if np.isfinite(r[k]) else None for k in metric_names}, **({'note': '; '.join(r['notes'])} if r.get('notes') else {})} for r in rows],
-                failed=_failures(rows))
+    return dict(
+        mean={k: float(np.mean(v)) if v else None for k, v in values.items()},
+        interval={k: list(bootstrap_interval(v, seed)) if v else None for k, v in values.items()},
+        count={k: len(v) for k, v in values.items()},
+        files=[
+            {
+                'file': r['file'], **{k: r[k] if np.isfinite(r[k]) else None for k in metric_names},
+                **({'note': '; '.join(r['notes'])} if r.get('notes') else {})}
+            for r in rows
+        ],
+        failed=_failures(rows),
+    )
 
 def _settings(sample_rate, seed)->dict:
     "What a reader must know to get the same numbers."
     from importlib.metadata import version
-    return dict(sample_rate=sample_rate, resampler='soxr HQ', pesq=f"wide-band, pesq {version('pesq')}", stoi=f"pystoi {version('pystoi')}",
-                composite='LLR uncapped, lowest 95 % of frames', interval='bootstrap 95 %, 2000 draws', seed=seed)
+    return dict(
+        sample_rate=sample_rate, resampler='soxr HQ', pesq=f"wide-band, pesq {version('pesq')}",
+        stoi=f"pystoi {version('pystoi')}", composite='LLR uncapped, lowest 95 % of frames',
+        interval='bootstrap 95 %, 2000 draws', seed=seed)
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #9a09db68
 class UnexpectedScoresError(MetricError):
     "Scores that are known beforehand came out otherwise; what is scored in the same way cannot be believed."
 
-voicebank_noisy = dict(n_files=(824,0), pesq=(1.97,.02), stoi=(.92,.01))   # noisy test files of VoiceBank-DEMAND: value, tolerance
+# noisy test files of VoiceBank-DEMAND: value, tolerance
+voicebank_noisy = dict(n_files=(824,0), pesq=(1.97,.02), stoi=(.92,.01))
 
 def off_expected(
     scores:dict,   # made by `score_folders`
     expected:dict, # metric (or "n_files") -> (value, tolerance)
 )->list:           # a text for each that is off
-    "Where scores differ from known values. Raises `ValueError` for an unknown metric or a tolerance that is none."
+    """Where scores differ from known values. Raises `ValueError` for an unknown metric or a tolerance that is
+    none."""
     out = []
     for k,pair in expected.items():
-        if k not in (*metric_names,'n_files'): raise ValueError(f"`expected` names {k!r}; known: n_files, {', '.join(metric_names)}")
-        if not isinstance(pair, (list,tuple)) or len(pair)!=2 or not pair[1]>=0: raise ValueError(f"`expected.{k}` is {pair!r}; expected [value, tolerance], such as [1.97, 0.02]")
+        if k not in (*metric_names,'n_files'):
+            raise ValueError(f"`expected` names {k!r}; known: n_files, {', '.join(metric_names)}")
+        if not isinstance(pair, (list,tuple)) or len(pair)!=2 or not pair[1]>=0:
+            raise ValueError(f"`expected.{k}` is {pair!r}; expected [value, tolerance], such as [1.97, 0.02]")
         found = scores['n_files'] if k=='n_files' else scores['mean'].get(k)
         if found is not None and abs(found-pair[0])<=pair[1]+1e-9: continue
-        out.append(f"{k} {'has no value' if found is None else f'{found:.4g} found'}, {pair[0]:g}{f' ± {pair[1]:g}' if pair[1] else ''} expected")
+        out.append(
+            f"{k} {'has no value' if found is None else f'{found:.4g} found'}, "
+            f"{pair[0]:g}{f' ± {pair[1]:g}' if pair[1] else ''} expected")
     return out
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #316a1849
@@ -484,13 +586,19 @@ def check_expected(
     expected:dict, # metric (or "n_files") -> (value, tolerance)
     name="",       # whose scores they are, for the message
 ):
-    "Raise `UnexpectedScoresError`, with expected and found values, unless scores are as known beforehand and no file failed."
+    """Raise `UnexpectedScoresError`, with expected and found values, unless scores are as known beforehand
+    and no file failed."""
     off = off_expected(scores, expected)
     failed = [f"{f['file']}: {f['reason']}" for f in scores['failed']]
     if not (off or failed): return
-    if failed: off.append(f"{len(failed)} failures, none expected: {'; '.join(failed[:3])}{' ...' if len(failed)>3 else ''}")
-    raise UnexpectedScoresError(f"{name+': ' if name else ''}scores that are known beforehand came out otherwise, so the rest was not scored\n  "
-                                + '\n  '.join(off) + f"\n{_causes}")
+    if failed:
+        off.append(
+            f"{len(failed)} failures, none expected: "
+            f"{'; '.join(failed[:3])}{' ...' if len(failed) > 3 else ''}")
+    raise UnexpectedScoresError(
+        f"{name + ': ' if name else ''}scores that are known beforehand came out otherwise, so the rest was "
+        "not scored\n  "
+        + '\n  '.join(off) + f"\n{_causes}")
 
 # %% ../../nbs/evaluation/01_metrics.ipynb #71f300a1
 def score_folders(
@@ -500,17 +608,25 @@ def score_folders(
     sample_rate=16000, # Hz; files of a higher rate are resampled to it, lower ones stay
     n_workers=2,       # processes
     seed=0,            # of the bootstrap
-    tolerance:int=0,   # samples, at the files' rate, by which the two of a pair may differ in length; the longer one is cut
-    expected:dict[str,list[float]]|None=None, # known means, metric -> [value, tolerance]; None: nothing is checked
+    # samples, at the files' rate, by which the two of a pair may differ in length; the longer one is cut
+    tolerance:int=0,
+    # known means, metric -> [value, tolerance]; None: nothing is checked
+    expected:dict[str,list[float]]|None=None,
     progress=True,     # show a progress bar?
 )->dict:               # mean, interval, count (of values), n_files, scored (files with values), files, failed, settings; ready for JSON
-    "Score two folders file by file. Raises `FileNotFoundError` or `ValueError` when they cannot be matched, `UnexpectedScoresError` by `check_expected`."
+    """Score two folders file by file. Raises `FileNotFoundError` or `ValueError` when they cannot be matched,
+    `UnexpectedScoresError` by `check_expected`."""
     if tolerance < 0: raise ValueError(f"tolerance is {tolerance}; expected 0 samples or more")
     pairs,unmatched = _partners(clean_dir, enhanced_dir)
-    rows = pmap(_score_file, [(*p, sample_rate, tolerance) for p in pairs], n_workers=n_workers, progress='scoring' if progress else None, killed=_killed)
+    rows = pmap(
+        _score_file, [(*p, sample_rate, tolerance) for p in pairs], n_workers=n_workers,
+        progress='scoring' if progress else None, killed=_killed)
     out = _summary(rows, seed)
     out['failed'] = sorted(unmatched+out['failed'], key=lambda d: d['file'])
-    out = dict(out, n_files=len(rows)+sum(bool(f['metrics']) for f in unmatched), scored=sum(len(r['failed']) < len(metric_names) for r in rows),
-               settings=_settings(sample_rate, seed) | (dict(tolerance=tolerance) if tolerance else {}))
-    if expected: check_expected(out, expected, Path(enhanced_dir).name)
+    out = dict(
+        out, n_files=len(rows) + sum(bool(f['metrics']) for f in unmatched),
+        scored=sum(len(r['failed']) < len(metric_names) for r in rows),
+        settings=_settings(sample_rate, seed) | (dict(tolerance=tolerance) if tolerance else {}))
+    if expected:
+        check_expected(out, expected, Path(enhanced_dir).name)
     return out

@@ -19,8 +19,10 @@ from ..core import terminal
 from ..core.terminal import plain, put, table_of
 
 # %% ../../nbs/evaluation/02_tables.ipynb #d2deaaf7
-_reported = dict(Noisy=(1.97,3.35,2.44,2.63,1.68), Wiener=(2.22,3.23,2.68,2.67,5.07), SEGAN=(2.16,3.48,2.94,2.80,7.73),
-                 **{'Wave-U-Net':(2.40,3.52,3.24,2.96,9.97), 'Kong et al.':(2.28,2.43,2.96,2.30,8.75)})
+_reported = dict(
+    Noisy=(1.97, 3.35, 2.44, 2.63, 1.68), Wiener=(2.22, 3.23, 2.68, 2.67, 5.07),
+    SEGAN=(2.16, 3.48, 2.94, 2.80, 7.73),
+    **{'Wave-U-Net': (2.40, 3.52, 3.24, 2.96, 9.97), 'Kong et al.': (2.28, 2.43, 2.96, 2.30, 8.75)})
 
 def recover_llr_wss(
     pesq:float, # wide-band PESQ
@@ -54,14 +56,18 @@ def difference(
     scores_b, # another, of the same files
     seed=0,   # of the bootstrap
 )->dict:      # metric -> dict of mean, low, high (a minus b) and n, the number of files both have
-    "Paired difference of two systems with bootstrap 95 % intervals; a metric that no file has in both is left out. Raises `ValueError` when they share no file."
+    """Paired difference of two systems with bootstrap 95 % intervals; a metric that no file has in both is
+    left out. Raises `ValueError` when they share no file."""
     out = {}
     for k in metric_names:
         a,b = _by_file(scores_a, k),_by_file(scores_b, k)
         d = [a[f]-b[f] for f in sorted(a.keys()&b.keys())]
-        if d: out[k] = dict(zip(('mean','low','high'), (float(np.mean(d)),*bootstrap_interval(d, seed))), n=len(d))
+        if d:
+            out[k] = dict(
+                zip(('mean', 'low', 'high'), (float(np.mean(d)), *bootstrap_interval(d, seed))), n=len(d))
     named = [{r['file'] for r in s['files']} for s in (scores_a, scores_b)]
-    if all(named) and not named[0] & named[1]: raise ValueError("the two score files share no scored file; score both systems on the same folder")
+    if all(named) and not named[0] & named[1]:
+        raise ValueError("the two score files share no scored file; score both systems on the same folder")
     return out
 
 # %% ../../nbs/evaluation/02_tables.ipynb #95a7330f
@@ -71,23 +77,42 @@ def calibration(
     scores,         # scores of the *noisy* files
     tolerance=.005, # accepted deviation
 )->str:             # what was found
-    "Compare the noisy files' scores with the known means of VoiceBank-DEMAND's 824 test files, where that is the set."
+    """Compare the noisy files' scores with the known means of VoiceBank-DEMAND's 824 test files, where that
+    is the set."""
     files = [r['file'] for r in scores['files']]
     if len(files)!=824 or not all(Path(f).name.startswith(('p232_','p257_')) for f in files):
-        return f"not the VoiceBank-DEMAND test set ({len(files)} files), so no published value to check against"
+        return (
+            f"not the VoiceBank-DEMAND test set ({len(files)} files), so no published value to check against")
     off = off_expected(scores, {k: (v,tolerance) for k,v in _noisy824.items()})
     if not off: return "the noisy files have the known means of the VoiceBank-DEMAND test set"
-    return f"WARNING: the noisy files miss their known means: {'; '.join(off)}; check resampling and file pairing before believing any row"
+    return (f"WARNING: the noisy files miss their known means: {'; '.join(off)}; check resampling and file "
+            "pairing before believing any row")
 
 # %% ../../nbs/evaluation/02_tables.ipynb #b50ea8fc
-shown = dict(pesq='PESQ', csig='CSIG', cbak='CBAK', covl='COVL', ssnr='SSNR', stoi='STOI', estoi='ESTOI', si_sdr='SI-SDR', fitted_sdr='SDR-512',
-             llr='LLR ≤ 2', llr_uncapped='LLR', wss='WSS')   # headings of the metrics
+shown = dict(
+    pesq='PESQ',
+    csig='CSIG',
+    cbak='CBAK',
+    covl='COVL',
+    ssnr='SSNR',
+    stoi='STOI',
+    estoi='ESTOI',
+    si_sdr='SI-SDR',
+    fitted_sdr='SDR-512',
+    llr='LLR ≤ 2',
+    llr_uncapped='LLR',
+    wss='WSS',
+)  # headings of the metrics
 
-_systems = dict(noisy='Noisy', highpass='High-pass', wiener='Wiener', segan='SEGAN', wave_unet='Wave-U-Net', oracle='Oracle')  # as the field writes them
+# as the field writes them
+_systems = dict(
+    noisy='Noisy', highpass='High-pass', wiener='Wiener', segan='SEGAN', wave_unet='Wave-U-Net',
+    oracle='Oracle')
 
 def _row(system, scores, needs_clean, trained_on="")->dict:
     "One measured row: metric -> mean, low, high, n, failed."
-    n_files,row = scores.get('n_files', len(scores['files'])),dict(system=system, needs_clean=needs_clean, trained_on=trained_on)
+    n_files = scores.get('n_files', len(scores['files']))
+    row = dict(system=system, needs_clean=needs_clean, trained_on=trained_on)
     for k in metric_names:
         low,high = scores['interval'].get(k) or (None,None)
         n = scores['count'].get(k, 0)
@@ -99,7 +124,10 @@ def _same_settings(scores)->dict:
     all_ = {k: s.get('settings', {}) for k,s in scores.items()}
     first = next(iter(all_))
     for k,v in all_.items():
-        if v!=all_[first]: raise ValueError(f"{k!r} was scored with {v} and {first!r} with {all_[first]}; score them again with one setting")
+        if v!=all_[first]:
+            raise ValueError(
+                f"{k!r} was scored with {v} and {first!r} with {all_[first]}; score them again with one "
+                "setting")
     return all_[first]
 
 # %% ../../nbs/evaluation/02_tables.ipynb #718606b9
@@ -118,21 +146,38 @@ def table1_dict(
     if not scores: raise ValueError("no scores, at least one system is needed; score the noisy files first")
     first = next(iter(scores))
     trained_on = {**dict.fromkeys(paired, 'clean/noisy pairs'), **dict.fromkeys(weak, 'weak labels')}
-    return dict(title=title, measured=measured, note=note, manifest=manifest, settings=_same_settings(scores), calibration=calibration(scores[first]),
-                rows=[_row(k, s, k in needs_clean, trained_on.get(k, '')) for k,s in scores.items()],
-                differences=[dict(system=k, minus=first, **difference(s, scores[first])) for k,s in scores.items() if k!=first],
-                reported=dict(source="Kong et al. 2021, Table 1 (VoiceBank-DEMAND test set); LLR (± 0.02) and WSS (± 1) recovered from its composites",
-                              rows=reported_table1().to_dict('records')))
+    return dict(
+        title=title,
+        measured=measured,
+        note=note,
+        manifest=manifest,
+        settings=_same_settings(scores),
+        calibration=calibration(scores[first]),
+        rows=[_row(k, s, k in needs_clean, trained_on.get(k, '')) for k, s in scores.items()],
+        differences=[
+            dict(system=k, minus=first, **difference(s, scores[first])) for k, s in scores.items()
+            if k != first],
+        reported=dict(
+            source="Kong et al. 2021, Table 1 (VoiceBank-DEMAND test set); LLR (± 0.02) and WSS (± 1) "
+                   "recovered from its composites",
+            rows=reported_table1().to_dict('records')),
+    )
 
 def table1(
     scores:dict,      # system -> dict made by `score_folders`
     title="Table 1",  # heading
     **kwargs,         # of `table1_dict`
 )->pd.DataFrame:      # index (source, system); the metrics' means, n and failed
-    "Means of the measured systems and the paper's rows, each under its source. Raises `ValueError` like `table1_dict`."
+    """Means of the measured systems and the paper's rows, each under its source. Raises `ValueError` like
+    `table1_dict`."""
     t = table1_dict(scores, title, **kwargs)
-    rows = [dict(source=f"measured ({t['measured']})", system=r['system'], needs_clean=r['needs_clean'], trained_on=r['trained_on'],
-                 **{k: r[k]['mean'] for k in metric_names}, n=r['n_files'], failed=r['failed']) for r in t['rows']]
+    rows = [
+        dict(
+            source=f"measured ({t['measured']})", system=r['system'], needs_clean=r['needs_clean'],
+            trained_on=r['trained_on'], **{k: r[k]['mean'] for k in metric_names}, n=r['n_files'],
+            failed=r['failed'])
+        for r in t['rows']
+    ]
     rows += [dict(source="reported (VoiceBank-DEMAND test)", n=824, **r) for r in t['reported']['rows']]
     frame = pd.DataFrame(rows).set_index(['source','system'])
     frame.attrs['title'] = title
@@ -171,20 +216,34 @@ def _markdown_table(head, rows)->str:
 def _training_notes(rows)->list: # sentences
     "What the marks of the rows mean, and who was trained on weak labels."
     weak = [r['system'] for r in rows if r.get('trained_on')=='weak labels']
-    return ([f"{' and '.join(weak)}: trained on weak labels alone."] if weak else []) + \
-        (["‡ trained on clean/noisy pairs."] if any(r.get('trained_on')=='clean/noisy pairs' for r in rows) else []) + \
-        (["† is given the clean speech: a ceiling, not a system to compare with."] if any(r['needs_clean'] for r in rows) else [])
+    return (
+        ([f"{' and '.join(weak)}: trained on weak labels alone."] if weak else [])
+        + (
+            ["‡ trained on clean/noisy pairs."]
+            if any(r.get('trained_on') == 'clean/noisy pairs' for r in rows) else [])
+        + (
+            ["† is given the clean speech: a ceiling, not a system to compare with."]
+            if any(r['needs_clean'] for r in rows) else [])
+    )
 
 def _measured_section(t)->str:
     "The measured means, and the files behind them."
     rows = [[_name(r),*(_cell(r[k], k) for k in _columns)] for r in t['rows']]
     n = sorted({r['n_files'] for r in t['rows']})
-    notes = [f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the bootstrap 95 % interval. SSNR and SI-SDR in dB; for LLR and WSS less is better."]
+    notes = [
+        f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the bootstrap 95 % "
+        "interval. SSNR and SI-SDR in dB; for LLR and WSS less is better."
+    ]
     notes += _training_notes(t['rows'])
-    notes += [f"{_systems.get(r['system'], r['system'])}: {r['failed']} of {r['n_files']} files lack a value, each with its reason in the score file." for r in t['rows'] if r['failed']]
-    if not t['calibration'].startswith('not'): notes.append(f"Check: {t['calibration']}.")
-    if t.get('manifest'): notes.append(f"Manifest of the training corpus: `{t['manifest']}`.")
-    return f"**Measured: {t['measured']}**\n\n{_markdown_table(['System',*(shown[k] for k in _columns)], rows)}\n\n{' '.join(notes)}"
+    notes += [
+        f"{_systems.get(r['system'], r['system'])}: {r['failed']} of {r['n_files']} files lack a value, each "
+        "with its reason in the score file."
+        for r in t['rows'] if r['failed']]
+    if not t['calibration'].startswith('not'):
+        notes.append(f"Check: {t['calibration']}.")
+    if t.get('manifest'):
+        notes.append(f"Manifest of the training corpus: `{t['manifest']}`.")
+    return f"**Measured: {t['measured']}**\n\n{_markdown_table(['System', *(shown[k] for k in _columns)], rows)}\n\n{' '.join(notes)}"
 
 def _difference_section(t)->str:
     "Each system minus the first, file by file."
@@ -192,7 +251,8 @@ def _difference_section(t)->str:
     minus,names = t['differences'][0]['minus'],{r['system']: _name(r) for r in t['rows']}
     rows = [[names[d['system']],*(_difference_cell(d.get(k), k) for k in _columns)] for d in t['differences']]
     head = [f"minus {names[minus]}",*(shown[k] for k in _columns)]
-    return f"**Differences on the same files** (± half of the 95 % interval of the paired difference; bold: it excludes zero)\n\n{_markdown_table(head, rows)}\n\n"
+    return ("**Differences on the same files** (± half of the 95 % interval of the paired difference; bold: "
+            f"it excludes zero)\n\n{_markdown_table(head, rows)}\n\n")
 
 def _reported_cell(r, k)->str: # r: a row of the paper
     "A number of the paper; WSS can be recovered to one unit only."
@@ -202,8 +262,10 @@ def _reported_section(t)->str:
     "The paper's rows, apart."
     cols = ['pesq','csig','cbak','covl','ssnr','llr_uncapped','wss']
     rows = [[r['system'],*(_reported_cell(r, k) for k in cols)] for r in t['reported']['rows']]
-    return (f"**Reported: VoiceBank-DEMAND test set** (another test set: compare within a section, not across)\n\n"
-            f"{_markdown_table(['System',*(shown[k] for k in cols)], rows)}\n\n{t['reported']['source']}.")
+    return (
+        "**Reported: VoiceBank-DEMAND test set** (another test set: compare within a section, not "
+        "across)\n\n"
+        f"{_markdown_table(['System', *(shown[k] for k in cols)], rows)}\n\n{t['reported']['source']}.")
 
 def to_markdown(
     table:dict, # made by `table1_dict` or read from its JSON
@@ -215,7 +277,9 @@ def to_markdown(
 # %% ../../nbs/evaluation/02_tables.ipynb #4aa007a1
 def _number(v, k, wide)->str: # v: dict of mean, low, high
     "Mean, with half the interval's width where there is room."
-    return _cell(dict(v, failed=0), k).replace(f' ±{_stay}','±') if wide else _cell(dict(v, failed=0), k).split(' ')[0]
+    return (
+        _cell(dict(v, failed=0), k).replace(f' ±{_stay}', '±') if wide
+        else _cell(dict(v, failed=0), k).split(' ')[0])
 
 def print_table1(
     table,        # dict made by `table1_dict`, or the path of its JSON
@@ -226,15 +290,27 @@ def print_table1(
     from rich.text import Text
     t,console = table if isinstance(table, dict) else read_json(table),console or terminal.console()
     names = ('system',*(shown[k] for k in _columns),'failed')
-    out = table_of(*((name, dict(justify='left' if name=='system' else 'right', no_wrap=True)) for name in names), title=t['title'], box=SIMPLE_HEAD, padding=(0,1,0,0), pad_edge=False)
+    out = table_of(
+        *((name, dict(justify='left' if name == 'system' else 'right', no_wrap=True)) for name in names),
+        title=t['title'], box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     out.add_row('measured', style='bold')
     for r in t['rows']:
-        out.add_row(Text(plain(f" {_name(r)}")), *(_number(r[k], k, console.width>=130) for k in _columns), f"{r['failed']}/{r['n_files']}")
+        out.add_row(
+            Text(plain(f" {_name(r)}")), *(_number(r[k], k, console.width >= 130) for k in _columns),
+            f"{r['failed']}/{r['n_files']}")
     out.add_section()
     out.add_row('reported', style='bold dim')
-    for r in t['reported']['rows']: out.add_row(f" {r['system']}", *(_reported_cell(r, k) for k in _columns), style='dim')
+    for r in t['reported']['rows']:
+        out.add_row(f" {r['system']}", *(_reported_cell(r, k) for k in _columns), style='dim')
     put(console, out)
-    put(console, Text(plain(f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)")), style='dim')
+    put(
+        console,
+        Text(
+            plain(
+                f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)")
+        ),
+        style='dim',
+    )
     put(console, Text(plain(' '.join(_training_notes(t['rows'])))), style='dim')
 
 # %% ../../nbs/evaluation/02_tables.ipynb #7c6c20b6
@@ -254,8 +330,14 @@ def print_scores(
     rows,console = [],console or terminal.console()
     for k,r in scores_frame(scores).iterrows():
         ok = pd.notna(r['mean'])
-        rows.append([shown[k], f"{r['mean']:.3f}" if ok else 'none', f"[{r['low']:.3f}, {r['high']:.3f}]" if ok else '', f"{r['n']:.0f}", f"{r['failed']:.0f}"])
-    columns = [(c, dict(justify='left' if c=='metric' else 'right')) for c in ('metric','mean','95 % interval','n','failed')]
+        rows.append(
+            [
+                shown[k], f"{r['mean']:.3f}" if ok else 'none',
+                f"[{r['low']:.3f}, {r['high']:.3f}]" if ok else '', f"{r['n']:.0f}", f"{r['failed']:.0f}"]
+        )
+    columns = [
+        (c, dict(justify='left' if c == 'metric' else 'right'))
+        for c in ('metric', 'mean', '95 % interval', 'n', 'failed')]
     put(console, table_of(*columns, rows=rows, title=title))
     print_failures(scores, console=console)
 
@@ -270,7 +352,10 @@ def print_failures(
     for f in scores['failed'][:10]:
         what = 'not scored' if len(f['metrics']) in (0, len(metric_names)) else ', '.join(f['metrics'])
         put(console, Text(plain(f"{who}{f['file']}: {what}: {f['reason']}")), style='yellow')
-    if len(scores['failed'])>10: put(console, f"{who}... and {len(scores['failed'])-10} more failures, all in the JSON", style='yellow')
+    if len(scores['failed'])>10:
+        put(
+            console, f"{who}... and {len(scores['failed']) - 10} more failures, all in the JSON",
+            style='yellow')
 
 # %% ../../nbs/evaluation/02_tables.ipynb #c589a5f0
 _order = ['noisy','highpass','wiener','segan','wave_unet','weakse','unet','oracle']
@@ -280,7 +365,9 @@ def _named(score_files)->dict: # system -> path
     if isinstance(score_files, dict): return {k: Path(p) for k,p in score_files.items()}
     paths = [Path(p) for p in score_files]
     names = [p.stem for p in paths]
-    if len(set(names))<len(names): raise ValueError(f"score files share a name: {sorted(map(str, paths))}; give a mapping system -> path")
+    if len(set(names))<len(names):
+        raise ValueError(
+            f"score files share a name: {sorted(map(str, paths))}; give a mapping system -> path")
     rank = {k: i for i,k in enumerate(_order)}
     return dict(sorted(zip(names, paths), key=lambda x: (rank.get(x[0], len(_order)-1.5), x[0])))
 
@@ -298,14 +385,20 @@ def write_table1(
     manifest="",                 # hash of the manifest of the corpus that was trained on
     overwrite=False,             # may files that are there be replaced?
 )->dict:                         # the table
-    "Stage `table1`: gather score files into JSON and markdown. Raises `FileNotFoundError` or `ValueError` naming the file, `ForeignPathError` for one that is there."
+    """Stage `table1`: gather score files into JSON and markdown. Raises `FileNotFoundError` or `ValueError`
+    naming the file, `ForeignPathError` for one that is there."""
     named = _named(score_files)
-    for out in (out_json, out_md): check_output(out, named.values(), folder=False, overwrite=overwrite)
+    for out in (out_json, out_md):
+        check_output(out, named.values(), folder=False, overwrite=overwrite)
     for k,p in named.items():
-        if not p.is_file(): raise FileNotFoundError(f"{p}: no scores of {k!r}; run `weakse score --json {p.name}` for it first")
-    table = table1_dict({k: read_json(p) for k,p in named.items()}, title, measured=measured, needs_clean=needs_clean, paired=paired, weak=weak,
-                        note=note, manifest=manifest)
-    table = read_json(write_json(out_json, table, overwrite=overwrite))   # markdown is made from what is stored, so both agree to the last digit
+        if not p.is_file():
+            raise FileNotFoundError(
+                f"{p}: no scores of {k!r}; run `weakse score --json {p.name}` for it first")
+    table = table1_dict(
+        {k: read_json(p) for k, p in named.items()}, title, measured=measured, needs_clean=needs_clean,
+        paired=paired, weak=weak, note=note, manifest=manifest)
+    # markdown is made from what is stored, so both agree to the last digit
+    table = read_json(write_json(out_json, table, overwrite=overwrite))
     write_text(out_md, to_markdown(table), overwrite=overwrite)
     return table
 
@@ -316,10 +409,14 @@ def write_readme(
     readme,       # markdown file with the two markers
     table_md:str, # markdown to put between them
 )->bool:          # did the file change?
-    "Put a table between `<!-- table1 -->` and `<!-- /table1 -->`. Raises `ValueError` when the markers are missing or repeated."
+    """Put a table between `<!-- table1 -->` and `<!-- /table1 -->`. Raises `ValueError` when the markers are
+    missing or repeated."""
     path = Path(readme)
     text = path.read_text(encoding='utf-8')
     n = len(_between.findall(text))
-    if n!=1: raise ValueError(f"{path} has {n} places for the table, 1 is expected; add the lines `<!-- table1 -->` and `<!-- /table1 -->` once, in this order")
+    if n!=1:
+        raise ValueError(
+            f"{path} has {n} places for the table, 1 is expected; add the lines `<!-- table1 -->` and `<!-- "
+            "/table1 -->` once, in this order")
     new = _between.sub(lambda m: f"{m[1]}\n{table_md.strip()}\n{m[3]}", text)
     return edit_text(path, new)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from ..core.audio import (FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read,
-    audio_info, check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
+from ..core.audio import (
+    FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read, audio_info,
+    check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
     noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
 from ..core.broadcast import append_chunks, broadcast_chunks
 from ..detectors.protocol import _audible, load_detector
@@ -43,13 +44,18 @@ def unet_frames(
     at:int=0,  # frame of the mask
 )->tuple:      # first and last frame of the spectrogram that it depends on
     "The frames that one frame of a `ConditionalUNet`'s mask depends on, by the sizes of its layers."
-    need,low,high = [],at-2,at+2                                     # the last block
-    for _ in range(depth):                                           # up the right side, the finest level first
+    # the last block
+    need = []
+    low = at-2
+    high = at+2
+    # up the right side, the finest level first
+    for _ in range(depth):
         low,high = low-2,high+2
         need.append((low, high))                                     # of the encoder's picture at this level
         low,high = low//2,-(-high//2)
     low,high = low-2,high+2                                          # the centre
-    for a,b in reversed(need): low,high = min(a, 2*low)-2,max(b, 2*high+1)+2
+    for a,b in reversed(need):
+        low,high = min(a, 2*low)-2,max(b, 2*high+1)+2
     return low,high
 
 def _worst(frames, depth):
@@ -68,15 +74,20 @@ def reach(
 @reach.register
 def _(model:ConditionalUNet):
     left,right = _worst(unet_frames, model.depth)
-    return Reach(left*model.hop_length + model.n_fft, right*model.hop_length + model.n_fft, model.hop_length*2**model.depth)
+    return Reach(
+        left * model.hop_length + model.n_fft, right * model.hop_length + model.n_fft,
+        model.hop_length * 2**model.depth)
 
 @reach.register
-def _(model:SelectiveNet): return reach(model.extractor)
+def _(model:SelectiveNet):
+    return reach(model.extractor)
 
 @reach.register
-def _(model:WaveUNet): return Reach(*_worst(receptive_field, model.depth), 2**model.depth)
+def _(model:WaveUNet):
+    return Reach(*_worst(receptive_field, model.depth), 2**model.depth)
 
-_memory = {'noisy':0., 'highpass':0.25}                              # s; after a quarter of a second, 60 Hz have died away by 300 dB
+# s; after a quarter of a second, 60 Hz have died away by 300 dB
+_memory = {'noisy':0., 'highpass':0.25}
 
 def system_reach(
     system,    # `System`
@@ -94,16 +105,24 @@ def overlap_stretches(
     overlap:int=0, # samples in which neighbours cross-fade, at most half a block
     first:int=0,   # block to begin with
 ):                 # yields `(C, t)` stretches, one a block, that make up `(C, n)`
-    "Run `f` block after block and cross-fade the results. Raises `ValueError` for an overlap over half a block."
-    if block < 1 or not 0 <= overlap <= block/2: raise ValueError(f"blocks of {block} samples with an overlap of {overlap}: the overlap must lie between 0 and half a block")
+    """Run `f` block after block and cross-fade the results. Raises `ValueError` for an overlap over half a
+    block."""
+    if block < 1 or not 0 <= overlap <= block/2:
+        raise ValueError(
+            f"blocks of {block} samples with an overlap of {overlap}: the overlap must lie between 0 and "
+            "half a block")
     half,carry = overlap//2,None
-    rise = torch.sin(torch.pi/2*(torch.arange(2*half, dtype=torch.float32, device='cpu')+0.5)/max(1, 2*half)).square()
+    rise = torch.sin(
+        torch.pi / 2 * (torch.arange(2 * half, dtype=torch.float32, device='cpu') + 0.5) / max(1, 2 * half)
+    ).square()
     for i in range(max(0, first-1), -(-n//block)):
         a,b = max(0, i*block-half) if i else 0,min(n, (i+1)*block)
         out = f(read, a, min(n, b+half)).clone()
-        if carry is not None: out[:, :carry.shape[-1]] = out[:, :carry.shape[-1]]*rise[:carry.shape[-1]] + carry
+        if carry is not None:
+            out[:, :carry.shape[-1]] = out[:, :carry.shape[-1]]*rise[:carry.shape[-1]] + carry
         end = n if b==n else b-half
-        if i >= first: yield out[:, :end-a]
+        if i >= first:
+            yield out[:, :end-a]
         carry = out[:, end-a:]*(1-rise[:out.shape[-1]-end+a])
 
 def overlap_add(
@@ -113,7 +132,8 @@ def overlap_add(
     overlap:int=0, # samples in which neighbours cross-fade, at most half a block
     context:int=0, # samples that `f` sees on either side and whose estimate is thrown away
 )->Tensor:         # `(C, T)`
-    "Run `f` over blocks of `wav`, each with its context. Raises `ValueError` for an overlap over half a block."
+    """Run `f` over blocks of `wav`, each with its context. Raises `ValueError` for an overlap over half a
+    block."""
     n = wav.shape[-1]
     def local(read, a, b):
         first = max(0, a-context)
@@ -127,9 +147,12 @@ def local_level(
     first:int=0,    # place of `wav[:, 0]` in the recording
     total=math.inf, # samples of the recording; infinity while its end is unknown
 )->Tensor:          # `(C, T)` RMS, float64
-    "RMS of the `window` samples around each sample; at the ends of the recording, of its first and last `window`."
+    """RMS of the `window` samples around each sample; at the ends of the recording, of its first and last
+    `window`."""
     power,n = torch.nn.functional.pad(wav.double().square().cumsum(-1), (1, 0)),wav.shape[-1]
-    start = (torch.arange(n, device=wav.device)+first-window//2).clamp(0, max(0, min(total, first+n)-window)).sub(first).clamp_min(0)
+    start = (
+        (torch.arange(n, device=wav.device) + first - window // 2)
+        .clamp(0, max(0, min(total, first + n) - window)).sub(first).clamp_min(0))
     end = (start+window).clamp_max(n)
     return ((power[:, end]-power[:, start]).clamp_min(0)/(end-start)).sqrt()
 
@@ -141,12 +164,16 @@ def _at_level_one(system):
     return other
 
 # %% ../../nbs/inference/00_enhance.ipynb #cf8b3754
-_most = 2**23                                                        # numbers, of all channels together, that are read or computed at once
-_longest = 32                                                        # s of all channels together that a network is given at once
+# numbers, of all channels together, that are read or computed at once
+_most = 2**23
+# s of all channels together that a network is given at once
+_longest = 32
 
 def _run(system, wav, cond, clean, precision):
     "Estimates `(C, T)` of a system for waveforms at its rate; silent ones stay silent."
-    dtype,out,live = pick_precision(precision, torch.device('cpu')),torch.zeros_like(wav),wav.any(-1).nonzero()[:,0]
+    dtype = pick_precision(precision, torch.device('cpu'))
+    out = torch.zeros_like(wav)
+    live = wav.any(-1).nonzero()[:,0]
     with torch.inference_mode(), torch.autocast('cpu', dtype, enabled=dtype!=torch.float32):
         for some in live.split(max(1, _longest*system.sample_rate//wav.shape[-1])) if len(live) else ():
             out[some] = system(wav[some], cond, None if clean is None else clean[some]).float()
@@ -154,14 +181,16 @@ def _run(system, wav, cond, clean, precision):
 
 def _whole(system, wav, rate, cond, gain, precision, clean=None):
     "Estimate `(C, T)` of a short recording, in one pass under one gain."
-    n = max(wav.shape[-1], rate//20)                                 # a few lone samples: give the filters 50 ms
+    # a few lone samples: give the filters 50 ms
+    n = max(wav.shape[-1], rate//20)
     given = None if clean is None else resample(fit_length(gain*clean, n), rate, system.sample_rate)
     y = _run(system, resample(fit_length(gain*wav, n), rate, system.sample_rate), cond, given, precision)
     return fit_length(resample(y, system.sample_rate, rate), n)[:, :wav.shape[-1]]/gain
 
 # %% ../../nbs/inference/00_enhance.ipynb #5acf5ea0
 _inaudible = 3e-8                                                    # half a step of 24 bits
-_ringing = 128                                                       # samples at the lower rate after which the resampler's filter is below 1e-6
+# samples at the lower rate after which the resampler's filter is below 1e-6
+_ringing = 128
 
 @dataclass
 class _Local:
@@ -178,13 +207,18 @@ class _Local:
     level:float=1.    # of the recording, where there is no window
 
     def span(self, a, b, n):
-        "For samples a to b: what the network is shown, and what the level is measured on, at the system's rate; what is read, at the recording's."
-        to,rate,r = self.system.sample_rate,self.rate,self.reach
+        """For samples a to b: what the network is shown, and what the level is measured on, at the system's
+        rate; what is read, at the recording's."""
+        to = self.system.sample_rate
+        rate = self.rate
+        r = self.reach
         up,total = to//math.gcd(to, rate),n if n==math.inf else round(n*to/rate)
         ring = 0 if to==rate else math.ceil(_ringing*max(1, to/rate))
         low = max(0, a*to//rate - r.left - ring - up)//r.step*r.step
         high = min(total, -(-b*to//rate) + r.right + ring)
-        since,until = (low,high) if self.window is None else (max(0, low-self.window),min(total, max(high+self.window//2, self.window)))
+        since, until = (
+            (low, high) if self.window is None
+            else (max(0, low - self.window), min(total, max(high + self.window // 2, self.window))))
         since = max(0, since-ring)//up*up                            # both rates have a sample here
         return low,high,since,since*rate//to,min(n, -(-(until+ring)*rate//to))
 
@@ -193,18 +227,22 @@ class _Local:
         to,rate = self.system.sample_rate,self.rate
         low,high,since,first,last = self.span(a, b, n)
         x = self._at_own_rate(read, first, last)
-        k = extreme(float(x.abs().max()), low=-math.inf, high=50) if x.numel() else 0   # only a stream gets here with such a peak
+        # only a stream gets here with such a peak
+        k = extreme(float(x.abs().max()), low=-math.inf, high=50) if x.numel() else 0
         x = times_two_to(-k, x)
-        if to != rate: x[x.abs() < _inaudible] = 0
+        if to != rate:
+            x[x.abs() < _inaudible] = 0
         level = self._level(x, since, n if n==math.inf else round(n*to/rate))[:, low-since:high-since]
         y = _run(self.system, x[:, low-since:high-since]/level, self.cond, None, self.precision)*level
         up = to//math.gcd(to, rate)
-        start = -(-low//up)                                          # the next place where both rates have a sample
+        # the next place where both rates have a sample
+        start = -(-low//up)
         y,since = y[:, start*up-low:],start*up*rate//to
         return times_two_to(k, self._at_given_rate(y, a-since, b-since))
 
     def _at_own_rate(self, read, first, last):
-        "Samples first to last of the recording at the system's rate; of a rate or width out of the ordinary, a piece at a time."
+        """Samples first to last of the recording at the system's rate; of a rate or width out of the
+        ordinary, a piece at a time."""
         few = max(1, _most//self.n_channels)
         if last-first <= few: return resample(read(first, last), self.rate, self.system.sample_rate)
         pieces = (read(a, min(last, a+few)) for a in range(first, last, few))
@@ -213,10 +251,14 @@ class _Local:
 
     def _at_given_rate(self, y, a, b):
         "Samples a to b, at the recording's rate, of an estimate; what lies before them is not kept."
-        to,rate,at,found = self.system.sample_rate,self.rate,0,[]
+        to = self.system.sample_rate
+        rate = self.rate
+        at = 0
+        found = []
         end = min(b, max(1, round(y.shape[-1]*rate/to)))
         for piece in resample_pieces(y.split(max(1, _most*to//(8*max(rate, to)*len(y))), -1), to, rate):
-            if at < end and at+piece.shape[-1] > a: found.append(piece[:, max(0, a-at):end-at].clone())
+            if at < end and at+piece.shape[-1] > a:
+                found.append(piece[:, max(0, a-at):end-at].clone())
             at += piece.shape[-1]
         return fit_length(torch.cat([y[:, :0], *found], -1), b-a)
 
@@ -225,13 +267,18 @@ class _Local:
         if self.window is None: return x.new_full((1, x.shape[-1]), self.level)
         x = x if self.own else x.square().mean(0, keepdim=True).sqrt()
         some = x.split(max(1, _most//(8*x.shape[-1])))               # float64, several times over
-        return torch.cat([(local_level(c, self.window, since, total)/self.wanted).clamp_min(1e-12).float() for c in some])
+        return torch.cat(
+            [(local_level(c, self.window, since, total) / self.wanted).clamp_min(1e-12).float() for c in some]
+        )
 
 # %% ../../nbs/inference/00_enhance.ipynb #6b4faa17
 def _options(system, rate, n_channels, block, overlap, context):
-    "Reach and blocks: `(Reach or None, samples of a block, samples of the cross-fade)`; None where a system can only take the whole."
+    """Reach and blocks: `(Reach or None, samples of a block, samples of the cross-fade)`; None where a system
+    can only take the whole."""
     for name,value in dict(block=block, overlap=overlap, context=context).items():
-        if value is not None and not (0 <= value < math.inf and (value or name!='block')): raise ValueError(f"{name} is {value}, expected seconds, {'more than' if name=='block' else 'at least'} 0")
+        if value is not None and not (0 <= value < math.inf and (value or name!='block')):
+            raise ValueError(
+                f"{name} is {value}, expected seconds, {'more than' if name == 'block' else 'at least'} 0")
     to,known = system.sample_rate,system_reach(system)
     if known is None and system.block is None: return None,None,0
     seconds = block or max(system.block or 15., 0 if known is None else 2*(known.left+known.right)/to)
@@ -239,17 +286,22 @@ def _options(system, rate, n_channels, block, overlap, context):
         side = round((seconds/4 if context is None else context)*to)
         known = Reach(side, side, known.step if known else 1)
     size = max(1, round(seconds*rate))
-    if block is None: size = min(size, _most//n_channels)            # memory counts numbers, not seconds
+    if block is None:
+        size = min(size, _most//n_channels)            # memory counts numbers, not seconds
     return known,size,min(round((0.1 if overlap is None else overlap)*rate), size//2)
 
 def _share(system, strength):
     "The share of the estimate that is wanted. Raises `ValueError`."
     strength = system.strength if strength is None else strength
-    if not 0 <= strength <= 1: raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
     return strength
 
-def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, block, overlap, precision, clean=None, context=None, offset=None):
-    "Keyword arguments of `overlap_stretches` for a recording of `n` samples; `rms` is the level without the `offset` `(C, 1)`, which a network is not shown."
+def _plan(
+    system, rate, rms, n_channels, n, *, target, condition, strength, block, overlap, precision, clean=None,
+    context=None, offset=None):
+    """Keyword arguments of `overlap_stretches` for a recording of `n` samples; `rms` is the level without the
+    `offset` `(C, 1)`, which a network is not shown."""
     system = system.at(rate)
     strength = _share(system, strength)
     cond = target if isinstance(target, Tensor) else system.condition(target, condition)
@@ -259,24 +311,35 @@ def _plan(system, rate, rms, n_channels, n, *, target, condition, strength, bloc
     size,far_off = size or n,extreme(shown_rms)
     rms = math.ldexp(rms, -far_off)
     gain = _wanted(system)/rms if system.vocabulary is not None and rms > 0 else 1.0
-    brief = local is None or local.window is None or round(n*system.sample_rate/rate) <= local.window     # one level holds for all of it
-    if local is not None and brief and not local.own: local = dataclasses.replace(local, window=None, level=1/gain)
+    # one level holds for all of it
+    brief = local is None or local.window is None or round(n*system.sample_rate/rate) <= local.window
+    if local is not None and brief and not local.own:
+        local = dataclasses.replace(local, window=None, level=1/gain)
     whole = local is None or (brief and n <= size)
     clean = clean if clean is None else times_two_to(-far_off, clean)
     def f(read, a, b):
         shown = _shown(read, offset if _learned(system) else None, far_off)
-        y = _whole(system, shown(a, b), rate, cond, gain, precision, clean) if whole else local.estimate(_padded(shown, n), a, b, max(n, rate//20))
+        y = (
+            _whole(system, shown(a, b), rate, cond, gain, precision, clean) if whole
+            else local.estimate(_padded(shown, n), a, b, max(n, rate // 20)))
         y = times_two_to(far_off, y)
         return y if strength==1 else strength*y + (1-strength)*read(a, b)
     return dict(f=f, n=n, block=size, overlap=0 if n <= size else share)
 
-def _wanted(system): return 10**(system.config['level_db']/20) if 'level_db' in system.config else 0.05
+def _wanted(system):
+    return 10**(system.config['level_db']/20) if 'level_db' in system.config else 0.05
 
 def _local_of(system, rate, cond, far, precision, n_channels):
     "The `_Local` of a system: whose level, and which."
-    window = None if system.vocabulary is None or system.block is None else round(system.block*system.sample_rate)
-    own = window is not None and getattr(getattr(system, 'model', None) and getattr(system.model, 'extractor', system.model), 'normalise', False)
-    return _Local(_at_level_one(system) if own else system, rate, cond, far, window, own, 1. if own else _wanted(system), precision, n_channels)
+    window = (
+        None if system.vocabulary is None or system.block is None
+        else round(system.block * system.sample_rate))
+    own = window is not None and getattr(
+        getattr(system, 'model', None) and getattr(system.model, 'extractor', system.model), 'normalise',
+        False)
+    return _Local(
+        _at_level_one(system) if own else system, rate, cond, far, window, own,
+        1.0 if own else _wanted(system), precision, n_channels)
 
 def _learned(system):
     "Has it been trained, on sounds without an offset? A filter sees to the offset itself."
@@ -285,12 +348,15 @@ def _learned(system):
 def _shown(read, offset, far_off):
     "`read` without the offset, and of a level that float32 can square."
     if offset is None and not far_off: return read
-    return lambda a,b: times_two_to(-far_off, read(a, b) if offset is None else (read(a, b).double()-offset).float())
+    return lambda a, b: times_two_to(
+        -far_off, read(a, b) if offset is None else (read(a, b).double() - offset).float())
 
-def _padded(read, n): return lambda a,b: fit_length(read(min(a, n), min(b, n)), b-a)
+def _padded(read, n):
+    return lambda a,b: fit_length(read(min(a, n), min(b, n)), b-a)
 
 
-def _rms(energy_sum, count): return math.sqrt(energy_sum/count)
+def _rms(energy_sum, count):
+    return math.sqrt(energy_sum/count)
 
 @dataclass
 class _Sums:
@@ -326,26 +392,35 @@ def enhance(
     clean=None,          # like `wav`: the clean speech, for an oracle
     block=None,          # length of a block, s; None: as long as is quick
     overlap=None,        # cross-fade of neighbouring blocks, s; None: 0.1
-    context=None,        # computed on either side of a block and thrown away, s; None: the reach of the network
+    # computed on either side of a block and thrown away, s; None: the reach of the network
+    context=None,
     precision="auto",    # "auto", "float32" or "bfloat16"
     progress=False,      # show a progress bar
 ):                       # shape and rate of `wav`; a tensor for a tensor, else an array
-    "Keep `target`, take the rest away. Raises `AudioError` on unusable audio and `ValueError` on options that make no sense."
+    """Keep `target`, take the rest away. Raises `AudioError` on unusable audio and `ValueError` on options
+    that make no sense."""
     sample_rate = check_rate(sample_rate)
     x,system = check_audio(wav).detach().cpu(),load_system(system)
     if clean is not None:
         clean = check_audio(clean, sample_rate, "clean").detach().cpu()
-        if clean.shape != x.shape: raise ValueError(f"wav has shape {tuple(x.shape)} and clean {tuple(clean.shape)}: they must be equal, sample by sample")
+        if clean.shape != x.shape:
+            raise ValueError(
+                f"wav has shape {tuple(x.shape)} and clean {tuple(clean.shape)}: they must be equal, sample "
+                "by sample")
     rms,offset = _Sums().add(x).level(sample_rate)
-    plan = _plan(system, sample_rate, rms, len(x), x.shape[-1], target=target, condition=condition, strength=strength, block=block,
-                 overlap=overlap, precision=precision, clean=clean, context=context, offset=offset)
-    stretches = _with_progress(overlap_stretches(read=lambda a,b: x[:, a:b], **plan), plan['n'], sample_rate, progress)
+    plan = _plan(
+        system, sample_rate, rms, len(x), x.shape[-1], target=target, condition=condition, strength=strength,
+        block=block, overlap=overlap, precision=precision, clean=clean, context=context, offset=offset)
+    stretches = _with_progress(
+        overlap_stretches(read=lambda a, b: x[:, a:b], **plan), plan['n'], sample_rate, progress)
     out = torch.cat(list(stretches), -1).reshape(np.shape(wav))
     return out.to(wav.device) if isinstance(wav, Tensor) else out.numpy()
 
 def _with_progress(stretches, n, rate, progress, name="enhance", start=0):
     "Pass `stretches` on and count their seconds, from sample `start` on."
-    with tqdm(total=round(n/rate, 1), initial=start/rate, unit='s', desc=plain(name), disable=not progress, bar_format='{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio, {remaining} left') as bar:
+    with tqdm(
+        total=round(n / rate, 1), initial=start / rate, unit='s', desc=plain(name), disable=not progress,
+        bar_format='{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio, {remaining} left') as bar:
         for stretch in stretches:
             yield stretch
             bar.update(stretch.shape[-1]/rate)
@@ -355,33 +430,53 @@ def condition_of(
     system,      # `System` that takes conditions
     target,      # name of a class; tensor or array `(D,)`; `Path` or `(wav, sample_rate)`, or a list of those
 )->Tensor:       # `(D,)`
-    "The vector that asks for a target. Raises `UnknownClassError` with the nearest names, `UnusableReferenceError`, or `ValueError` for what is no target."
-    if system.vocabulary is None: raise ValueError(f"system `{system.name}` takes no condition, so it cannot be told what to extract: use one that was trained with classes")
+    """The vector that asks for a target. Raises `UnknownClassError` with the nearest names,
+    `UnusableReferenceError`, or `ValueError` for what is no target."""
+    if system.vocabulary is None:
+        raise ValueError(
+            f"system `{system.name}` takes no condition, so it cannot be told what to extract: use one that "
+            "was trained with classes")
     if isinstance(target, str): return _by_name(system, target)
-    if isinstance(target, (Tensor, np.ndarray)): return _by_embedding(system, torch.as_tensor(target, device='cpu').detach().float().cpu())
+    if isinstance(target, (Tensor, np.ndarray)):
+        return _by_embedding(system, torch.as_tensor(target, device='cpu').detach().float().cpu())
     references = target if isinstance(target, list) else [target]
-    if not references: raise UnusableReferenceError("the list of references is empty: give one recording of the sound at least, or the name of a class")
-    return torch.stack([_embed(system, r, f"reference {i+1} of {len(references)}") for i,r in enumerate(references)]).mean(0)
+    if not references:
+        raise UnusableReferenceError(
+            "the list of references is empty: give one recording of the sound at least, or the name of a "
+            "class")
+    return torch.stack(
+        [_embed(system, r, f"reference {i + 1} of {len(references)}") for i, r in enumerate(references)]
+    ).mean(0)
 
 def _by_name(system, name):
     "The row of the bank, unless there is nothing in it."
     cond = system.condition(name)
-    if system.bank is not None and system.bank.any() and not cond.any(): raise UnusableReferenceError(f"system `{system.name}` had no recording of {name!r} to listen to: give one as reference")
+    if system.bank is not None and system.bank.any() and not cond.any():
+        raise UnusableReferenceError(
+            f"system `{system.name}` had no recording of {name!r} to listen to: give one as reference")
     return cond
 
 def _by_embedding(system, vector):
     "A vector of the length that the system wants."
     n = len(system.condition(system.vocabulary.names[0]))
     if vector.shape == (n,): return vector
-    raise ValueError(f"a tensor of shape {tuple(vector.shape)} is no embedding of system `{system.name}`, which has ({n},); a recording is given with its rate, as `(wav, sample_rate)`, or as a Path")
+    raise ValueError(
+        f"a tensor of shape {tuple(vector.shape)} is no embedding of system `{system.name}`, which has "
+        f"({n},); a recording is given with its rate, as `(wav, sample_rate)`, or as a Path")
 
 def _embed(system, reference, name):
     "Embedding `(D,)` of one recording, at the rate of the system."
-    if isinstance(reference, tuple) and len(reference)==2: wav,rate = reference
-    elif isinstance(reference, os.PathLike): wav,rate = load_audio(reference)
-    else: raise ValueError(f"{name} is a {type(reference).__name__}; expected a Path or a pair (wav, sample_rate)")
-    try: return system.embed(wav, rate)
-    except (AudioError, UnusableReferenceError) as e: raise UnusableReferenceError(f"{name} cannot be used: {e}") from None
+    if isinstance(reference, tuple) and len(reference)==2:
+        wav,rate = reference
+    elif isinstance(reference, os.PathLike):
+        wav,rate = load_audio(reference)
+    else:
+        raise ValueError(
+            f"{name} is a {type(reference).__name__}; expected a Path or a pair (wav, sample_rate)")
+    try:
+        return system.embed(wav, rate)
+    except (AudioError, UnusableReferenceError) as e:
+        raise UnusableReferenceError(f"{name} cannot be used: {e}") from None
 
 # %% ../../nbs/inference/00_enhance.ipynb #39ed5fdc
 def _on_grid(
@@ -403,16 +498,24 @@ class NotDetectedError(ValueError):
 
 def _check_present(names, x, rate, system, detector):
     "Raise `NotDetectedError` for the first class that cannot be heard, with those that can."
-    if detector == 'own': vocabulary,probs = system.vocabulary,system.tags(x, rate)
+    if detector == 'own':
+        vocabulary,probs = system.vocabulary,system.tags(x, rate)
     else:
         detector = load_detector(detector) if isinstance(detector, (str, os.PathLike)) else detector
         vocabulary = detector.vocabulary
-        with torch.inference_mode(): probs = dict(zip(vocabulary.names, detector.tags(resample(_audible(x), rate, detector.sample_rate))[0].tolist()))
+        with torch.inference_mode():
+            probs = dict(
+                zip(
+                    vocabulary.names,
+                    detector.tags(resample(_audible(x), rate, detector.sample_rate))[0].tolist())
+            )
     heard = vocabulary.decode([probs[n] for n in vocabulary.names])
     for name in (vocabulary.names[vocabulary.index(n)] for n in names):
         if name not in heard:
             there = ', '.join(f"{h} ({probs[h]:.2f})" for h in heard[:6]) or "nothing"
-            raise NotDetectedError(f"{name!r} is not detected in the recording ({probs[name]:.2f}); detected: {there}; ask for one of these, or pass `detector=None` to extract it all the same")
+            raise NotDetectedError(
+                f"{name!r} is not detected in the recording ({probs[name]:.2f}); detected: {there}; ask for "
+                "one of these, or pass `detector=None` to extract it all the same")
 
 # %% ../../nbs/inference/00_enhance.ipynb #ba2aefab
 def extract_sequence(
@@ -421,37 +524,57 @@ def extract_sequence(
     conditions,           # list of targets, see `condition_of`; one after the other is taken out
     sample_rate:int=None, # Hz, of `mix`; None: the system's
     *,
-    detector=None,        # refuse a class that it does not hear: name or folder of a detector, a `Detector`, or "own" (the system's tags); None: ask nobody
+    # refuse a class that it does not hear: name or folder of a detector, a `Detector`, or "own" (the system's
+    # tags); None: ask nobody
+    detector=None,
     strength=None,        # share of each estimate that is taken out, 0 to 1; None: as saved with the system
     block=None,           # length of a block, s; None: as long as is quick
     overlap=None,         # cross-fade of neighbouring blocks, s; None: 0.1
     precision="auto",     # "auto", "float32" or "bfloat16"
     progress=False,       # show a progress bar
 )->list:                  # of (target, residual), float64 tensors in the shape of `mix`
-    "Take targets out of a recording, each from what the one before left. Raises `ValueError` for targets that make no sense, `NotDetectedError`, `AudioError`."
+    """Take targets out of a recording, each from what the one before left. Raises `ValueError` for targets
+    that make no sense, `NotDetectedError`, `AudioError`."""
     system = load_system(system)
     rate = system.sample_rate if sample_rate is None else sample_rate
     x,conds = check_audio(mix, rate).detach().cpu(),_all_conditions(system, conditions)
-    if detector is not None: _check_present([c for c in conditions if isinstance(c, str)], x, rate, system, detector)
-    (rms,offset),exact,found,share = _Sums().add(x).level(rate),x.double(),[],_share(system, strength)
+    if detector is not None:
+        _check_present([c for c in conditions if isinstance(c, str)], x, rate, system, detector)
+    rms,offset = _Sums().add(x).level(rate)
+    exact = x.double()
+    found = []
+    share = _share(system, strength)
     residual = exact
     for cond in tqdm(conds, desc="extract", unit='target', disable=not progress):
         now = _single(residual)
-        plan = _plan(system, rate, rms, len(x), x.shape[-1], target=cond, condition=None, strength=1., block=block, overlap=overlap, precision=precision, offset=offset)
-        target = _on_grid(exact, share*torch.cat(list(overlap_stretches(read=lambda a,b: now[:, a:b], **plan)), -1))
+        plan = _plan(
+            system, rate, rms, len(x), x.shape[-1], target=cond, condition=None, strength=1.0, block=block,
+            overlap=overlap, precision=precision, offset=offset)
+        target = _on_grid(
+            exact, share * torch.cat(list(overlap_stretches(read=lambda a, b: now[:, a:b], **plan)), -1))
         residual = residual - target
         found.append((target.reshape(np.shape(mix)), residual.reshape(np.shape(mix))))
     return found
 
 def _all_conditions(system, conditions):
-    "The vector of every pass. Raises `ValueError` for none, for one outside a list, and for one that occurs twice."
-    if not isinstance(conditions, (list, tuple)) or not len(conditions): raise ValueError(f"conditions is {str(conditions)[:80]!r}; expected a list with a target for each pass, such as ['Bark', 'Rain']")
+    """The vector of every pass. Raises `ValueError` for none, for one outside a list, and for one that occurs
+    twice."""
+    if not isinstance(conditions, (list, tuple)) or not len(conditions):
+        raise ValueError(
+            f"conditions is {str(conditions)[:80]!r}; expected a list with a target for each pass, such as "
+            "['Bark', 'Rain']")
     vectors = []
     for i,target in enumerate(conditions):
-        try: vectors.append(condition_of(system, target))
-        except UnusableReferenceError as e: raise UnusableReferenceError(f"target {i+1}: {e}") from None
+        try:
+            vectors.append(condition_of(system, target))
+        except UnusableReferenceError as e:
+            raise UnusableReferenceError(f"target {i+1}: {e}") from None
         twice = next((j for j,v in enumerate(vectors[:-1]) if v.equal(vectors[-1])), None)
-        if twice is not None: raise ValueError(f"targets {twice+1} and {i+1} are the same{f' ({target!r})' if isinstance(target, str) else ''}: the second pass would search what the first has left; name each once")
+        if twice is not None:
+            raise ValueError(
+                f"targets {twice + 1} and {i + 1} are the "
+                f"same{f' ({target!r})' if isinstance(target, str) else ''}: the second pass would search "
+                "what the first has left; name each once")
     return vectors
 
 # %% ../../nbs/inference/00_enhance.ipynb #39c0fb3d
@@ -461,24 +584,34 @@ def show_enhancement(
     enhanced:Tensor,  # `(T,)`
     sample_rate:int,  # Hz
     title="",         # above the pictures
-    axs=None,         # one Axes a picture, such as a column of a grid; None: a new figure with the pictures side by side
+    # one Axes a picture, such as a column of a grid; None: a new figure with the pictures side by side
+    axs=None,
 ):                    # the matplotlib Figure
     "Log-mel spectrograms under one colour scale: Figure 2 of Kong et al. (2021)."
     import matplotlib.pyplot as plt
     shown = {k:v for k,v in dict(noisy=noisy, clean=clean, enhanced=enhanced).items() if v is not None}
     beside = axs is None
-    if beside: axs = plt.subplots(1, len(shown), figsize=(3.6*len(shown), 2.6), dpi=80, layout='constrained')[1]
-    for ax,(name,wav) in zip(axs, shown.items()): show(wav, sample_rate, ax=ax, title=name)
-    low,top = np.max([ax.images[0].get_clim() for ax in axs], 0)   # the loudest decides, or a silent estimate would look like noise
-    for ax in axs: ax.images[0].set_clim(low, top)
-    for ax in axs[1:] if beside else []: ax.set(ylabel='', yticklabels=[])
-    for ax in [] if beside else axs[:-1]: ax.set(xlabel='', xticklabels=[])
-    if beside: axs[0].figure.suptitle(plain_text(title))
-    else: axs[0].set_title(f"{plain_text(title)}\n{axs[0].get_title()}")
+    if beside:
+        axs = plt.subplots(1, len(shown), figsize=(3.6*len(shown), 2.6), dpi=80, layout='constrained')[1]
+    for ax,(name,wav) in zip(axs, shown.items()):
+        show(wav, sample_rate, ax=ax, title=name)
+    # the loudest decides, or a silent estimate would look like noise
+    low,top = np.max([ax.images[0].get_clim() for ax in axs], 0)
+    for ax in axs:
+        ax.images[0].set_clim(low, top)
+    for ax in axs[1:] if beside else []:
+        ax.set(ylabel='', yticklabels=[])
+    for ax in [] if beside else axs[:-1]:
+        ax.set(xlabel='', xticklabels=[])
+    if beside:
+        axs[0].figure.suptitle(plain_text(title))
+    else:
+        axs[0].set_title(f"{plain_text(title)}\n{axs[0].get_title()}")
     return axs[0].figure
 
 # %% ../../nbs/inference/00_enhance.ipynb #2792559e
-def _finite(wav): return wav.where(wav.float().isfinite(), 0.)
+def _finite(wav):
+    return wav.where(wav.float().isfinite(), 0.)
 
 @dataclass
 class _Part:
@@ -501,7 +634,8 @@ class _Part:
         "Samples a to b of the part, `(C, b-a)` or what there is of them."
         where = dict(start=(self.first+a)/self.info.sample_rate, seconds=(b-a)/self.info.sample_rate)
         if not self.repair: return load_audio(self.path, mono=False, **where)[0]
-        with _open(self.path) as file: return _read(self.path, file, **where)
+        with _open(self.path) as file:
+            return _read(self.path, file, **where)
 
     def read(self, a, b):
         "Samples a to b, `(C, b-a)`, as `overlap_stretches` wants them."
@@ -510,40 +644,56 @@ class _Part:
 
     def repaired(self):
         "What a report says of samples that were none: a list of one note or of nothing."
-        return [f"{self.bad} NaN or infinite samples were replaced by 0, the first at {(self.first+self.bad_at)/self.info.sample_rate:.3f} s"][:self.bad]
+        return [
+            f"{self.bad} NaN or infinite samples were replaced by 0, the first at "
+            f"{(self.first + self.bad_at) / self.info.sample_rate:.3f} s"
+        ][: self.bad]
 
-    def notes(self): return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
+    def notes(self):
+        return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
 
 @contextlib.contextmanager
 def _float_file(path, rate, n_channels):
-    "A file of floats to write to, for as long as it is worked with. Raises `OSError` naming the folder where the disk is full."
+    """A file of floats to write to, for as long as it is worked with. Raises `OSError` naming the folder
+    where the disk is full."""
     try:
-        with sf.SoundFile(os.fsencode(path), 'w', rate, n_channels, 'FLOAT', format='W64') as file: yield file
-    except sf.LibsndfileError as e: raise OSError(f"{path} cannot be written ({e}): is the disk full? free some space in {path.parent}") from e
+        with sf.SoundFile(os.fsencode(path), 'w', rate, n_channels, 'FLOAT', format='W64') as file:
+            yield file
+    except sf.LibsndfileError as e:
+        raise OSError(
+            f"{path} cannot be written ({e}): is the disk full? free some space in {path.parent}") from e
 
 def _searchable(path):
-    "A file in which any place can be read at once, its `AudioInfo`, its tags, and what is to be held meanwhile, such as the folder of a copy."
+    """A file in which any place can be read at once, its `AudioInfo`, its tags, and what is to be held
+    meanwhile, such as the folder of a copy."""
     with _open(path) as file:
-        info,tags = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype),file.copy_metadata()
+        info = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
+        tags = file.copy_metadata()
         if not in_order_only(file): return path,info,tags,file.name
         folder = tempfile.TemporaryDirectory()
         copy = Path(folder.name)/f"{path.name}.w64"
         with _float_file(copy, info.sample_rate, info.channels) as out:
-            while len(x := file.read(2**16, dtype='float32', always_2d=True)): out.write(x)
+            while len(x := file.read(2**16, dtype='float32', always_2d=True)):
+                out.write(x)
             info = dataclasses.replace(info, frames=out.frames)
-    if not info.frames: raise EmptyAudioError(f"{path} has a header but no samples; record, copy or download it again")
+    if not info.frames:
+        raise EmptyAudioError(f"{path} has a header but no samples; record, copy or download it again")
     return copy,info,tags,folder
 
 def _survey(path, start=0., seconds=None, repair=False, step=5):
-    "The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what cannot be used."
+    """The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what
+    cannot be used."""
     opened,info,tags,keep = _searchable(Path(path))
     check_span(start, seconds, path)
     part,sums = _Part(opened, info, round(start*info.sample_rate), repair, keep=keep, tags=tags),_Sums()
     step = max(1, min(step*info.sample_rate, 2**22//info.channels))  # what is in memory counts channels too
-    end = max(1, info.frames-part.first) if seconds is None else max(1, round(min(seconds*info.sample_rate, 2**53)))
+    end = (
+        max(1, info.frames - part.first) if seconds is None
+        else max(1, round(min(seconds * info.sample_rate, 2**53))))
     for a in range(0, end, step):
         if a and part.first+a >= info.frames: break                  # `seconds` asks for more than there is
-        wav = _stretch(part, a, a+step if seconds is None else min(end, a+step))    # to the end means beyond it: then a file cut short says so
+        # to the end means beyond it: then a file cut short says so
+        wav = _stretch(part, a, a+step if seconds is None else min(end, a+step))
         sums.add(wav)
         if wav.shape[-1] < step: break
     part.n,part.rms = sums.n,_rms(sums.energy, sums.n*info.channels)
@@ -552,66 +702,104 @@ def _survey(path, start=0., seconds=None, repair=False, step=5):
     return part
 
 def _stretch(part, a, b):
-    "Samples a to b of a part, those that are none counted and replaced. Raises `NonFiniteAudioError` where they may not be."
-    try: wav = part.load(a, b)
+    """Samples a to b of a part, those that are none counted and replaced. Raises `NonFiniteAudioError` where
+    they may not be."""
+    try:
+        wav = part.load(a, b)
     except NonFiniteAudioError as e:
         since = f" (counted from {(part.first+a)/part.info.sample_rate:g} s on)" if part.first+a else ""
         raise NonFiniteAudioError(f"{e}{since}; `repair=True` puts zeros in their place") from None
     bad = ~torch.isfinite(wav)
     if bad.any():
-        if not part.bad: part.bad_at = a + bad.any(0).nonzero()[0].item()
+        if not part.bad:
+            part.bad_at = a + bad.any(0).nonzero()[0].item()
         part.bad += int(bad.sum())
     return _finite(wav)
 
 _opus_rates = 8000,12000,16000,24000,48000
-_vorbis_kbits = 64,80,96,112,128,160,192,224,256,320,500            # of two channels at 44.1 kHz, for qualities 0, 0.1, ... 1
-_spoilt = dict(ALAC_20='PCM_24', ALAC_24='PCM_24', ALAC_32='PCM_32')   # what libsndfile writes wrong, and what holds the same
+# of two channels at 44.1 kHz, for qualities 0, 0.1, ... 1
+_vorbis_kbits = 64,80,96,112,128,160,192,224,256,320,500
+# what libsndfile writes wrong, and what holds the same
+_spoilt = dict(ALAC_20='PCM_24', ALAC_24='PCM_24', ALAC_32='PCM_32')
 _lossy = 'MPEG_LAYER_III','VORBIS','OPUS'
 
 def _density(path, info, subtype, bitrate=None):
-    "What an encoder is told so that it spends at least the bits of the input, or `bitrate` kbit/s. Raises `AudioError` for a rate that is none."
-    if bitrate is not None and not 1 <= bitrate <= 1000: raise AudioError(f"bitrate is {bitrate} kbit/s; expected 1 to 1000, such as 192")
+    """What an encoder is told so that it spends at least the bits of the input, or `bitrate` kbit/s. Raises
+    `AudioError` for a rate that is none."""
+    if bitrate is not None and not 1 <= bitrate <= 1000:
+        raise AudioError(f"bitrate is {bitrate} kbit/s; expected 1 to 1000, such as 192")
     if subtype not in _lossy or (bitrate is None and info.subtype not in _lossy): return {}
     kbits = bitrate or 8e-3*os.path.getsize(path)*info.sample_rate/info.frames
     each = kbits/info.channels
     if subtype=='OPUS': return dict(compression_level=1 - min(1, max(0, (each-6)/250)))
-    if subtype=='VORBIS': return dict(compression_level=1 - min(1, bisect.bisect_left(_vorbis_kbits, .98*2*each*44100/max(info.sample_rate, 16000))/10))
+    if subtype=='VORBIS':
+        return dict(
+            compression_level=1
+            - min(
+                1, bisect.bisect_left(_vorbis_kbits, 0.98 * 2 * each * 44100 / max(info.sample_rate, 16000))
+                / 10)
+        )
     low,high = (32,320) if info.sample_rate >= 32000 else (8,160) if info.sample_rate >= 16000 else (8,64)
     steps = [k for k in MP3_KBITS[3 if low==32 else 2] if k <= high]
-    wanted = next((k for k in steps if k >= .98*kbits), high)        # file and header are a little more than the frames
+    # file and header are a little more than the frames
+    wanted = next((k for k in steps if k >= .98*kbits), high)
     return dict(compression_level=min(.99, max(0, (high-wanted)/(high-low))), bitrate_mode='CONSTANT')
 
 def _coding(info, path, subtype=None):
-    "Format and subtype for an output file: those of the input where the suffix allows it. Raises `AudioError`."
+    """Format and subtype for an output file: those of the input where the suffix allows it. Raises
+    `AudioError`."""
     form = FORMATS.get(path.suffix.lower())
     if form is None: raise AudioError(f"{path}: suffix {path.suffix!r}; expected one of {', '.join(FORMATS)}")
     if subtype is not None:
-        if not sf.check_format(form, subtype): raise AudioError(f"{path}: {form} cannot hold {subtype!r}; expected one of {', '.join(sf.available_subtypes(form))}")
-        if subtype.upper() in _spoilt: raise AudioError(f"{path}: {subtype} comes out of libsndfile wrong where the sound is loud noise; use 'ALAC_16', or '{_spoilt[subtype.upper()]}', which loses nothing")
+        if not sf.check_format(form, subtype):
+            raise AudioError(
+                f"{path}: {form} cannot hold {subtype!r}; expected one of "
+                f"{', '.join(sf.available_subtypes(form))}")
+        if subtype.upper() in _spoilt:
+            raise AudioError(
+                f"{path}: {subtype} comes out of libsndfile wrong where the sound is loud noise; use "
+                f"'ALAC_16', or '{_spoilt[subtype.upper()]}', which loses nothing")
         return form, subtype.upper()
     if path.suffix.lower()=='.opus':
-        if info.sample_rate not in _opus_rates: raise AudioError(f"{path}: Opus holds {', '.join(map(str, _opus_rates))} Hz, this recording has {info.sample_rate}; use .ogg, which holds Vorbis")
+        if info.sample_rate not in _opus_rates:
+            raise AudioError(
+                f"{path}: Opus holds {', '.join(map(str, _opus_rates))} Hz, this recording has "
+                f"{info.sample_rate}; use .ogg, which holds Vorbis")
         return form,'OPUS'
-    same = {'WAVEX':'WAV', 'RF64':'WAV'}.get(info.format, info.format)==form and sf.check_format(form, info.subtype)
+    same = {'WAVEX': 'WAV', 'RF64': 'WAV'}.get(info.format, info.format) == form and sf.check_format(
+        form, info.subtype)
     return form, _spoilt.get(info.subtype, info.subtype) if same else sf.default_subtype(form)
 
 # %% ../../nbs/inference/00_enhance.ipynb #c410bc4c
 def _write_stretches(path, stretches, part, form, subtype, dither=False, **like):
-    "Write stretches `(C, t)` of a `_Part` to a sound file, whole or not at all; the number of samples that had to be clipped. `like`: keyword arguments of the encoder."
-    clipped,is_float,noise = 0,subtype in ('FLOAT','DOUBLE'),dithering(dither)
+    """Write stretches `(C, t)` of a `_Part` to a sound file, whole or not at all; the number of samples that
+    had to be clipped. `like`: keyword arguments of the encoder."""
+    clipped = 0
+    is_float = subtype in ('FLOAT','DOUBLE')
+    noise = dithering(dither)
     rate,n_channels = part.info.sample_rate,part.info.channels
-    if form=='WAV' and part.n*n_channels*8 > 2**32-2**26: form = 'RF64'     # a plain WAV counts its bytes in 32 bits
+    if form=='WAV' and part.n*n_channels*8 > 2**32-2**26:
+        form = 'RF64'     # a plain WAV counts its bytes in 32 bits
     with atomic_path(path, overwrite=True) as tmp:   # asked before the work began
         try:
             with sf.SoundFile(os.fsencode(tmp), 'w', rate, n_channels, subtype, format=form, **like) as file:
                 for k,v in part.tags.items():
-                    with contextlib.suppress(sf.LibsndfileError): setattr(file, k, v)     # not every format has a place for it
+                    with contextlib.suppress(sf.LibsndfileError):
+                        setattr(file, k, v)     # not every format has a place for it
                 for wav in stretches:
-                    if not torch.isfinite(wav).all(): raise NonFiniteAudioError(f"the system made NaN or infinite samples for {path.name}: nothing was written; please report it")
-                    if not is_float: clipped += int((wav.abs() > 1).sum())
+                    if not torch.isfinite(wav).all():
+                        raise NonFiniteAudioError(
+                            f"the system made NaN or infinite samples for {path.name}: nothing was written; "
+                            "please report it")
+                    if not is_float:
+                        clipped += int((wav.abs() > 1).sum())
                     write_samples(file, wav, noise)
-        except sf.LibsndfileError as e: raise OSError(f"{path} cannot be written as {form} {subtype} at {rate} Hz with {n_channels} channels ({e}): is the disk full?") from e
-        if form in ('WAV','RF64'): append_chunks(tmp, part.chunks)
+        except sf.LibsndfileError as e:
+            raise OSError(
+                f"{path} cannot be written as {form} {subtype} at {rate} Hz with {n_channels} channels "
+                f"({e}): is the disk full?") from e
+        if form in ('WAV','RF64'):
+            append_chunks(tmp, part.chunks)
     return clipped
 
 # %% ../../nbs/inference/00_enhance.ipynb #47aa112b
@@ -620,52 +808,74 @@ def run_key(
     system,    # `System`
     **settings # whatever else decides the result
 )->str:        # hexadecimal digest
-    "Tells whether two runs would compute the same: input (place, size, time), system with its weights, settings."
+    """Tells whether two runs would compute the same: input (place, size, time), system with its weights,
+    settings."""
     digest,there = hashlib.sha256(),Path(path).stat()
     model = getattr(system, 'model', None)
-    for v in ([] if model is None else model.state_dict().values()): digest.update(v.detach().cpu().contiguous().numpy().tobytes())
+    for v in ([] if model is None else model.state_dict().values()):
+        digest.update(v.detach().cpu().contiguous().numpy().tobytes())
     settings = {k: v.tolist() if isinstance(v, Tensor) else v for k,v in settings.items()}
-    digest.update(repr((os.path.abspath(path), there.st_size, there.st_mtime_ns, system.name, sorted(system.config.items(), key=str), sorted(settings.items()))).encode())
+    digest.update(
+        repr(
+            (
+                os.path.abspath(path), there.st_size, there.st_mtime_ns, system.name,
+                sorted(system.config.items(), key=str), sorted(settings.items()))
+        ).encode()
+    )
     return digest.hexdigest()
 
 def _beside(out, suffix):
     "The part of an output: named after it where the system allows so long a name, else by its digest."
     whole = f".{out.name}.part"
-    if len(os.fsencode(whole)) > 240: whole = f".{hashlib.sha256(os.fsencode(out.name)).hexdigest()[:16]}.part"
+    if len(os.fsencode(whole)) > 240:
+        whole = f".{hashlib.sha256(os.fsencode(out.name)).hexdigest()[:16]}.part"
     return out.with_name(whole + suffix)
 
 def _blocks_there(part, side, key, place):
     "How many blocks an interrupted run of the same settings has left."
-    try: saved = read_json(side)
-    except (OSError, ValueError): return 0
-    fits = isinstance(saved, dict) and saved.get('key')==key and part.is_file() and part.stat().st_size >= place(saved['blocks'])
+    try:
+        saved = read_json(side)
+    except (OSError, ValueError):
+        return 0
+    fits = (
+        isinstance(saved, dict) and saved.get('key') == key and part.is_file()
+        and part.stat().st_size >= place(saved['blocks']))
     return saved['blocks'] if fits else 0
 
 @contextlib.contextmanager
 def _locked(part, side, out):
     "The part opened to append, by one run at a time. Raises `BlockingIOError` that says who is writing."
-    try: import fcntl
-    except ImportError: fcntl = None                # no such locks on this system
+    try:
+        import fcntl
+    except ImportError:
+        fcntl = None                # no such locks on this system
     part.parent.mkdir(parents=True, exist_ok=True)
     with open(part, 'ab') as file:
         try:
-            if fcntl: fcntl.flock(file, fcntl.LOCK_EX|fcntl.LOCK_NB)
-            alone = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())   # not one that a run just removed
-        except BlockingIOError: alone = False
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX|fcntl.LOCK_NB)
+            # not one that a run just removed
+            alone = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+        except BlockingIOError:
+            alone = False
         if not alone:
-            raise BlockingIOError(f"{out} is being written by {_writer(side)}: wait for it, or choose another output")
+            raise BlockingIOError(
+                f"{out} is being written by {_writer(side)}: wait for it, or choose another output")
         yield file
 
 def _writer(side):
     "Which process writes a part."
-    try: return f"process {read_json(side)['process']}"
-    except (OSError, ValueError, KeyError, TypeError): return "another process"
+    try:
+        return f"process {read_json(side)['process']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
 
 def _read_part(part, n_channels, step=2**17):
     "The samples of a part, `(C, t)` at a time."
     step = min(step, 2**20//n_channels)
     with open(part, 'rb') as file:
-        while len(x := np.fromfile(file, np.float32, step*n_channels)): yield torch.from_numpy(x.reshape(-1, n_channels).T.copy())
+        while len(x := np.fromfile(file, np.float32, step*n_channels)):
+            yield torch.from_numpy(x.reshape(-1, n_channels).T.copy())
 
 # %% ../../nbs/inference/00_enhance.ipynb #eeaf80bc
 def checkpointed_stretches(
@@ -678,22 +888,34 @@ def checkpointed_stretches(
     resume:bool=True,# go on where an interrupted run with the same key stopped
 ):                   # yields `(C, t)` stretches that make up `(C, n)`, the first when all are computed
     "`overlap_stretches` that outlives an interruption. A recording of one block needs no part."
-    n,block,out = plan['n'],plan['block'],Path(out)
+    n = plan['n']
+    block = plan['block']
+    out = Path(out)
     bar = functools.partial(_with_progress, n=n, rate=rate or 1, progress=rate is not None, name=out.name)
-    if n <= block: yield from bar(overlap_stretches(read=read, **plan)); return
+    if n <= block:
+        yield from bar(overlap_stretches(read=read, **plan))
+        return
     part,side = (_beside(out, s) for s in ('', '.json'))
-    def place(blocks): return 4*n_channels*min(n, max(0, blocks*block - (plan['overlap']//2 if blocks*block < n else 0)))
+    def place(blocks):
+        return 4*n_channels*min(n, max(0, blocks*block - (plan['overlap']//2 if blocks*block < n else 0)))
     with _locked(part, side, out) as file:
         done = _blocks_there(part, side, key, place) if resume else 0
         try:
             file.truncate(place(done))
-            for i,wav in enumerate(bar(overlap_stretches(read=read, first=done, **plan), start=place(done)//(4*n_channels)), done+1):
-                for some in wav.split(2**16, -1): file.write(np.ascontiguousarray(some.T.numpy()))
+            for i, wav in enumerate(
+                bar(overlap_stretches(read=read, first=done, **plan), start=place(done) // (4 * n_channels)),
+                done + 1):
+                for some in wav.split(2**16, -1):
+                    file.write(np.ascontiguousarray(some.T.numpy()))
                 file.flush()
                 write_json(side, dict(key=key, blocks=i, process=os.getpid()), overwrite=True)
             yield from _read_part(part, n_channels)
-        except Exception: part.unlink(missing_ok=True); side.unlink(missing_ok=True); raise
-        part.unlink(missing_ok=True); side.unlink(missing_ok=True)
+        except Exception:
+            part.unlink(missing_ok=True)
+            side.unlink(missing_ok=True)
+            raise
+        part.unlink(missing_ok=True)
+        side.unlink(missing_ok=True)
 
 # %% ../../nbs/inference/00_enhance.ipynb #c2b70248
 def enhance_file(
@@ -717,24 +939,36 @@ def enhance_file(
     overwrite=False,  # may a file that is there be replaced?
     progress=False,   # show a progress bar
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
-    "Enhance a file of any length in constant memory, keeping rate, channels, coding, title and cue points; a stopped run goes on. Raises as `enhance` and `load_audio` do."
+    """Enhance a file of any length in constant memory, keeping rate, channels, coding, title and cue points;
+    a stopped run goes on. Raises as `enhance` and `load_audio` do."""
     path,out = Path(path),check_output(out, [path], folder=False, overwrite=overwrite)
     system = _without_clean(load_system(system))
-    how = dict(target=target, condition=condition, strength=strength, block=block, overlap=overlap, precision=precision, context=context)
+    how = dict(
+        target=target, condition=condition, strength=strength, block=block, overlap=overlap,
+        precision=precision, context=context)
     with noted() as notes:
         part = _survey(path, start, seconds, repair)
-        rate,channels,coding = part.info.sample_rate,part.info.channels,_coding(part.info, out, subtype)
-        plan,key = _plan(system, rate, part.level, channels, part.n, offset=part.offset, **how),run_key(path, system, part=(part.first, part.n, repair), **how)
+        rate = part.info.sample_rate
+        channels = part.info.channels
+        coding = _coding(part.info, out, subtype)
+        plan = _plan(system, rate, part.level, channels, part.n, offset=part.offset, **how)
+        key = run_key(path, system, part=(part.first, part.n, repair), **how)
         stretches = checkpointed_stretches(out, key, channels, plan, part.read, rate if progress else None)
-        clipped = _write_stretches(out, stretches, part, *coding, dither, **_density(path, part.info, coding[1], bitrate))
-    if clipped: notes.append(f"{clipped} samples over full scale were clipped")
-    return dict(input=str(path), output=str(out), seconds=round(part.n/rate, 3), status='ok' if part.rms else 'silent', message='; '.join(notes+part.notes()))
+        clipped = _write_stretches(
+            out, stretches, part, *coding, dither, **_density(path, part.info, coding[1], bitrate))
+    if clipped:
+        notes.append(f"{clipped} samples over full scale were clipped")
+    return dict(
+        input=str(path), output=str(out), seconds=round(part.n / rate, 3),
+        status='ok' if part.rms else 'silent', message='; '.join(notes + part.notes()))
 
 
 def _without_clean(system):
     "The system, unless it needs clean speech, which a lone recording does not have."
     if not system.needs_clean: return system
-    raise ValueError(f"system `{system.name}` is an oracle and needs the clean speech of every recording: use `enhance_pairs`, or another system")
+    raise ValueError(
+        f"system `{system.name}` is an oracle and needs the clean speech of every recording: use "
+        "`enhance_pairs`, or another system")
 
 # %% ../../nbs/inference/00_enhance.ipynb #acad55b0
 class OutputCollisionError(ValueError):
@@ -747,21 +981,29 @@ def _real(path):
 def _matches(item, skip):
     "`(path, path relative to what was asked for)` of a file, a folder or a pattern."
     path = Path(item).expanduser()
-    if path.is_dir(): root,found = path,sound_files(path)
+    if path.is_dir():
+        root,found = path,sound_files(path)
     elif not path.exists() and glob.has_magic(str(item)):
         parts = path.parts
         root = Path(*parts[:next(i for i,p in enumerate(parts) if glob.has_magic(p))])
-        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]   # a `*` matches no hidden name
-    else: return [(path, Path(path.name))]          # a missing file becomes a row of the report
-    if skip.is_relative_to(_real(root)) and skip != _real(root): found = [p for p in found if not _real(p).is_relative_to(skip)]  # results of an earlier run
-    if not found: raise ValueError(f"no sound file matches {str(item)!r}; looked for {', '.join(FORMATS)}: check the path, or quote the pattern")
+        # a `*` matches no hidden name
+        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]
+    else:
+        return [(path, Path(path.name))]          # a missing file becomes a row of the report
+    if skip.is_relative_to(_real(root)) and skip != _real(root):
+        found = [p for p in found if not _real(p).is_relative_to(skip)]  # results of an earlier run
+    if not found:
+        raise ValueError(
+            f"no sound file matches {str(item)!r}; looked for {', '.join(FORMATS)}: check the path, or quote "
+            "the pattern")
     return [(p, p.relative_to(root)) for p in found]
 
 def _once_each(inputs, skip):
     "What `_matches` finds for all inputs; a file that is named in several ways counts once, by the first."
     found = {}
     for item in inputs:
-        for path,rel in _matches(item, skip): found.setdefault(place_of(path), (path, rel))
+        for path,rel in _matches(item, skip):
+            found.setdefault(place_of(path), (path, rel))
     return list(found.values())
 
 def _jobs(inputs, out):
@@ -775,26 +1017,36 @@ def _jobs(inputs, out):
     return jobs
 
 def _written_as(rel):
-    "The name of the output for an input: its own, or with .wav behind it where its kind cannot be written; a film may lie beside its sound."
+    """The name of the output for an input: its own, or with .wav behind it where its kind cannot be written;
+    a film may lie beside its sound."""
     return rel if rel.suffix.lower() in FORMATS else rel.with_name(f"{rel.name}.wav")
 
 def _identity(path):
     "What two names of one file share: hard links its place on the disk, symbolic links the path behind them."
-    try: return (found := os.stat(path)).st_dev,found.st_ino
-    except OSError: return _real(path)
+    try:
+        return (found := os.stat(path)).st_dev,found.st_ino
+    except OSError:
+        return _real(path)
 
 def _refuse_collisions(jobs):
     "Raise `OutputCollisionError` if an output is written twice or is an input."
     sources,writers = {_identity(p) for p,_ in jobs},{}
-    for p,o in jobs: writers.setdefault(_real(o), []).append(str(p))
+    for p,o in jobs:
+        writers.setdefault(_real(o), []).append(str(p))
     for o,who in writers.items():
-        if _identity(o) in sources: raise OutputCollisionError(f"{o} is an input and would be overwritten: choose another output folder")
-        if len(who) > 1: raise OutputCollisionError(f"{' and '.join(who[:3])} would all be written to {o}: run them apart, or give the folder above them so that the tree is mirrored")
+        if _identity(o) in sources:
+            raise OutputCollisionError(
+                f"{o} is an input and would be overwritten: choose another output folder")
+        if len(who) > 1:
+            raise OutputCollisionError(
+                f"{' and '.join(who[:3])} would all be written to {o}: run them apart, or give the folder "
+                "above them so that the tree is mirrored")
 
 def _refuse_unwritable(folder):
     "Raise `OSError` with folder and remedy unless a file can be made there."
     probe = Path(folder)/'.weakse-writable'
-    with atomic_path(probe, overwrite=True) as tmp: tmp.touch()
+    with atomic_path(probe, overwrite=True) as tmp:
+        tmp.touch()
     probe.unlink()
 
 # %% ../../nbs/inference/00_enhance.ipynb #1b2f96c9
@@ -806,30 +1058,53 @@ def enhance_files(
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
-    **options,        # of `enhance_file`: target, condition, strength, block, overlap, context, precision, start, seconds, repair, subtype
+    # of `enhance_file`: target, condition, strength, block, overlap, context, precision, start, seconds,
+    # repair, subtype
+    **options,
 )->pd.DataFrame:      # one row a file: input, output, seconds, status ("ok", "silent", "failed"; "there" when left), message
-    "Enhance many files. A bad one is a row with the reason; raises only for what concerns all: collisions, an unwritable folder, an unusable system."
+    """Enhance many files. A bad one is a row with the reason; raises only for what concerns all: collisions,
+    an unwritable folder, an unusable system."""
     out,system = Path(out),_without_clean(load_system(system))
     system.condition(options.get('target', 'Speech'), options.get('condition'))
     jobs = _jobs(inputs, out)
     there = [str(o) for _,o in jobs if o.exists()]
-    if there and not overwrite and not resume: raise OutputCollisionError(f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or `resume=True` to do the rest, or choose another folder")
+    if there and not overwrite and not resume:
+        raise OutputCollisionError(
+            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or "
+            "`resume=True` to do the rest, or choose another folder")
     _refuse_unwritable(jobs[0][1].parent if len(jobs)==1 else out)
     rows = []
     for path,output in tqdm(jobs, desc=f"enhance with {system.name}", unit='file', disable=not progress):
-        if resume and str(output) in there: rows.append(dict(input=str(path), output=str(output), seconds=math.nan, status='there', message='finished by an earlier run')); continue
-        try: rows.append(enhance_file(path, output, system, overwrite=True, progress=progress and len(jobs)==1, **options))
-        except (AudioError, OSError) as e: rows.append(dict(input=str(path), output='', seconds=math.nan, status='failed', message=str(e)))
+        if resume and str(output) in there:
+            rows.append(
+                dict(
+                    input=str(path), output=str(output), seconds=math.nan, status='there',
+                    message='finished by an earlier run')
+            )
+            continue
+        try:
+            rows.append(
+                enhance_file(
+                    path, output, system, overwrite=True, progress=progress and len(jobs) == 1, **options)
+            )
+        except (AudioError, OSError) as e:
+            rows.append(dict(input=str(path), output='', seconds=math.nan, status='failed', message=str(e)))
     return pd.DataFrame(rows, columns=['input','output','seconds','status','message'])
 
 # %% ../../nbs/inference/00_enhance.ipynb #a56f466e
 def _pair_names(folder, needs_clean):
     "File names of a split, all of them checked before the first is enhanced."
     names = [p.name for p in sound_files(folder/'noisy', '*')]
-    if not (folder/'noisy').is_dir(): raise ValueError(f"{folder} has no folder noisy/: give the folder of pairs, with `noisy/` and `clean/` in it")
-    if not names: say(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance", err=True)
+    if not (folder/'noisy').is_dir():
+        raise ValueError(
+            f"{folder} has no folder noisy/: give the folder of pairs, with `noisy/` and `clean/` in it")
+    if not names:
+        say(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance", err=True)
     missing = [n for n in names if needs_clean and not (folder/'clean'/n).is_file()]
-    if missing: raise ValueError(f"{len(missing)} of {len(names)} recordings have no clean version in {folder/'clean'}, the first is {missing[0]}: the oracle needs all of them")
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(names)} recordings have no clean version in {folder / 'clean'}, the "
+            f"first is {missing[0]}: the oracle needs all of them")
     return names
 
 def enhance_pairs(
@@ -844,17 +1119,24 @@ def enhance_pairs(
     threads:int=2,        # of torch
     progress:bool=True,   # show a progress bar
 )->dict:                  # system, files, seconds of audio
-    "Enhance every noisy file of a test split. Raises `ValueError` when the folder is no split or an oracle's clean file is missing."
-    pairs,out,system = Path(pairs),Path(out),load_system(system)
+    """Enhance every noisy file of a test split. Raises `ValueError` when the folder is no split or an
+    oracle's clean file is missing."""
+    pairs = Path(pairs)
+    out = Path(out)
+    system = load_system(system)
     names,total = _pair_names(pairs, system.needs_clean),0.0
-    inputs = [pairs, *(pairs/p for p in ('clean','noisy')), *(pairs/p/n for p in ('clean','noisy') for n in names)]
+    inputs = [
+        pairs, *(pairs / p for p in ('clean', 'noisy')),
+        *(pairs / p / n for p in ('clean', 'noisy') for n in names)]
     check_output(out, inputs, folder=True)
     with torch_threads(threads), atomic_path(out, inputs) as tmp:
         tmp.mkdir()
         for name in tqdm(names, desc=f"enhance with {system.name}", unit='file', disable=not progress):
             noisy,rate = load_audio(pairs/'noisy'/name, mono=False)
             clean = load_audio(pairs/'clean'/name, mono=False)[0] if system.needs_clean else None
-            estimate = enhance(noisy, rate, system, target=target, condition=condition, strength=strength, clean=clean, precision=precision)
+            estimate = enhance(
+                noisy, rate, system, target=target, condition=condition, strength=strength, clean=clean,
+                precision=precision)
             save_audio(tmp/Path(name).with_suffix('.wav'), estimate, rate)
             total += noisy.shape[-1]/rate
     return dict(system=system.name, files=len(names), seconds=round(total, 3))
@@ -870,14 +1152,20 @@ def real_time_factor(
 )->dict:                # seconds_per_second, times_real_time, memory_mb (gained over a 28-s recording)
     "Seconds of computing per second of audio, for a file of noise."
     import resource
-    system,noise = load_system(system),0.1*torch.randn(round(28*sample_rate), generator=torch.Generator('cpu').manual_seed(0), dtype=torch.float32, device='cpu')
+    system = load_system(system)
+    noise = 0.1 * torch.randn(
+        round(28 * sample_rate), generator=torch.Generator('cpu').manual_seed(0), dtype=torch.float32,
+        device='cpu')
     with scratch_folder() as folder, torch_threads(threads):
         short,long = folder/'short.wav',folder/'long.wav'
         save_audio(short, noise, sample_rate)
         with sf.SoundFile(long, 'w', sample_rate, 1, 'PCM_16') as file:
-            for first in range(0, round(seconds*sample_rate), len(noise)): file.write(noise[:round(seconds*sample_rate)-first].numpy())
+            for first in range(0, round(seconds*sample_rate), len(noise)):
+                file.write(noise[:round(seconds*sample_rate)-first].numpy())
         enhance_file(short, folder/'out.wav', system, precision=precision)
         before,start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,time.perf_counter()
         enhance_file(long, folder/'long_out.wav', system, precision=precision)
         spent,after = time.perf_counter()-start,resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return dict(seconds_per_second=spent/seconds, times_real_time=seconds/spent, memory_mb=(after-before)/1024)
+    return dict(
+        seconds_per_second=spent / seconds, times_real_time=seconds / spent, memory_mb=(after - before) / 1024
+    )

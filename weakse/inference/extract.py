@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from ..core.audio import (BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
+from ..core.audio import (
+    BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
     stft, istft, tpdf, warn_audio, write_samples)
 from ..detectors.protocol import detect, load_detector
 from ..core.files import atomic_path, check_output, scratch_path
-from .enhance import (NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches,
-    run_key, _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions, _refuse_unwritable, _rms,
-    _single, _Sums,
-    _survey, _without_clean, _write_stretches)
+from .enhance import (
+    NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches, run_key,
+    _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions,
+    _refuse_unwritable, _rms, _single, _Sums, _survey, _without_clean, _write_stretches)
 from ..core.labels import UnknownClassError, Vocabulary, nearest_names, write_table
 from ..core.params import check_limits
 from ..models.registry import System, load_system
@@ -41,21 +42,33 @@ def _demo_bands_of(wav, cond, clean, rate):
 
 def _demo_system():
     "A system of three classes that live in three bands."
-    return System('bands', _demo_bands_of, sample_rate=16000, vocabulary=Vocabulary(list(_demo_bands)), block=1.0)
+    return System(
+        'bands', _demo_bands_of, sample_rate=16000, vocabulary=Vocabulary(list(_demo_bands)), block=1.0)
 
 class _DemoDetector:
     "Hears a class where its band has energy."
-    sample_rate,hop,vocabulary = 16000,0.1,Vocabulary(list(_demo_bands), thresholds=[.5]*3)
+    sample_rate = 16000
+    hop = 0.1
+    vocabulary = Vocabulary(list(_demo_bands), thresholds=[.5]*3)
     def framewise(self, wav):
-        power = stft(torch.nn.functional.pad(wav, (0, max(0, 800-wav.shape[-1]))), hop_length=1600).abs().square()
-        return 1-torch.exp(-(_demo_masks(power.shape[-2]) @ power)/10).transpose(-1, -2)[:, :max(1, -(-wav.shape[-1]//1600))]
-    def tags(self, wav): return self.framewise(wav).amax(1)
+        power = (
+            stft(torch.nn.functional.pad(wav, (0, max(0, 800 - wav.shape[-1]))), hop_length=1600).abs()
+            .square())
+        return (
+            1
+            - torch.exp(-(_demo_masks(power.shape[-2]) @ power) / 10).transpose(-1, -2)[
+                :, : max(1, -(-wav.shape[-1] // 1600))]
+        )
+    def tags(self, wav):
+        return self.framewise(wav).amax(1)
 
 def _demo_scene(seconds=4.0, rate=16000):
     "`(T,)` a sweep throughout, a hum in the first half, a whistle in the second."
     t = torch.arange(round(seconds*rate), dtype=torch.float32, device='cpu')/rate
     sweep = torch.sin(2*torch.pi*(600*t + 30*torch.sin(2*torch.pi*t)))
-    return 0.2*sweep + 0.1*torch.sin(2*torch.pi*120*t)*(t < seconds/2) + 0.1*torch.sin(2*torch.pi*3000*t)*(t >= seconds/2)
+    return (
+        0.2 * sweep + 0.1 * torch.sin(2 * torch.pi * 120 * t) * (t < seconds / 2)
+        + 0.1 * torch.sin(2 * torch.pi * 3000 * t) * (t >= seconds / 2))
 
 # %% ../../nbs/inference/02_extract.ipynb #001b7d3d
 def resolve_classes(
@@ -72,12 +85,21 @@ def _resolve(name, vocabulary, ontology):
     is_node = ontology is not None and isinstance(name, str) and name in ontology
     if is_node and (below := ontology.within(name, vocabulary)): return below
     if isinstance(name, str) and name in vocabulary: return [vocabulary.names[vocabulary.index(name)]]
-    if is_node: raise UnknownClassError(f"none of the {len(vocabulary)} classes is {name!r} or below it in the ontology; there are: {_some(vocabulary.names)}")
-    nodes = [n['name'] for n in ontology.nodes.values() if ontology.within(n['name'], vocabulary)] if ontology else []      # those that hold a class
+    if is_node:
+        raise UnknownClassError(
+            f"none of the {len(vocabulary)} classes is {name!r} or below it in the ontology; there are: "
+            f"{_some(vocabulary.names)}")
+    # those that hold a class
+    nodes = (
+        [n['name'] for n in ontology.nodes.values() if ontology.within(n['name'], vocabulary)] if ontology
+        else [])
     near = nearest_names(name, [*vocabulary.names, *nodes])
-    raise UnknownClassError(f"unknown class {name!r}; expected a name or id among the {len(vocabulary)} classes{' or a node of the ontology' if ontology else ''}, nearest: {', '.join(map(repr, near))}")
+    raise UnknownClassError(
+        f"unknown class {name!r}; expected a name or id among the {len(vocabulary)} "
+        f"classes{' or a node of the ontology' if ontology else ''}, nearest: {', '.join(map(repr, near))}")
 
-def _some(names, n=8): return ', '.join(names[:n]) + (f" and {len(names)-n} more" if len(names) > n else '')
+def _some(names, n=8):
+    return ', '.join(names[:n]) + (f" and {len(names)-n} more" if len(names) > n else '')
 
 # %% ../../nbs/inference/02_extract.ipynb #316dede9
 def detect_long(
@@ -93,12 +115,17 @@ def detect_long(
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "`detect` for a recording of any length. Raises as `detect` does."
     detector = load_detector(detector) if isinstance(detector, (str, os.PathLike)) else detector
-    seconds = max(1, min(seconds, 2*_most//sample_rate))             # whole, and no more than memory holds at a high rate
-    step,side,found = round(seconds*sample_rate),round(context*sample_rate),[]
+    # whole, and no more than memory holds at a high rate
+    seconds = max(1, min(seconds, 2*_most//sample_rate))
+    step = round(seconds*sample_rate)
+    side = round(context*sample_rate)
+    found = []
     for a in tqdm(range(0, n, step), desc="detect", unit='min', disable=not progress or n <= step):
         first,end = max(0, a-side),min(n, a+step+side)
-        with torch.inference_mode(): events = detect(_mono(read, first, end), sample_rate, detector, threshold)
-        events[['onset','offset']] = (events[['onset','offset']] + first/sample_rate).clip(a/sample_rate, min(n, a+step)/sample_rate)
+        with torch.inference_mode():
+            events = detect(_mono(read, first, end), sample_rate, detector, threshold)
+        events[['onset', 'offset']] = (events[['onset', 'offset']] + first / sample_rate).clip(
+            a / sample_rate, min(n, a + step) / sample_rate)
         found.append(events[events.onset < events.offset])
     return _join_events(pd.concat(found, ignore_index=True))
 
@@ -110,9 +137,13 @@ def _join_events(events, gap=1e-6):
     "Events of one class that touch become one."
     rows = []
     for e in events.sort_values(['class','onset'], ignore_index=True).to_dict('records'):
-        if rows and rows[-1]['class']==e['class'] and e['onset'] <= rows[-1]['offset']+gap: rows[-1].update(offset=max(rows[-1]['offset'], e['offset']), score=max(rows[-1]['score'], e['score']))
-        else: rows.append(e)
-    return pd.DataFrame(rows, columns=['class','onset','offset','score']).sort_values(['onset','class'], ignore_index=True)
+        if rows and rows[-1]['class']==e['class'] and e['onset'] <= rows[-1]['offset']+gap:
+            rows[-1].update(
+                offset=max(rows[-1]['offset'], e['offset']), score=max(rows[-1]['score'], e['score']))
+        else:
+            rows.append(e)
+    return pd.DataFrame(rows, columns=['class', 'onset', 'offset', 'score']).sort_values(
+        ['onset', 'class'], ignore_index=True)
 
 # %% ../../nbs/inference/02_extract.ipynb #6dabc2c4
 def write_events(
@@ -121,12 +152,16 @@ def write_events(
     *,
     overwrite:bool=False, # may a file that is there be replaced?
 )->Path:                 # the file
-    "Save a table of events. Raises `ValueError` for another suffix, `ForeignPathError` for a file that is there."
+    """Save a table of events. Raises `ValueError` for another suffix, `ForeignPathError` for a file that is
+    there."""
     path = Path(path)
-    if path.suffix.lower() not in ('.csv','.txt'): raise ValueError(f"{path}: suffix {path.suffix!r}; expected .csv (a table) or .txt (labels of Audacity)")
+    if path.suffix.lower() not in ('.csv','.txt'):
+        raise ValueError(
+            f"{path}: suffix {path.suffix!r}; expected .csv (a table) or .txt (labels of Audacity)")
     labels = path.suffix.lower()=='.txt'
     table = events[['onset','offset','class']] if labels else events
-    write_table(path, table, header=not labels, sep='\t' if labels else ',', float_format='%.6g', overwrite=overwrite)
+    write_table(
+        path, table, header=not labels, sep='\t' if labels else ',', float_format='%.6g', overwrite=overwrite)
     return path
 
 # %% ../../nbs/inference/02_extract.ipynb #3680c62e
@@ -141,9 +176,15 @@ def _heard(names, vocabulary, ontology, detector, events):
     for name in [names] if isinstance(names, str) else names:
         classes = _resolve(name, vocabulary, ontology)
         unknown = [c for c in classes if c not in detector.vocabulary]
-        if unknown==classes: raise UnknownClassError(f"the detector does not know {classes[0]!r}, so it cannot say whether it is there: pass `detector=None` to extract it all the same, or a detector that knows it")
+        if unknown==classes:
+            raise UnknownClassError(
+                f"the detector does not know {classes[0]!r}, so it cannot say whether it is there: pass "
+                "`detector=None` to extract it all the same, or a detector that knows it")
         there = [c for c in classes if c in heard]
-        if not there: raise NotDetectedError(f"{name!r} is not detected in the recording; detected: {_who_is_there(events)}; ask for one of these, or pass `detector=None` to extract it all the same")
+        if not there:
+            raise NotDetectedError(
+                f"{name!r} is not detected in the recording; detected: {_who_is_there(events)}; ask for one "
+                "of these, or pass `detector=None` to extract it all the same")
         out += there
     return list(dict.fromkeys(out))
 
@@ -159,7 +200,8 @@ def _factor(db, name):
     "A gain in dB as a factor. Raises `ValueError`."
     number = isinstance(db, (int, float, np.number)) and not isinstance(db, bool)
     if number and -math.inf <= db <= 60: return 10.0**(float(db)/20)
-    raise ValueError(f"the gain of {name} is {db!r}; expected a number of dB up to 60, such as -12, or -inf to silence it")
+    raise ValueError(
+        f"the gain of {name} is {db!r}; expected a number of dB up to 60, such as -12, or -inf to silence it")
 
 def _share(value, name):
     if isinstance(value, (int, float, np.number)) and 0 <= value <= 1: return float(value)
@@ -170,11 +212,14 @@ def _verbs(asked, find):
     "Class -> (verb, gain in dB or None). Raises `ValueError` for a class with two verbs."
     found = {}
     for verb,names in asked.items():
-        if not isinstance(names, Iterable): raise ValueError(f"`{verb}` is {names!r}; expected the name of a class, or a list of them")
+        if not isinstance(names, Iterable):
+            raise ValueError(f"`{verb}` is {names!r}; expected the name of a class, or a list of them")
         for name in [names] if isinstance(names, str) else names:
             for c in find(name):
                 db = names[name] if verb=='gains' else None
-                if found.setdefault(c, (verb, db)) != (verb, db): raise ValueError(f"{c!r} is asked for twice, in `{found[c][0]}` and in `{verb}`: name it once")
+                if found.setdefault(c, (verb, db)) != (verb, db):
+                    raise ValueError(
+                        f"{c!r} is asked for twice, in `{found[c][0]}` and in `{verb}`: name it once")
     return found
 
 def _wish(asked, find, floor_db, strength, saved):
@@ -182,11 +227,18 @@ def _wish(asked, find, floor_db, strength, saved):
     gains = dict(asked['gains'])
     rest = gains.pop('rest', None)
     found = _verbs({**asked, 'gains': gains}, find)
-    if not found and rest is None: raise ValueError("nothing is asked for: name a class in `keep`, `drop` or `gains`, such as keep=['Speech']")
-    verbs,floor = {c: v for c,(v,_) in found.items()},0.0 if floor_db is None else _factor(floor_db, '`floor_db`')
-    if floor > 1: raise ValueError(f"floor_db is {floor_db}; expected at most 0, such as -30: what is removed stays at that level")
+    if not found and rest is None:
+        raise ValueError(
+            "nothing is asked for: name a class in `keep`, `drop` or `gains`, such as keep=['Speech']")
+    verbs = {c: v for c,(v,_) in found.items()}
+    floor = 0.0 if floor_db is None else _factor(floor_db, '`floor_db`')
+    if floor > 1:
+        raise ValueError(
+            f"floor_db is {floor_db}; expected at most 0, such as -30: what is removed stays at that level")
     s = _share((saved if set(verbs.values())=={'keep'} else 1.) if strength is None else strength, 'strength')
-    factors = {c: 1.0 if v=='keep' else floor if v=='drop' else max(floor, _factor(db, repr(c))) for c,(v,db) in found.items()}
+    factors = {
+        c: 1.0 if v == 'keep' else floor if v == 'drop' else max(floor, _factor(db, repr(c)))
+        for c, (v, db) in found.items()}
     rest = _factor(rest, 'the rest') if rest is not None else floor if 'keep' in verbs.values() else 1.0
     return Wish(verbs, {c: s*g + (1-s) for c,g in factors.items()}, s*rest + (1-s))
 
@@ -200,9 +252,14 @@ def vocabulary_of(
 def _asked(keep, drop, gains, system, ontology, detector, events, **options):
     "The `Wish` for a system, of classes that were heard if there is somebody to ask."
     vocabulary = vocabulary_of(system)
-    def find(name): return _resolve(name, vocabulary, ontology) if detector is None else _heard(name, vocabulary, ontology, detector, events)
-    if gains is not None and not isinstance(gains, dict): raise ValueError(f"gains is {gains!r}; expected a dict from class to dB, such as {{'Music': -12}}")
-    return _wish(dict(keep=keep or [], drop=drop or [], gains=gains or {}), find, saved=system.strength, **options)
+    def find(name):
+        return (
+            _resolve(name, vocabulary, ontology) if detector is None
+            else _heard(name, vocabulary, ontology, detector, events))
+    if gains is not None and not isinstance(gains, dict):
+        raise ValueError(f"gains is {gains!r}; expected a dict from class to dB, such as {{'Music': -12}}")
+    return _wish(
+        dict(keep=keep or [], drop=drop or [], gains=gains or {}), find, saved=system.strength, **options)
 
 # %% ../../nbs/inference/02_extract.ipynb #41607275
 @dataclass
@@ -213,20 +270,29 @@ class Extraction:
     targets:dict        # class -> its sound as the system heard it, float64, in the shape of the recording
     report:pd.DataFrame # class, verb, gain_db, level_db of its sound; the last row is the rest
     events:pd.DataFrame # what the detector heard, see `detect`; None: it was not asked
-    def __iter__(self): return iter((self.kept, self.removed))
+    def __iter__(self):
+        return iter((self.kept, self.removed))
 
 def _estimates(system, x, rate, wish, progress, **options):
-    "`{class: (C, T)}` float64 on the grid of `x`; those to drop are taken out before the others are searched."
+    """`{class: (C, T)}` float64 on the grid of `x`; those to drop are taken out before the others are
+    searched."""
     exact,found = x.double(),{}
     left,offset = exact,_Sums().add(x).level(rate)[1]
-    for c in tqdm(sorted(wish.verbs, key=lambda c: wish.verbs[c] != 'drop'), desc="extract", unit='class', disable=not progress):
-        if wish.verbs[c] != 'drop' and 'drop' in wish.verbs.values() and left is exact: left = exact - sum(found.values())
+    for c in tqdm(
+        sorted(wish.verbs, key=lambda c: wish.verbs[c] != 'drop'), desc="extract", unit='class',
+        disable=not progress):
+        if wish.verbs[c] != 'drop' and 'drop' in wish.verbs.values() and left is exact:
+            left = exact - sum(found.values())
         now = _single(left)
-        plan = _plan_of(system, rate, _level(left if offset is None else left-offset), len(x), x.shape[-1], c, offset=offset, **options)
-        found[c] = _on_grid(exact, torch.cat(list(overlap_stretches(read=lambda a,b: now[:, a:b], **plan)), -1))
+        plan = _plan_of(
+            system, rate, _level(left if offset is None else left - offset), len(x), x.shape[-1], c,
+            offset=offset, **options)
+        found[c] = _on_grid(
+            exact, torch.cat(list(overlap_stretches(read=lambda a, b: now[:, a:b], **plan)), -1))
     return found
 
-def _level(x): return _rms(x.double().square().sum().item(), x.numel())
+def _level(x):
+    return _rms(x.double().square().sum().item(), x.numel())
 
 def _plan_of(system, rate, rms, n_channels, n, name, **options):
     "How one class is extracted from a recording of a level `rms`."
@@ -241,46 +307,73 @@ def _mixed(x, targets, gains, rest):
 def _split(exact, targets, wish):
     "`kept, removed`, which add up to `exact` without rounding."
     kept = _mixed(exact, targets, wish.gains, wish.rest)
-    if wish.rest < .5: kept = _on_grid(exact, kept); return kept, exact-kept
+    if wish.rest < .5:
+        kept = _on_grid(exact, kept)
+        return kept, exact-kept
     removed = _on_grid(exact, exact-kept)
     return exact-removed, removed
 
-def _db(factor): return 20*math.log10(factor) if factor else -math.inf
+def _db(factor):
+    return 20*math.log10(factor) if factor else -math.inf
 
 def _report(exact, targets, wish):
     "One row a class, then the rest."
     sounds = {**targets, 'rest': exact - sum(targets.values())}
-    return pd.DataFrame([dict(zip(('class','verb','gain_db','level_db'), (c, wish.verbs.get(c, ''), round(_db(wish.gains.get(c, wish.rest)), 2), round(_db(_level(t)), 1))))
-                         for c,t in sounds.items()])
+    return pd.DataFrame(
+        [
+            dict(
+                zip(
+                    ('class', 'verb', 'gain_db', 'level_db'),
+                    (
+                        c, wish.verbs.get(c, ''), round(_db(wish.gains.get(c, wish.rest)), 2),
+                        round(_db(_level(t)), 1)),
+                )
+            )
+            for c, t in sounds.items()
+        ]
+    )
 
 # %% ../../nbs/inference/02_extract.ipynb #aa8d536e
 def extract(
     wav,                         # `(T,)` or `(C, T)` tensor or array, 1 to 64 channels
     sample_rate:int,             # Hz
     *,
-    keep=None,                   # classes that stay, all else goes: a name, an id, a node of the ontology, or a list of these
+    # classes that stay, all else goes: a name, an id, a node of the ontology, or a list of these
+    keep=None,
     drop=None,                   # classes that go
     gains=None,                  # class -> dB; "rest" is what no class claims
-    strength=None,               # share of the result, 0 (the input) to 1; None: as saved with the system if only `keep` is given, else 1
-    floor_db=None,               # what is removed stays at this level, such as -30 dB; None: it goes altogether
+    # share of the result, 0 (the input) to 1; None: as saved with the system if only `keep` is given, else 1
+    strength=None,
+    # what is removed stays at this level, such as -30 dB; None: it goes altogether
+    floor_db=None,
     system=None,                 # name, folder or `System`; None: the one that `make repro` trained
-    detector="artifacts/tagger", # refuse what it does not hear: a `Detector`, or what `load_detector` takes; None: ask nobody
+    # refuse what it does not hear: a `Detector`, or what `load_detector` takes; None: ask nobody
+    detector="artifacts/tagger",
     ontology=None,               # `Ontology`, for names that stand for several classes
     block=None,                  # length of a block, s; None: as long as is quick
     overlap=None,                # cross-fade of neighbouring blocks, s; None: 0.1
-    context=None,                # computed on either side of a block and thrown away, s; None: the reach of the network
+    # computed on either side of a block and thrown away, s; None: the reach of the network
+    context=None,
     precision="auto",            # "auto", "float32" or "bfloat16"
     progress=False,              # show a progress bar
 )->Extraction:                   # kept, removed, targets, report, events
-    "Keep, drop or turn down classes of sound. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`, and `ValueError` on wishes that make no sense."
+    """Keep, drop or turn down classes of sound. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`,
+    and `ValueError` on wishes that make no sense."""
     sample_rate = check_rate(sample_rate)
     x,system = check_audio(wav).detach().cpu(),_without_clean(load_system(system))
-    detector,events = _listen(lambda a,b: x[:, a:b], x.shape[-1], sample_rate, detector if x.any() else None, progress)
+    detector, events = _listen(
+        lambda a, b: x[:, a:b], x.shape[-1], sample_rate, detector if x.any() else None, progress)
     wish = _asked(keep, drop, gains, system, ontology, detector, events, floor_db=floor_db, strength=strength)
-    targets = _estimates(system, x, sample_rate, wish, progress, block=block, overlap=overlap, context=context, precision=precision)
+    targets = _estimates(
+        system, x, sample_rate, wish, progress, block=block, overlap=overlap, context=context,
+        precision=precision)
     kept,removed = _split(x.double(), targets, wish)
-    def as_given(t): t = t.reshape(np.shape(wav)); return t.to(wav.device) if isinstance(wav, Tensor) else t.numpy()
-    return Extraction(as_given(kept), as_given(removed), {c: as_given(t) for c,t in targets.items()}, _report(x.double(), targets, wish), events)
+    def as_given(t):
+        t = t.reshape(np.shape(wav))
+        return t.to(wav.device) if isinstance(wav, Tensor) else t.numpy()
+    return Extraction(
+        as_given(kept), as_given(removed), {c: as_given(t) for c, t in targets.items()},
+        _report(x.double(), targets, wish), events)
 
 def _listen(read, n, rate, detector, progress):
     "The detector and what it hears; None and None where nobody is to be asked."
@@ -293,23 +386,31 @@ def _once(read):
     "`read`, which remembers the last answer: several classes ask for the same samples."
     last = {}
     def cached(a, b):
-        if (a,b) not in last: last.clear(); last[a,b] = read(a, b)
+        if (a,b) not in last:
+            last.clear()
+            last[a,b] = read(a, b)
         return last[a,b]
     return cached
 
 def _file_plan(system, read, n, rate, rms, n_channels, wish, offset=None, **options):
     "Keyword arguments of `overlap_stretches` that give what is kept."
-    def plan(c, level): return _plan_of(system, rate, level, n_channels, n, c, offset=offset, **options)
-    def level(x): return _level(x if offset is None else x.double()-offset)
+    def plan(c, level):
+        return _plan_of(system, rate, level, n_channels, n, c, offset=offset, **options)
+    def level(x):
+        return _level(x if offset is None else x.double()-offset)
     drops = {c: plan(c, rms) for c,v in wish.verbs.items() if v=='drop'}
-    def left(read): return _once(lambda a,b: read(a, b) - sum(p['f'](read, a, b) for p in drops.values())) if drops else read
+    def left(read):
+        return (
+            _once(lambda a, b: read(a, b) - sum(p['f'](read, a, b) for p in drops.values())) if drops
+            else read)
     short = drops and n <= next(iter(drops.values()))['block']
     others = {c: plan(c, level(left(read)(0, n)) if short else rms) for c in wish.verbs if c not in drops}
     def f(read, a, b):
         read = _once(read)
         what,out = left(read),wish.rest*read(a, b)
         for c,p in {**drops, **others}.items():
-            if wish.gains[c] != wish.rest: out = out + (wish.gains[c]-wish.rest)*p['f'](read if c in drops else what, a, b)
+            if wish.gains[c] != wish.rest:
+                out = out + (wish.gains[c]-wish.rest)*p['f'](read if c in drops else what, a, b)
         return out
     return next(iter({**drops, **others}.values()), dict(n=n, block=2**20, overlap=0)) | dict(f=f)
 
@@ -319,7 +420,9 @@ def _lay_down(stretches, path, info, read):
     at,peak = 0,0.0
     with _float_file(path, info.sample_rate, info.channels) as file:
         for kept in stretches:
-            if not torch.isfinite(kept).all(): raise NonFiniteAudioError("the system made NaN or infinite samples: nothing was written; please report it")
+            if not torch.isfinite(kept).all():
+                raise NonFiniteAudioError(
+                    "the system made NaN or infinite samples: nothing was written; please report it")
             for some in kept.split(max(1, 2**20//len(kept)), -1):    # float64 is laid beside it
                 end = at + some.shape[-1]
                 peak = max(peak, some.abs().max().item(), (read(at, end).double()-some).abs().max().item())
@@ -335,7 +438,8 @@ def _common_gain(peak, subtype, dither=False):
     return 1.0 if peak*full <= full-room else (full-room-1)/(full*peak)
 
 def _halves(x, kept, gain, subtype, noise=None):
-    "`kept, removed`, in whole steps where the coding has steps; what `noise` adds to one it takes from the other."
+    """`kept, removed`, in whole steps where the coding has steps; what `noise` adds to one it takes from the
+    other."""
     if subtype not in BITS: return gain*kept, gain*(x-kept)
     full = 2.0**(BITS[subtype]-1)
     whole,part = (gain*full*x).round(),gain*full*kept
@@ -347,7 +451,10 @@ def _half(which, source, mix, gain, subtype, dither=False, step=2**16):
     noise = dithering(dither)                                        # the same for both
     with _open(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
         file.seek(source.first)
-        while len(k := kept.read(step, always_2d=True)): yield _halves(_finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain, subtype, noise)[which].T
+        while len(k := kept.read(step, always_2d=True)):
+            yield _halves(
+                _finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain,
+                subtype, noise)[which].T
 
 def _extract_to(outs, source, form, subtype, stretches, dither=False, **like):
     "Write both files, and return their common gain in dB."
@@ -366,13 +473,15 @@ def detect_file(
     detector="artifacts/tagger", # a `Detector`, or what `load_detector` takes
     threshold=None,              # probability above which a class is present; None: the vocabulary's
     *,
-    repair=False,                # put zeros in the place of NaN and infinite samples, instead of refusing them
+    # put zeros in the place of NaN and infinite samples, instead of refusing them
+    repair=False,
     progress=False,              # show a progress bar
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard in a file of any length, from when to when. Raises as `load_audio` does."
     check_limits('detect_file', dict(threshold=threshold))
     part = _survey(path, repair=repair)
-    for note in part.repaired(): warn_audio(f"{path}: {note}")
+    for note in part.repaired():
+        warn_audio(f"{path}: {note}")
     return detect_long(part.read, part.n, part.info.sample_rate, detector, threshold, progress=progress)
 
 def extract_file(
@@ -390,39 +499,61 @@ def extract_file(
     ontology=None,               # `Ontology`, for names that stand for several classes
     start=0.,                    # where in the recording to begin, s
     seconds=None,                # how much of it to take, s; None: to the end
-    repair=False,                # put zeros in the place of NaN and infinite samples, instead of refusing them
+    # put zeros in the place of NaN and infinite samples, instead of refusing them
+    repair=False,
     subtype=None,                # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
-    dither=False,                # add triangular noise of one step to what is kept before rounding, and take it from what is removed
-    bitrate=None,                # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
+    # add triangular noise of one step to what is kept before rounding, and take it from what is removed
+    dither=False,
+    # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
+    bitrate=None,
     overwrite=False,             # may files that are there be replaced?
     resume=True,                 # go on where an interrupted run with the same settings stopped
     progress=False,              # show a progress bar
     **options,                   # of `extract`: block, overlap, context, precision
 )->dict:                         # input, kept, removed, seconds, status ("ok" or "silent"), gain_db, message
-    "`extract` for a file of any length in constant memory, keeping rate, channels, coding, title and cue points; a stopped run goes on. Raises as `extract` and `load_audio` do."
-    path,outs,system = Path(path),[Path(out_kept), Path(out_removed)],_without_clean(load_system(system))
+    """`extract` for a file of any length in constant memory, keeping rate, channels, coding, title and cue
+    points; a stopped run goes on. Raises as `extract` and `load_audio` do."""
+    path = Path(path)
+    outs = [Path(out_kept), Path(out_removed)]
+    system = _without_clean(load_system(system))
     _refuse_collisions([(path, out) for out in outs])
-    for out in outs: check_output(out, folder=False, overwrite=overwrite)
+    for out in outs:
+        check_output(out, folder=False, overwrite=overwrite)
     how = dict(block=None, overlap=None, context=None, precision='auto') | options
     with noted() as notes:
         part = _survey(path, start, seconds, repair)
-        info,n,read = part.info,part.n,part.read
+        info = part.info
+        n = part.n
+        read = part.read
         form,coding = _coding(info, outs[0], subtype)
-        if _coding(info, outs[1], subtype) != (form, coding): raise ValueError(f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so that they add up")
+        if _coding(info, outs[1], subtype) != (form, coding):
+            raise ValueError(
+                f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so "
+                "that they add up")
         ears,events = _listen(read, n, info.sample_rate, detector if part.rms else None, progress)
         wish = _asked(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
-        plan,key = _file_plan(system, read, n, info.sample_rate, part.level, info.channels, wish, offset=part.offset, **how),run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
-        stretches = checkpointed_stretches(outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
-        gain_db = _extract_to(outs, part, form, coding, stretches, dither, **_density(path, info, coding, bitrate))
+        plan = _file_plan(
+            system, read, n, info.sample_rate, part.level, info.channels, wish, offset=part.offset, **how)
+        key = run_key(path, system, wish=wish, part=(part.first, n, repair), **how)
+        stretches = checkpointed_stretches(
+            outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
+        gain_db = _extract_to(
+            outs, part, form, coding, stretches, dither, **_density(path, info, coding, bitrate))
     notes += part.notes()
-    if gain_db: notes.append(f"both files are {-gain_db:.2f} dB down, because one would have left full scale")
-    return dict(input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n/info.sample_rate, 3), status='ok' if part.rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))
+    if gain_db:
+        notes.append(f"both files are {-gain_db:.2f} dB down, because one would have left full scale")
+    return dict(
+        input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n / info.sample_rate, 3),
+        status='ok' if part.rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))
 
 # %% ../../nbs/inference/02_extract.ipynb #4f363979
 def _existing(jobs, overwrite, resume):
     "The inputs that an earlier run has finished. Raises `OutputCollisionError` where results would be lost."
     there = [o for _,*outs in jobs for o in outs if o.exists()]
-    if there and not overwrite and not resume: raise OutputCollisionError(f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or `resume=True` to do the rest, or choose another folder")
+    if there and not overwrite and not resume:
+        raise OutputCollisionError(
+            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or "
+            "`resume=True` to do the rest, or choose another folder")
     return {p for p,*outs in jobs if resume and not overwrite and all(o.exists() for o in outs)}
 
 def extract_files(
@@ -438,19 +569,38 @@ def extract_files(
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
-    **options,        # of `extract_file`: strength, floor_db, start, seconds, repair, subtype, dither, bitrate, block, overlap, context, precision
+    # of `extract_file`: strength, floor_db, start, seconds, repair, subtype, dither, bitrate, block, overlap,
+    # context, precision
+    **options,
 )->pd.DataFrame:      # one row a file: input, kept, removed, seconds, status ("ok", "silent", "there", "failed"), gain_db, message
-    "`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable folder, an unusable system."
+    """`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable
+    folder, an unusable system."""
     out,system = Path(out),_without_clean(load_system(system))
     detector = load_detector(detector) if isinstance(detector, (str, os.PathLike)) else detector
-    _asked(keep, drop, gains, system, ontology, None, None, floor_db=options.get('floor_db'), strength=options.get('strength'))
+    _asked(
+        keep, drop, gains, system, ontology, None, None, floor_db=options.get('floor_db'),
+        strength=options.get('strength'))
     jobs = [(p, *(out/half/o.relative_to(out) for half in ('kept','removed'))) for p,o in _jobs(inputs, out)]
     _refuse_collisions([(p, o) for p,*outs in jobs for o in outs])
     done,rows = _existing(jobs, overwrite, resume),[]
     _refuse_unwritable(out)
-    for path,kept,removed in tqdm(jobs, desc=f"extract with {system.name}", unit='file', disable=not progress):
+    for path, kept, removed in tqdm(
+        jobs, desc=f"extract with {system.name}", unit='file', disable=not progress):
         row = dict(input=str(path), kept='', removed='', seconds=math.nan, gain_db=math.nan)
-        if path in done: rows.append(row | dict(kept=str(kept), removed=str(removed), status='there', message='finished by an earlier run')); continue
-        try: rows.append(extract_file(path, kept, removed, overwrite=True, keep=keep, drop=drop, gains=gains, system=system, detector=detector, ontology=ontology, progress=progress and len(jobs)==1, **options))
-        except (AudioError, NotDetectedError, OSError) as e: rows.append(row | dict(status='failed', message=str(e)))
+        if path in done:
+            rows.append(
+                row
+                | dict(
+                    kept=str(kept), removed=str(removed), status='there', message='finished by an earlier run'
+                )
+            )
+            continue
+        try:
+            rows.append(
+                extract_file(
+                    path, kept, removed, overwrite=True, keep=keep, drop=drop, gains=gains, system=system,
+                    detector=detector, ontology=ontology, progress=progress and len(jobs) == 1, **options)
+            )
+        except (AudioError, NotDetectedError, OSError) as e:
+            rows.append(row | dict(status='failed', message=str(e)))
     return pd.DataFrame(rows, columns=['input','kept','removed','seconds','status','gain_db','message'])

@@ -11,7 +11,8 @@ import numpy as np, torch
 from pathlib import Path
 from torch import Tensor
 from ..core.audio import check_audio, check_rate
-from .extract import Wish, _estimates, _factor, _listen, _mixed, resolve_classes, vocabulary_of
+from .extract import (
+    Wish, _estimates, _factor, _listen, _mixed, resolve_classes, vocabulary_of)
 from .enhance import _single, _without_clean
 from ..core.labels import UnknownClassError, nearest_names
 from ..models.registry import load_system
@@ -31,7 +32,8 @@ class Faders(dict):
         gains, # name -> dB
     ):
         "Move several faders, or none if one of them is refused."
-        for name,db in dict(gains).items(): _factor(db, repr(self.check(name)))
+        for name,db in dict(gains).items():
+            _factor(db, repr(self.check(name)))
         super().update({name: float(db) for name,db in dict(gains).items()})
 
     def check(self,
@@ -39,14 +41,22 @@ class Faders(dict):
     )->str:       # the name
         "The name, if there is such a fader. Raises `UnknownClassError`."
         if name in self: return name
-        raise UnknownClassError(f"there is no fader {name!r}; there are: {', '.join(map(repr, nearest_names(name, self, len(self))))}")
+        raise UnknownClassError(
+            f"there is no fader {name!r}; there are: "
+            f"{', '.join(map(repr, nearest_names(name, self, len(self))))}")
 
 # %% ../../nbs/inference/03_mixer.ipynb #d4fc1e30
 def _classes(classes, events, vocabulary, ontology):
-    "Those named, or those heard that the system can be asked for. Raises `ValueError` where neither is known."
+    """Those named, or those heard that the system can be asked for. Raises `ValueError` where neither is
+    known."""
     if classes is not None: return resolve_classes(classes, vocabulary, ontology)
-    if events is not None: return [c for c in dict.fromkeys(events.sort_values('score', ascending=False)['class']) if c in vocabulary]
-    raise ValueError("without a detector nobody knows which classes are there: name them, such as classes=['Speech', 'Music']")
+    if events is not None:
+        return [
+            c for c in dict.fromkeys(events.sort_values('score', ascending=False)['class']) if c in vocabulary
+        ]
+    raise ValueError(
+        "without a detector nobody knows which classes are there: name them, such as classes=['Speech', "
+        "'Music']")
 
 class Mixer:
     "A recording taken apart once, mixed as often as one likes."
@@ -54,33 +64,44 @@ class Mixer:
         wav,                         # `(T,)` or `(C, T)` tensor or array, 1 to 64 channels
         sample_rate:int,             # Hz
         system=None,                 # name, folder or `System`; None: the one that `make repro` trained
-        detector="artifacts/tagger", # a `Detector`, or what `load_detector` takes; None: ask nobody, then name the classes
+        # a `Detector`, or what `load_detector` takes; None: ask nobody, then name the classes
+        detector="artifacts/tagger",
         classes=None,                # names, ids or nodes of the ontology; None: what the detector hears
         progress=True,               # show a progress bar
         *,
         ontology=None,               # `Ontology`, for names that stand for several classes
         block=None,                  # length of a block, s; None: as long as is quick
         overlap=None,                # cross-fade of neighbouring blocks, s; None: 0.1
-        context=None,                # computed on either side of a block and thrown away, s; None: the reach of the network
+        # computed on either side of a block and thrown away, s; None: the reach of the network
+        context=None,
         precision="auto",            # "auto", "float32" or "bfloat16"
     ):
-        self.wav,self.sample_rate,self._named = wav,check_rate(sample_rate),dict(system=system, detector=detector)
+        self.wav = wav
+        self.sample_rate = check_rate(sample_rate)
+        self._named = dict(system=system, detector=detector)
         self.x,self.system = check_audio(wav).detach().cpu(),_without_clean(load_system(system))
         ears = None if detector is None or (classes is not None and not self.x.any()) else detector
-        self.detector,events = _listen(lambda a,b: self.x[:, a:b], self.x.shape[-1], self.sample_rate, ears, progress)
+        self.detector, events = _listen(
+            lambda a, b: self.x[:, a:b], self.x.shape[-1], self.sample_rate, ears, progress)
         self.classes = _classes(classes, events, vocabulary_of(self.system), ontology)
         self.chosen = classes is not None
-        self.events = events if events is None else events[events['class'].isin(self.classes)].reset_index(drop=True)
+        self.events = (
+            events if events is None else events[events['class'].isin(self.classes)].reset_index(drop=True))
         wish = Wish(dict.fromkeys(self.classes, 'gains'), {}, 1.0)
-        self._stems = _estimates(self.system, self.x, self.sample_rate, wish, progress, block=block, overlap=overlap, context=context, precision=precision)
+        self._stems = _estimates(
+            self.system, self.x, self.sample_rate, wish, progress, block=block, overlap=overlap,
+            context=context, precision=precision)
         self._light = {c: _single(s) for c,s in self._stems.items()}
         self.reset()
 
-    def __repr__(self): return f"Mixer({self.x.shape[-1]/self.sample_rate:.1f} s: {' · '.join(self.gains)})"
+    def __repr__(self):
+        return f"Mixer({self.x.shape[-1]/self.sample_rate:.1f} s: {' · '.join(self.gains)})"
 
     def reset(self):
         "All faders at 0 dB, nothing muted, nothing solo."
-        self.gains,self.muted,self.soloed = Faders({**dict.fromkeys(self.classes, 0.), 'rest': 0.}),set(),set()
+        self.gains = Faders({**dict.fromkeys(self.classes, 0.), 'rest': 0.})
+        self.muted = set()
+        self.soloed = set()
 
     @property
     def stems(self)->dict: # class -> float64 in the shape of the recording
@@ -100,7 +121,8 @@ class Mixer:
 # %% ../../nbs/inference/03_mixer.ipynb #e1e003b3
 from fastcore.basics import patch
 
-def _toggle(names, name, on): (names.add if on else names.discard)(name)
+def _toggle(names, name, on):
+    (names.add if on else names.discard)(name)
 
 @patch
 def mute(self:Mixer,
@@ -121,7 +143,9 @@ def solo(self:Mixer,
 @patch
 def heard_gains(self:Mixer)->dict: # name -> dB
     "The gains that are heard, after mute and solo."
-    return {n: -math.inf if n in self.muted or (self.soloed and n not in self.soloed) else db for n,db in self.gains.items()}
+    return {
+        n: -math.inf if n in self.muted or (self.soloed and n not in self.soloed) else db
+        for n, db in self.gains.items()}
 
 @patch
 def _exact_mix(self:Mixer, gains, rest):
@@ -135,14 +159,17 @@ def render(self:Mixer):
     rest = gains.pop('rest')
     out = self.x*rest
     for c,g in gains.items():
-        if g != rest: out.add_(self._light[c], alpha=g-rest)
+        if g != rest:
+            out.add_(self._light[c], alpha=g-rest)
     return self._as_given(out if out.isfinite().all() else self._exact_mix(gains, rest))
 
 # %% ../../nbs/inference/03_mixer.ipynb #5f1cf203
 @patch
 def settings(self:Mixer)->dict: # gains, muted, solo
     "The state of all faders, ready for JSON, where null means silence."
-    return dict(gains={n: db if math.isfinite(db) else None for n,db in self.gains.items()}, muted=sorted(self.muted), solo=sorted(self.soloed))
+    return dict(
+        gains={n: db if math.isfinite(db) else None for n, db in self.gains.items()},
+        muted=sorted(self.muted), solo=sorted(self.soloed))
 
 @patch
 def apply(self:Mixer,
@@ -151,7 +178,9 @@ def apply(self:Mixer,
     "Move all faders at once, or none if one of them is refused. Raises `UnknownClassError`, `ValueError`."
     unknown = set(settings) - {'gains','muted','solo'}
     if unknown: raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; expected gains, muted, solo")
-    muted,soloed = [{self.gains.check(n) for n in settings.get(key, old)} for key,old in (('muted', self.muted), ('solo', self.soloed))]
+    muted, soloed = [
+        {self.gains.check(n) for n in settings.get(key, old)}
+        for key, old in (('muted', self.muted), ('solo', self.soloed))]
     self.gains.update({n: -math.inf if db is None else db for n,db in settings.get('gains', {}).items()})
     self.muted,self.soloed = muted,soloed
 
@@ -165,24 +194,32 @@ def wish(self:Mixer)->dict: # keep, drop, gains and strength, as `extract` takes
     if rest==0 and off and len(full+off)==len(gains): return dict(drop=off)
     if rest==-math.inf and full:
         part = {c: db for c,db in gains.items() if c not in full+off}
-        return dict(keep=full) | (dict(gains=part) if part else {} if self.system.strength==1 else dict(strength=1.0))
-    return dict(gains={c: db for c,db in gains.items() if rest or db} | ({'rest': rest} if rest or not any(gains.values()) else {}))
+        return dict(keep=full) | (
+            dict(gains=part) if part else {} if self.system.strength == 1 else dict(strength=1.0))
+    return dict(
+        gains={c: db for c, db in gains.items() if rest or db}
+        | ({'rest': rest} if rest or not any(gains.values()) else {}))
 
 def _python(x):
     "A value as Python reads it, infinity included."
     if isinstance(x, dict): return '{' + ', '.join(f'{k!r}: {_python(v)}' for k,v in x.items()) + '}'
     if isinstance(x, float): return "float('-inf')" if x==-math.inf else f'{x:g}'
-    return repr(os.fspath(x) if isinstance(x, os.PathLike) else x[0] if isinstance(x, list) and len(x)==1 else x)
+    return repr(
+        os.fspath(x) if isinstance(x, os.PathLike) else x[0] if isinstance(x, list) and len(x) == 1 else x)
 
-def _is_name(x): return isinstance(x, (str, os.PathLike))
+def _is_name(x):
+    return isinstance(x, (str, os.PathLike))
 
 @patch
 def _doors(self:Mixer, other):
-    "System and detector where they are not the usual ones; `other(name)` says how to call one that has no name."
+    """System and detector where they are not the usual ones; `other(name)` says how to call one that has no
+    name."""
     system,detector = self._named['system'],self._named['detector']
     said = {} if system is None else dict(system=system if _is_name(system) else other('system'))
     if self.chosen or detector is None: return said | dict(detector=None)
-    return said if detector=='artifacts/tagger' else said | dict(detector=detector if _is_name(detector) else other('detector'))
+    return (
+        said if detector == 'artifacts/tagger'
+        else said | dict(detector=detector if _is_name(detector) else other('detector')))
 
 class _Variable(str):
     "A name that stands in code without quotes."
@@ -190,9 +227,11 @@ class _Variable(str):
 
 @patch
 def line(self:Mixer)->str: # Python
-    "The line of Python that gives this mix; a system or detector without a name is called `system` or `detector`."
+    """The line of Python that gives this mix; a system or detector without a name is called `system` or
+    `detector`."""
     wanted = self.wish() | self._doors(_Variable)
-    return f"kept, removed = extract(wav, sample_rate, {', '.join(f'{k}={_python(v)}' for k,v in wanted.items())})"
+    return ("kept, removed = extract(wav, sample_rate, "
+            f"{', '.join(f'{k}={_python(v)}' for k, v in wanted.items())})")
 
 @patch
 def command(self:Mixer,
@@ -201,8 +240,11 @@ def command(self:Mixer,
 )->str:           # a line for the shell
     "The command that gives this mix for a file."
     wish,words = self.wish(),['weakse', 'extract', os.fspath(path), '-o', os.fspath(out)]
-    for verb in ('keep','drop'): words += [w for c in wish.get(verb, []) for w in (f'--{verb}', c)]
+    for verb in ('keep','drop'):
+        words += [w for c in wish.get(verb, []) for w in (f'--{verb}', c)]
     words += [w for c,db in wish.get('gains', {}).items() for w in ('--gain', f'{c}={db:g}')]
-    if 'strength' in wish: words += ['--strength', f"{wish['strength']:g}"]
-    for door,name in self._doors(str.upper).items(): words += [f'--{door}', 'none' if name is None else os.fspath(name)]
+    if 'strength' in wish:
+        words += ['--strength', f"{wish['strength']:g}"]
+    for door,name in self._doors(str.upper).items():
+        words += [f'--{door}', 'none' if name is None else os.fspath(name)]
     return shlex.join(words)

@@ -15,7 +15,8 @@ from ..models.registry import load_system
 
 # %% ../../nbs/inference/01_stream.ipynb #016c442f
 class Stream:
-    "A recording under way. Raises `ValueError` for a system that needs the whole recording or its clean speech, and for options that make no sense."
+    """A recording under way. Raises `ValueError` for a system that needs the whole recording or its clean
+    speech, and for options that make no sense."""
     def __init__(self,
         system=None,        # name, folder or `System`; None: the one that `make repro` trained
         sample_rate:int=16000, # Hz, of what is pushed
@@ -26,20 +27,29 @@ class Stream:
         strength=None,      # share of the estimate in the output, 0 to 1; None: as saved with the system
         block=4.0,          # computed at a time, s: shorter is sooner, and costs more
         overlap=None,       # cross-fade of neighbouring blocks, s; None: 0.1
-        context=None,       # computed on either side of a block and thrown away, s; None: the reach of the network
+        # computed on either side of a block and thrown away, s; None: the reach of the network
+        context=None,
         precision="auto",   # "auto", "float32" or "bfloat16"
     ):
         self.sample_rate,self.n_channels = check_rate(sample_rate),n_channels
         self.system = _without_clean(load_system(system)).at(sample_rate)
-        how = dict(target=target, condition=condition, strength=strength, block=block, overlap=overlap, precision=precision, context=context)
+        how = dict(
+            target=target, condition=condition, strength=strength, block=block, overlap=overlap,
+            precision=precision, context=context)
         self._plan_of = functools.partial(_plan, self.system, sample_rate, n_channels=n_channels, **how)
         far,self._block,share = _options(self.system, sample_rate, n_channels, block, overlap, context)
-        if far is None: raise ValueError(f"system `{self.system.name}` needs the whole recording before it says anything: use `enhance`, or a trained system")
+        if far is None:
+            raise ValueError(
+                f"system `{self.system.name}` needs the whole recording before it says anything: use "
+                "`enhance`, or a trained system")
         cond = target if isinstance(target, Tensor) else self.system.condition(target, condition)
-        self._half,self._local = share//2,_local_of(self.system, sample_rate, cond, far, precision, n_channels)
+        self._half, self._local = (
+            share // 2, _local_of(self.system, sample_rate, cond, far, precision, n_channels))
         self._start()
 
-    def __repr__(self): return f"Stream({self.system.name!r}, {self.sample_rate} Hz, {self.n_channels} channel{'s'[:self.n_channels!=1]}, latency {self.seconds:.2f} s)"
+    def __repr__(self):
+        return (f"Stream({self.system.name!r}, {self.sample_rate} Hz, {self.n_channels} "
+                f"channel{'s'[: self.n_channels != 1]}, latency {self.seconds:.2f} s)")
 
 # %% ../../nbs/inference/01_stream.ipynb #8e2694e2
 def _span(self, i):
@@ -48,22 +58,36 @@ def _span(self, i):
 
 def _latency(self):
     "Samples between what goes in and what comes out."
-    first = max(1, math.ceil(self._local.window*self.sample_rate/self.system.sample_rate/self._block)) if self._local.window else 1
-    period = math.lcm(self._block*self.system.sample_rate, self.sample_rate)//(self._block*self.system.sample_rate)   # blocks until both rates meet again
-    return max(_span(self, i)[1] - max(0, i*self._block-self._half) for i in range(first+min(period, 1000)+1)) + 1
+    first = (
+        max(1, math.ceil(self._local.window * self.sample_rate / self.system.sample_rate / self._block))
+        if self._local.window else 1)
+    # blocks until both rates meet again
+    period = math.lcm(self._block * self.system.sample_rate, self.sample_rate) // (
+        self._block * self.system.sample_rate)
+    return (
+        max(
+            _span(self, i)[1] - max(0, i * self._block - self._half)
+            for i in range(first + min(period, 1000) + 1))
+        + 1
+    )
 
-def _zeros(self, n): return torch.zeros(self.n_channels, n, dtype=torch.float32, device='cpu')
+def _zeros(self, n):
+    return torch.zeros(self.n_channels, n, dtype=torch.float32, device='cpu')
 
 def _begin(self):
-    "The first block is there: its offset is the one of the stream, because a constant that changed on the way would be heard."
+    """The first block is there: its offset is the one of the stream, because a constant that changed on the
+    way would be heard."""
     self._offset = _Sums().add(_read(self, 0, _span(self, 0)[1])).level(self.sample_rate)[1]
-    self._stretches = overlap_stretches(read=functools.partial(_read, self), **self._plan_of(1., n=2**62, offset=self._offset))
+    self._stretches = overlap_stretches(
+        read=functools.partial(_read, self), **self._plan_of(1.0, n=2**62, offset=self._offset))
 
 def _start(self):
     "Forget everything and begin anew."
     self.latency = _latency(self)
     self._kept,self._pushed,self._done,self._sums,self._waiting = 0,0,0,_Sums(),[_zeros(self, 0)]
-    self._ready,self._stretches,self._offset = _zeros(self, self.latency),None,None
+    self._ready = _zeros(self, self.latency)
+    self._stretches = None
+    self._offset = None
 Stream._start = _start
 
 def _seconds(self):
@@ -73,15 +97,20 @@ Stream.seconds = property(_seconds)
 
 def _read(self, a, b):
     "Samples a to b of the stream."
-    if len(self._waiting) > 1: self._waiting = [torch.cat(self._waiting, -1)]
+    if len(self._waiting) > 1:
+        self._waiting = [torch.cat(self._waiting, -1)]
     return self._waiting[0][:, a-self._kept:b-self._kept]
 
 # %% ../../nbs/inference/01_stream.ipynb #9414a17e
 def _checked(self, wav):
     "A block as `(C, t)`. Raises `LayoutError` or `NonFiniteAudioError`."
     x = _as_float(wav, "the block")
-    if x.ndim==1 and self.n_channels==1: x = x[None]
-    if x.ndim!=2 or len(x)!=self.n_channels: raise LayoutError(f"the block has shape {tuple(x.shape)}, the stream has {self.n_channels} channels: push (channels, samples){' or (samples,)' if self.n_channels==1 else ''}")
+    if x.ndim==1 and self.n_channels==1:
+        x = x[None]
+    if x.ndim!=2 or len(x)!=self.n_channels:
+        raise LayoutError(
+            f"the block has shape {tuple(x.shape)}, the stream has {self.n_channels} channels: push "
+            f"(channels, samples){' or (samples,)' if self.n_channels == 1 else ''}")
     _check_finite(x, "the block")
     return x.detach().cpu()
 
@@ -91,9 +120,12 @@ def _push(self,
     "Take in a block and give out one. Raises `AudioError` for a block that does not fit or is not finite."
     x = _checked(self, wav)
     if x.shape[-1]:
-        self._waiting.append(x); self._pushed += x.shape[-1]; self._sums.add(x)
+        self._waiting.append(x)
+        self._pushed += x.shape[-1]
+        self._sums.add(x)
     while self._pushed >= _span(self, self._done)[1]:
-        if self._stretches is None: _begin(self)
+        if self._stretches is None:
+            _begin(self)
         _advance(self, next(self._stretches))
     out,self._ready = self._ready[:, :x.shape[-1]],self._ready[:, x.shape[-1]:]
     out = out.reshape(np.shape(wav))
@@ -113,7 +145,9 @@ def _flush(self):  # `(C, latency)`: what is still on its way
     if n:
         rms,offset = self._sums.level(self.sample_rate)
         plan = self._plan_of(rms, n=n, offset=self._offset if self._done else offset)
-        self._ready = torch.cat([self._ready, *overlap_stretches(read=functools.partial(_read, self), first=self._done, **plan)], -1)
+        self._ready = torch.cat(
+            [self._ready, *overlap_stretches(read=functools.partial(_read, self), first=self._done, **plan)],
+            -1)
     out = self._ready
     self._start()
     return out

@@ -29,14 +29,19 @@ def find_anchor(
     seconds:float=2.0, # s, length of the anchor
     hop:float=0.01,    # s between frames
 )->tuple[float, float]: # s, start of the anchor; its mean probability
-    "The window with the largest area under a class's curve (Kong et al., Eqs. 5-6). Raises ValueError on a clip shorter than `seconds`."
+    """The window with the largest area under a class's curve (Kong et al., Eqs. 5-6). Raises ValueError on a
+    clip shorter than `seconds`."""
     n = round(seconds/hop)
-    if len(probs) < n: raise ValueError(f"the clip has {len(probs)*hop:.2f} s of frames but an anchor needs {seconds:.2f} s; "
-                                        "pad the clip or lower `anchors.seconds`")
+    if len(probs) < n:
+        raise ValueError(
+            f"the clip has {len(probs) * hop:.2f} s of frames but an anchor needs {seconds:.2f} s; "
+            "pad the clip or lower `anchors.seconds`")
     areas = [float(sum(probs[t:t + n])) for t in range(len(probs) - n + 1)]   # Eq. 5
     best = first = last = int(np.argmax(areas))                               # Eq. 6
-    while first > 0 and areas[first - 1] >= 0.99*areas[best]: first -= 1
-    while last + 1 < len(areas) and areas[last + 1] >= 0.99*areas[best]: last += 1
+    while first > 0 and areas[first - 1] >= 0.99*areas[best]:
+        first -= 1
+    while last + 1 < len(areas) and areas[last + 1] >= 0.99*areas[best]:
+        last += 1
     start = (first + last)//2
     return start*hop, areas[start]/n
 
@@ -45,7 +50,9 @@ def _middle_of_ties(
     areas:Tensor, # `(N,C)`
 )->Tensor:        # `(C,)` index
     "Of the unbroken run of windows around the best one that have 99 % of its area or more, the middle one."
-    N, t, best = len(areas), torch.arange(len(areas), device=areas.device)[:, None], areas.argmax(0)
+    N = len(areas)
+    t = torch.arange(len(areas), device=areas.device)[:, None]
+    best = areas.argmax(0)
     broken = areas < 0.99*areas.gather(0, best[None])
     first = torch.where(broken & (t < best), t + 1, 0).amax(0)
     last = torch.where(broken & (t > best), t - 1, N - 1).amin(0)
@@ -58,10 +65,13 @@ def find_anchors(
     seconds:float=2.0, # s, length of an anchor
     hop:float=0.01,    # s between frames
 )->tuple[Tensor, Tensor]: # `(C,)` s, starts; `(C,)` mean probabilities
-    "`find_anchor` for several classes at once (Eqs. 5-6). Raises ValueError on a clip shorter than `seconds`."
+    """`find_anchor` for several classes at once (Eqs. 5-6). Raises ValueError on a clip shorter than
+    `seconds`."""
     n = round(seconds/hop)
-    if len(probs) < n: raise ValueError(f"the clip has {len(probs)*hop:.2f} s of frames but an anchor needs {seconds:.2f} s; "
-                                        "pad the clip or lower `anchors.seconds`")
+    if len(probs) < n:
+        raise ValueError(
+            f"the clip has {len(probs) * hop:.2f} s of frames but an anchor needs {seconds:.2f} s; "
+            "pad the clip or lower `anchors.seconds`")
     curves = probs[:, torch.as_tensor(classes, device=probs.device)].double()
     total = torch.nn.functional.pad(curves.cumsum(0), (0, 0, 1, 0))
     areas = total[n:] - total[:-n]
@@ -86,7 +96,10 @@ def _columns_of(names, vocabulary, folder):
     "Class numbers of names. Raises `UnusableFileError` for one that the store's vocabulary does not have."
     index = {name: k for k, name in enumerate(vocabulary.names)}
     unknown = next((n for n in names if n not in index), None)
-    if unknown is not None: raise UnusableFileError(f"{folder/'anchors.csv'} has the class {str(unknown)[:60]!r}, which its vocabulary.csv lacks: {_again}")
+    if unknown is not None:
+        raise UnusableFileError(
+            f"{folder / 'anchors.csv'} has the class {str(unknown)[:60]!r}, which its vocabulary.csv lacks: "
+            f"{_again}")
     return names.map(index).to_numpy(np.int64)
 
 class AnchorStore:
@@ -95,20 +108,31 @@ class AnchorStore:
         folder:str|Path, # what `detect_anchors` wrote
     ):
         self.folder = Path(folder)
-        missing = [f for f in ("anchors.csv", "audio.npy", "tags.npy", "store.json", "vocabulary.csv") if not (self.folder/f).exists()]
-        if missing: raise ValueError(f"{self.folder} is no anchor store, it lacks {', '.join(missing)}; write one with `weakse detect`")
+        missing = [
+            f for f in ("anchors.csv", "audio.npy", "tags.npy", "store.json", "vocabulary.csv")
+            if not (self.folder / f).exists()]
+        if missing:
+            raise ValueError(
+                f"{self.folder} is no anchor store, it lacks {', '.join(missing)}; write one with `weakse "
+                "detect`")
         self.info = read_config(self.folder/"store.json", SavedAnchors, remedy=_again)
         self.sample_rate, self.seconds = self.info["sample_rate"], self.info["seconds"]
         self.vocabulary = read_names(self.folder/"vocabulary.csv", remedy=_again)
         self.table = _read_table(self.folder/"anchors.csv")
-        self.audio = read_array(self.folder/"audio.npy", (len(self.table), round(self.seconds*self.sample_rate)), "i", remedy=_again)
-        self.tags = read_array(self.folder/"tags.npy", (len(self.table), len(self.vocabulary)), remedy=_again).astype(np.float32)
-        if not np.isfinite(self.tags).all(): raise UnusableFileError(f"{self.folder/'tags.npy'} has NaN or infinite numbers: {_again}")
+        self.audio = read_array(
+            self.folder / "audio.npy", (len(self.table), round(self.seconds * self.sample_rate)), "i",
+            remedy=_again)
+        self.tags = read_array(
+            self.folder / "tags.npy", (len(self.table), len(self.vocabulary)), remedy=_again
+        ).astype(np.float32)
+        if not np.isfinite(self.tags).all():
+            raise UnusableFileError(f"{self.folder/'tags.npy'} has NaN or infinite numbers: {_again}")
         self.classes = _columns_of(self.table["class"], self.vocabulary, self.folder)
         refused = self.folder/"rejected.csv"
         self.rejected = _read_table(refused) if refused.exists() else self.table.iloc[:0]
 
-    def __len__(self)->int: return len(self.table)   # anchors
+    def __len__(self)->int:
+        return len(self.table)   # anchors
 
     def wav(
         self,
@@ -131,7 +155,8 @@ def _write_store(out, table, wavs, tags, vocabulary, info, rejected=(), inputs=(
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir(parents=True)
         write_table(tmp/"anchors.csv", table)
-        if len(rejected): write_table(tmp/"rejected.csv", rejected)
+        if len(rejected):
+            write_table(tmp/"rejected.csv", rejected)
         np.save(tmp/"audio.npy", audio)
         np.save(tmp/"tags.npy", tags.astype(np.float16))
         vocabulary.save(tmp/"vocabulary.csv")
@@ -165,15 +190,19 @@ def _cut(
 )->Tensor:           # `(C,n)`
     "The anchors' waveforms."
     n = round(seconds*sample_rate)
-    return torch.stack([wav[s:s + n] for s in (min(round(float(t)*sample_rate), len(wav) - n) for t in starts)])
+    return torch.stack(
+        [wav[s : s + n] for s in (min(round(float(t) * sample_rate), len(wav) - n) for t in starts)])
 
 # %% ../../nbs/mining/00_anchors.ipynb #95d2ea1e
 def _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, progress):
     "Table rows and waveforms of all anchors of the corpus, before the gates; rows ordered by clip and class."
     known = np.array([detector.vocabulary.index(name) for name in corpus.vocabulary.names])
-    targets, rows, wavs = np.asarray(corpus.targets()).astype(bool), [], []
+    targets = np.asarray(corpus.targets()).astype(bool)
+    rows = []
+    wavs = []
     n = round(seconds/detector.hop)
-    for chunk, wav, length in clip_batches(corpus, indices, corpus.sample_rate, batch_size, seconds, progress, "detecting"):
+    for chunk, wav, length in clip_batches(
+        corpus, indices, corpus.sample_rate, batch_size, seconds, progress, "detecting"):
         probs = detector.framewise(resample(wav, corpus.sample_rate, detector.sample_rate)).float().cpu()
         for b, (i, file) in enumerate(zip(chunk.tolist(), corpus.table.file.iloc[chunk])):
             classes = known[targets[i]]
@@ -184,7 +213,9 @@ def _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, pr
             starts, areas = _place_anchors(own, classes, seconds, detector.hop, float(length[b]), rng)
             rows += [(i, file, k, s, a) for k, s, a in zip(classes, starts, areas)]
             wavs.append(_cut(wav[b], starts, corpus.sample_rate, seconds))
-    if not rows: return pd.DataFrame(columns=["clip", "file", "k", "start", "area"]), torch.zeros(0, round(seconds*corpus.sample_rate), dtype=torch.float32, device="cpu")
+    if not rows:
+        return pd.DataFrame(columns=["clip", "file", "k", "start", "area"]), torch.zeros(
+            0, round(seconds * corpus.sample_rate), dtype=torch.float32, device="cpu")
     table = pd.DataFrame(rows, columns=["clip", "file", "k", "start", "area"])
     order = np.lexsort((table["k"], table["clip"]))
     return table.iloc[order].reset_index(drop=True), torch.cat(wavs)[torch.from_numpy(order)]
@@ -194,7 +225,8 @@ def _anchor_tags(detector, wavs, sample_rate, batch_size, progress):
     "The tagger on every anchor, `(N,K)`."
     from tqdm.auto import tqdm
     parts = tqdm(wavs.split(batch_size), desc="tagging", unit="batch", disable=not progress)
-    return torch.cat([detector.tags(resample(w, sample_rate, detector.sample_rate)).float().cpu() for w in parts]).numpy()
+    return torch.cat(
+        [detector.tags(resample(w, sample_rate, detector.sample_rate)).float().cpu() for w in parts]).numpy()
 
 # %% ../../nbs/mining/00_anchors.ipynb #9ea1a7fb
 class NoAnchorsError(ValueError):
@@ -209,8 +241,11 @@ def _gate(
     quiet, uncertain = table.level_db < min_level_db, table.area < min_area
     dropped = dict(dropped_quiet=int(quiet.sum()), dropped_uncertain=int((uncertain & ~quiet).sum()))
     keep = np.array(~quiet & ~uncertain, bool)   # a copy: pandas lends read-only arrays, torch wants to write
-    if not keep.any(): raise NoAnchorsError(f"none of {len(table)} anchors passes the gates ({dropped}), expected some; "
-                                        "lower `anchors.min_area` or `anchors.min_level_db`, or check that the clips have labels and that the audit does not reject all of them")
+    if not keep.any():
+        raise NoAnchorsError(
+            f"none of {len(table)} anchors passes the gates ({dropped}), expected some; "
+            "lower `anchors.min_area` or `anchors.min_level_db`, or check that the clips have labels and "
+            "that the audit does not reject all of them")
     return keep, dropped
 
 # %% ../../nbs/mining/00_anchors.ipynb #d81bdd42
@@ -223,46 +258,74 @@ AUDIT_COLUMNS = ["file", "class", "verdict"]
 def _raise_problems(problems, path):
     "One error with all problems, the first twenty in words."
     more = f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""
-    if problems: raise AuditError(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n  " + "\n  ".join(problems[:20]) + more)
+    if problems:
+        raise AuditError(
+            f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n  "
+            + "\n  ".join(problems[:20]) + more)
 
 def read_audit(
     path:str|Path, # csv with the columns file, class, verdict (accept or reject)
 )->pd.DataFrame:   # the three columns as text; no rows where the file is missing or empty
-    "What somebody who listened to the anchors said of them. Raises `AuditError` with the problems of all rows."
+    """What somebody who listened to the anchors said of them. Raises `AuditError` with the problems of all
+    rows."""
     path = Path(path)
-    if not path.is_file() or not path.read_bytes().strip(b"\xef\xbb\xbf \r\n\t"): return pd.DataFrame(columns=AUDIT_COLUMNS, dtype=str)
-    try: header, rows, cells, _ = read_rows(path, [(c,) for c in AUDIT_COLUMNS])
-    except TableError as e: raise AuditError(str(e)) from None
+    if not path.is_file() or not path.read_bytes().strip(b"\xef\xbb\xbf \r\n\t"):
+        return pd.DataFrame(columns=AUDIT_COLUMNS, dtype=str)
+    try:
+        header, rows, cells, _ = read_rows(path, [(c,) for c in AUDIT_COLUMNS])
+    except TableError as e:
+        raise AuditError(str(e)) from None
     table = pd.DataFrame(cells, index=rows, columns=header, dtype=str)
-    _raise_problems([f"no column {c!r}; there are: {', '.join(table.columns)}" for c in AUDIT_COLUMNS if c not in table], path)
-    wrong = [f"row {row}: verdict {v!r}; write 'accept' or 'reject'" for row, v in table.verdict.items() if v not in VERDICTS]
+    _raise_problems(
+        [f"no column {c!r}; there are: {', '.join(table.columns)}" for c in AUDIT_COLUMNS if c not in table],
+        path)
+    wrong = [
+        f"row {row}: verdict {v!r}; write 'accept' or 'reject'" for row, v in table.verdict.items()
+        if v not in VERDICTS]
     twice = table[table.duplicated(["file", "class"])].drop_duplicates(["file", "class"])
-    _raise_problems(wrong + [f"row {row}: {r.file!r} has a verdict for {r[1]!r} already; keep one of the rows" for row, r in zip(twice.index, twice.itertuples(index=False))], path)
+    _raise_problems(
+        wrong
+        + [
+            f"row {row}: {r.file!r} has a verdict for {r[1]!r} already; keep one of the rows"
+            for row, r in zip(twice.index, twice.itertuples(index=False))],
+        path,
+    )
     return table[AUDIT_COLUMNS].reset_index(drop=True)
 
 # %% ../../nbs/mining/00_anchors.ipynb #f2f4b525
 def _verdict_problem(file, name, vocabulary, labels):
     "What is wrong with a verdict on the anchor of class `name` in `file`; an empty text where nothing is."
-    if file not in labels: return f"the corpus has no clip {file!r}; write it as in clips.csv, or remove the row"
-    try: k = vocabulary.index(name)
-    except UnknownClassError as e: return f"{e}; correct the row or remove it"
+    if file not in labels:
+        return f"the corpus has no clip {file!r}; write it as in clips.csv, or remove the row"
+    try:
+        k = vocabulary.index(name)
+    except UnknownClassError as e:
+        return f"{e}; correct the row or remove it"
     if k in labels[file]: return ""
-    return f"{file!r} has no label {name!r}, so it has no such anchor (labels: {', '.join(vocabulary.names[i] for i in sorted(labels[file]))}); correct the row or remove it"
+    return (f"{file!r} has no label {name!r}, so it has no such anchor (labels: "
+            f"{', '.join(vocabulary.names[i] for i in sorted(labels[file]))}); correct the row or remove it")
 
 def _rejections(
     audit,                 # csv of verdicts; None: there is none
     corpus,                # whose anchors they are
     vocabulary:Vocabulary, # of the detector
 )->set:                    # of (file, class index)
-    "The anchors that somebody rejected. Raises `AuditError` for a clip or a class that the corpus does not have."
+    """The anchors that somebody rejected. Raises `AuditError` for a clip or a class that the corpus does not
+    have."""
     verdicts = read_audit(audit) if audit else pd.DataFrame()
     if not len(verdicts): return set()
     known = np.array([vocabulary.index(name) for name in corpus.vocabulary.names])
     named = np.flatnonzero(corpus.table.file.isin(verdicts.file))
-    labels = {file: set(known[row].tolist()) for file, row in zip(corpus.table.file.iloc[named], np.asarray(corpus.targets()).astype(bool)[named])}
-    found = [_verdict_problem(file, name, vocabulary, labels) for file, name in zip(verdicts.file, verdicts["class"])]
+    labels = {
+        file: set(known[row].tolist())
+        for file, row in zip(corpus.table.file.iloc[named], np.asarray(corpus.targets()).astype(bool)[named])}
+    found = [
+        _verdict_problem(file, name, vocabulary, labels)
+        for file, name in zip(verdicts.file, verdicts["class"])]
     _raise_problems([f"row {i + 2}: {problem}" for i, problem in enumerate(found) if problem], audit)
-    return {(file, vocabulary.index(name)) for file, name, verdict in verdicts.itertuples(index=False) if verdict == "reject"}
+    return {
+        (file, vocabulary.index(name)) for file, name, verdict in verdicts.itertuples(index=False)
+        if verdict == "reject"}
 
 # %% ../../nbs/mining/00_anchors.ipynb #9f535aaf
 def detect_anchors(
@@ -277,15 +340,20 @@ def detect_anchors(
     min_level_db:float=-60.0,  # dBFS below which an anchor is dropped as quiet
     seed:int=0,                # of the random places
     batch_size:int=16,         # clips, or anchors, that the detector sees at once
-    audit:str|Path|None=None,  # csv of verdicts, see `read_audit`; None, missing or empty: nothing is rejected
+    # csv of verdicts, see `read_audit`; None, missing or empty: nothing is rejected
+    audit:str|Path|None=None,
     progress:bool=True, # show a bar
 )->AnchorStore:
-    "Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError` when no anchor passes the gates, `AuditError`."
-    if by not in ("area", "random"): raise ValueError(f"anchors by '{by}' are unknown; use 'area' (Eqs. 5-6) or 'random'")
+    """Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError` when no anchor
+    passes the gates, `AuditError`."""
+    if by not in ("area", "random"):
+        raise ValueError(f"anchors by '{by}' are unknown; use 'area' (Eqs. 5-6) or 'random'")
     check_output(out, inputs := [corpus_folder, detector, audit or ''], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
-    if isinstance(detector, (str, Path)): detector = load_detector(detector)
-    refused = _rejections(audit, corpus, detector.vocabulary)   # before the long part: a typo must not cost an hour
+    if isinstance(detector, (str, Path)):
+        detector = load_detector(detector)
+    # before the long part: a typo must not cost an hour
+    refused = _rejections(audit, corpus, detector.vocabulary)
     indices = np.flatnonzero((corpus.table.split == split).to_numpy())
     table, wavs = _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, progress)
     table["level_db"] = rms_db(wavs).numpy().round(2)
@@ -295,31 +363,42 @@ def detect_anchors(
     table.insert(2, "class", [detector.vocabulary.names[k] for k in table.pop("k")])
     table, wavs = table.round({"start": 4, "area": 5}), wavs[torch.from_numpy(kept)]
     tags = _anchor_tags(detector, wavs, corpus.sample_rate, batch_size*4, progress)
-    info = dict(sample_rate=corpus.sample_rate, seconds=seconds, by=by, n_clips=len(indices), n_anchors=len(kept), **dropped)
-    if rejected.any(): info["rejected"] = int(rejected.sum())
-    return _write_store(out, table.iloc[kept].reset_index(drop=True), wavs, tags, detector.vocabulary, info, table[rejected], inputs)
+    info = dict(
+        sample_rate=corpus.sample_rate, seconds=seconds, by=by, n_clips=len(indices), n_anchors=len(kept),
+        **dropped)
+    if rejected.any():
+        info["rejected"] = int(rejected.sum())
+    return _write_store(
+        out, table.iloc[kept].reset_index(drop=True), wavs, tags, detector.vocabulary, info, table[rejected],
+        inputs)
 
 # %% ../../nbs/mining/00_anchors.ipynb #6de24657
 def read_events(
     path:str|Path, # events.csv of a corpus
 )->pd.DataFrame:   # file, class, onset (s), offset (s), and what else it has
     "The true events of a corpus. Raises `TableError` in one line."
-    return load_table(path, {"file": str, "class": str, "onset": float, "offset": float}, "build the corpus again, or give the csv of its true events")
+    return load_table(
+        path, {"file": str, "class": str, "onset": float, "offset": float},
+        "build the corpus again, or give the csv of its true events")
 
 def anchor_accuracy(
     store:AnchorStore, # anchors
     truth,             # csv, or table, of true events: file, class, onset (s), offset (s)
 )->pd.DataFrame:       # class, n, right (share), area (mean); the last row is `all`
-    "Share of the anchors that overlap an event of their class by half or more. Raises ValueError when the truth lacks a column."
+    """Share of the anchors that overlap an event of their class by half or more. Raises ValueError when the
+    truth lacks a column."""
     truth = read_events(truth) if isinstance(truth, (str, Path)) else truth
     missing = {"file", "class", "onset", "offset"} - set(truth.columns)
-    if missing: raise ValueError(f"the table of true events lacks {sorted(missing)}; it has {list(truth.columns)}")
+    if missing:
+        raise ValueError(f"the table of true events lacks {sorted(missing)}; it has {list(truth.columns)}")
     anchors = store.table.assign(anchor=np.arange(len(store)))
     both = anchors.merge(truth[["file", "class", "onset", "offset"]], on=["file", "class"])
     overlap = np.minimum(both.offset, both.start + store.seconds) - np.maximum(both.onset, both.start)
     needed = 0.5*np.minimum(store.seconds, both.offset - both.onset)
     anchors["right"] = anchors.anchor.isin(both.anchor[overlap >= needed - 1e-6])
-    rows = anchors.groupby("class").agg(n=("right", "size"), right=("right", "mean"), area=("area", "mean")).reset_index()
+    rows = (
+        anchors.groupby("class").agg(n=("right", "size"), right=("right", "mean"), area=("area", "mean"))
+        .reset_index())
     total = dict(n=len(anchors), right=anchors.right.mean(), area=anchors.area.mean())
     return pd.concat([rows, pd.DataFrame([{"class": "all", **total}])], ignore_index=True).round(4)
 
@@ -339,18 +418,24 @@ def _draw_curve(ax, probs, hop, start, seconds, title):
     "The SED curve of one class and the red block of its anchor."
     ax.axvspan(start, start + seconds, color=_red, alpha=.45, lw=0)
     ax.stairs(probs, np.arange(len(probs) + 1)*hop, color=_blue, lw=1.6)
-    ax.set(ylim=(0, 1.05), ylabel="probability", xlabel="time (s)"); ax.set_title(plain_text(title), loc="left")
+    ax.set(ylim=(0, 1.05), ylabel="probability", xlabel="time (s)")
+    ax.set_title(plain_text(title), loc="left")
 
 def _draw_tags(ax, tags, vocabulary, labels, top):
     "The highest tags as bars with their names beside them, so that a long name costs no width."
     best = tags.argsort(descending=True)[:top].tolist()
     names, values = [vocabulary.names[i] for i in best], tags[best].tolist()
-    ax.barh(range(len(best)), values, color=[_blue if n in labels or not len(labels) else "0.72" for n in names])
+    ax.barh(
+        range(len(best)), values, color=[_blue if n in labels or not len(labels) else "0.72" for n in names])
     for y, (n, p) in enumerate(zip(names, values)):
-        ax.text(p + (.008 if p < .6 else -.008), y, f"{plain_text(n)}  {p:.2f}", va="center", ha="left" if p < .6 else "right",
-                color="black" if p < .6 or len(labels) and n not in labels else "white")
-    ax.invert_yaxis(); ax.set(xlim=(0, 1), yticks=[], xlabel="probability")
-    ax.set_title("audio tags of the anchor" + (" (blue: weak labels of the clip)" if len(labels) else ""), loc="left")
+        ax.text(
+            p + (0.008 if p < 0.6 else -0.008), y, f"{plain_text(n)}  {p:.2f}", va="center",
+            ha="left" if p < 0.6 else "right",
+            color="black" if p < 0.6 or len(labels) and n not in labels else "white")
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1), yticks=[], xlabel="probability")
+    ax.set_title(
+        "audio tags of the anchor" + (" (blue: weak labels of the clip)" if len(labels) else ""), loc="left")
 
 # %% ../../nbs/mining/00_anchors.ipynb #83315ce7
 def show_anchor(
@@ -362,18 +447,27 @@ def show_anchor(
     top:int=8,          # tags to draw
     labels=(),          # weak labels of the clip, whose tags are drawn in colour; none: all are
 ):                      # matplotlib Figure
-    "Figure 1 of Kong et al.: spectrogram, SED curve with the anchor, tags of the anchor. Raises UnknownClassError."
+    """Figure 1 of Kong et al.: spectrogram, SED curve with the anchor, tags of the anchor. Raises
+    UnknownClassError."""
     import matplotlib.pyplot as plt
     k, hop = detector.vocabulary.index(name), detector.hop
     wav = resample(wav, sample_rate, detector.sample_rate)
     probs = detector.framewise(wav[None])[0].float().cpu()
     start, area = (float(x[0]) for x in find_anchors(probs, [k], seconds, hop))
     tags = detector.tags(_cut(wav, [start], detector.sample_rate, seconds))[0].float().cpu()
-    fig, (a, b, c) = plt.subplots(3, 1, figsize=(8.5, 6.8), dpi=80, layout="constrained", height_ratios=(1.3, .8, .17*top))
-    show(wav, detector.sample_rate, ax=a); a.set_title("log-mel spectrogram of the clip, 80 dB from dark to bright", loc="left")
-    for width, colour in ((4, "white"), (2, _red)): a.axvspan(start, start + seconds, fill=False, ec=colour, lw=width)
+    fig, (a, b, c) = plt.subplots(
+        3, 1, figsize=(8.5, 6.8), dpi=80, layout="constrained", height_ratios=(1.3, 0.8, 0.17 * top))
+    show(wav, detector.sample_rate, ax=a)
+    a.set_title("log-mel spectrogram of the clip, 80 dB from dark to bright", loc="left")
+    for width, colour in ((4, "white"), (2, _red)):
+        a.axvspan(start, start + seconds, fill=False, ec=colour, lw=width)
     step = curve_step(probs, hop)
-    _draw_curve(b, probs[:, k], hop, start, seconds, f'SED of "{name}", a value every {step:g} s; red: anchor, {start:.2f} s to {start + seconds:.2f} s, mean {area:.2f}')
+    _draw_curve(
+        b, probs[:, k], hop, start, seconds,
+        f'SED of "{name}", a value every {step:g} s; red: anchor, {start:.2f} s to {start + seconds:.2f} s, '
+        f'mean {area:.2f}',
+    )
     _draw_tags(c, tags, detector.vocabulary, labels, top)
-    for ax in (a, b): ax.set_xlim(0, len(wav)/detector.sample_rate)
+    for ax in (a, b):
+        ax.set_xlim(0, len(wav)/detector.sample_rate)
     return fig

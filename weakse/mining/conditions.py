@@ -21,12 +21,18 @@ def one_hot(
     k:int, # index of the class
     K:int, # number of classes
 )->Tensor: # `(K,)` float32
-    "The condition that asks for class `k` and nothing else (Kong et al., Eq. 3). Raises ValueError outside the vocabulary."
-    if not 0 <= k < K: raise ValueError(f"class {k} is outside a vocabulary of {K} classes; indices run from 0 to {K - 1}")
+    """The condition that asks for class `k` and nothing else (Kong et al., Eq. 3). Raises ValueError outside
+    the vocabulary."""
+    if not 0 <= k < K:
+        raise ValueError(f"class {k} is outside a vocabulary of {K} classes; indices run from 0 to {K - 1}")
     return torch.nn.functional.one_hot(torch.tensor(k, device="cpu"), K).float()
 
 # %% ../../nbs/mining/01_conditions.ipynb #65141c77
-RELATED = (("Speech", "Male speech, man speaking", "Female speech, woman speaking", "Child speech, kid speaking", "Conversation", "Narration, monologue", "Speech synthesizer"),)
+RELATED = (
+    (
+        "Speech", "Male speech, man speaking", "Female speech, woman speaking", "Child speech, kid speaking",
+        "Conversation", "Narration, monologue", "Speech synthesizer"),
+)
 
 def close_related(
     sets,             # `(N, K)` bool
@@ -48,14 +54,16 @@ def purity(
 )->np.ndarray:  # `(N,)` in [0, 1]
     "How surely, and how exclusively, an anchor is of its class."
     tags, classes = np.asarray(tags, np.float32), np.asarray(classes)
-    family = np.eye(tags.shape[1], dtype=bool) if names is None else close_related(np.eye(tags.shape[1]), names)
+    family = (
+        np.eye(tags.shape[1], dtype=bool) if names is None else close_related(np.eye(tags.shape[1]), names))
     return tags[np.arange(len(tags)), classes]*(1 - np.where(family[classes], 0, tags).max(1))
 
 def _purest(tags, classes, names, share):
     "`(N,)` bool: the purest `share` of every class's anchors, one at least."
     order = np.lexsort((-purity(tags, classes, names), classes))
     count = np.bincount(classes)
-    rank = np.arange(len(classes)) - (np.cumsum(count) - count)[classes[order]]     # place of an anchor within its class
+    # place of an anchor within its class
+    rank = np.arange(len(classes)) - (np.cumsum(count) - count)[classes[order]]
     keep = np.zeros(len(classes), bool)
     keep[order] = rank < np.ceil(share*count[classes[order]])
     return keep
@@ -67,10 +75,14 @@ def condition_bank(
     names=None,        # K class names, see `purity`
     purest:float=1.0,  # share of a class's anchors that count, the purest first
 )->Tensor:   # `(K,K)` float32; row k is the condition of class k
-    "Mean soft tag of each class's (purest) anchors; one-hot where a class has none. Raises ValueError on unequal lengths or a share outside (0, 1]."
+    """Mean soft tag of each class's (purest) anchors; one-hot where a class has none. Raises ValueError on
+    unequal lengths or a share outside (0, 1]."""
     tags, classes = np.asarray(tags, np.float32), np.asarray(classes, np.int64)
-    if len(tags) != len(classes): raise ValueError(f"{len(tags)} rows of tags but {len(classes)} classes; pass both from one anchor store")
-    if not 0 < purest <= 1: raise ValueError(f"`purest` is {purest}; it is a share of the anchors, above 0 and at most 1 (all)")
+    if len(tags) != len(classes):
+        raise ValueError(
+            f"{len(tags)} rows of tags but {len(classes)} classes; pass both from one anchor store")
+    if not 0 < purest <= 1:
+        raise ValueError(f"`purest` is {purest}; it is a share of the anchors, above 0 and at most 1 (all)")
     keep, K = _purest(tags, classes, names, purest), tags.shape[1]
     tags, classes = torch.from_numpy(tags[keep]), torch.from_numpy(classes[keep])
     total = torch.zeros(K, K, dtype=torch.float32, device="cpu").index_add_(0, classes, tags)
@@ -83,9 +95,12 @@ def tag_sets(
     thresholds,      # `(K,)` probabilities
     scale:float=1.0, # factor on every threshold
 )->np.ndarray:       # `(N,K)` bool
-    "The classes present in each anchor (Kong et al., Section 2.5). Raises ValueError without a threshold for every class."
+    """The classes present in each anchor (Kong et al., Section 2.5). Raises ValueError without a threshold
+    for every class."""
     tags = np.asarray(tags, np.float32)
     if thresholds is None or np.shape(thresholds) != tags.shape[1:]:
-        raise ValueError(f"{np.size(thresholds) if thresholds is not None else 'no'} thresholds for {tags.shape[1]} classes; "
-                         "take them from the vocabulary that `weakse tagger` wrote")
+        raise ValueError(
+            f"{np.size(thresholds) if thresholds is not None else 'no'} thresholds for {tags.shape[1]} "
+            "classes; "
+            "take them from the vocabulary that `weakse tagger` wrote")
     return tags > scale*np.asarray(thresholds, np.float32)

@@ -43,8 +43,10 @@ def random_colour(
     "Filter every waveform with its own random smooth frequency response."
     n = wav.shape[-1]
     freqs = torch.arange(n//2 + 1, dtype=torch.float32, device='cpu')*(sample_rate/n)
-    place = (freqs.clamp_min(50)/50).log()/np.log(sample_rate/100)                         # 0 at 50 Hz, 1 at the highest
-    curves = torch.cos(np.pi*torch.arange(1, 4, dtype=torch.float32, device='cpu')[:,None]*place)                              # (3, Q)
+    # 0 at 50 Hz, 1 at the highest
+    place = (freqs.clamp_min(50)/50).log()/np.log(sample_rate/100)
+    # (3, Q)
+    curves = torch.cos(np.pi*torch.arange(1, 4, dtype=torch.float32, device='cpu')[:,None]*place)
     draws = torch.from_numpy(rng.uniform(-1, 1, (len(wav),3)).astype(np.float32))
     return torch.fft.irfft(torch.fft.rfft(wav)*10**(eq_db*(draws@curves)/20), n)
 
@@ -62,9 +64,11 @@ def shuffled_positions(
 
 # %% ../../nbs/mining/03_mixtures.ipynb #d53c3958
 class Mixtures:
-    "Batches of mixtures, conditions and targets; `batch(step)` is a pure function of (seed, rank, step). Raises `ValueError` for settings that do not fit."
+    """Batches of mixtures, conditions and targets; `batch(step)` is a pure function of (seed, rank, step).
+    Raises `ValueError` for settings that do not fit."""
     def __init__(self,
-        store,                            # anchors: `.wav(idx)`, `.tags`, `.classes`, `.vocabulary`, `.sample_rate`
+        # anchors: `.wav(idx)`, `.tags`, `.classes`, `.vocabulary`, `.sample_rate`
+        store,
         pairs:np.ndarray,                 # `(M, 2)` numbers of anchors with disjoint tag sets
         bank:Tensor=None,                 # `(K, K)` condition of each class, for `condition="mean"`
         sets:np.ndarray=None,             # `(N, K)` bool tag sets, for `n_interferers` above 1
@@ -76,7 +80,9 @@ class Mixtures:
         level:str='matched',              # "matched": equal energies; "snr": drawn from `snr_range`
         snr_range:tuple=(-5., 20.),       # target against interference, dB
         focus:str='Speech',               # class that the two settings below refer to
-        focus_target:float=.5,            # without `both_directions`: share of the pairs with one anchor of the focus class in which it is the target
+        # without `both_directions`: share of the pairs with one anchor of the focus class in which it is the
+        # target
+        focus_target:float=.5,
         focus_snr_range:tuple=None,       # SNR range where the target is of the focus class, dB
         both_directions:bool=True,        # every pair gives two mixtures, one for each of its anchors
         condition:str='soft',             # "soft", "one_hot" or "mean"
@@ -88,13 +94,28 @@ class Mixtures:
         gain_range:tuple=(0., 0.),        # random gain of the whole item, dB
         eq_db:float=0.,                   # random colour of each anchor, dB
     ):
-        self.store, self.pairs, self.sets, self.batch_size, self.seed, self.rank, self.world = store, np.asarray(pairs), sets, batch_size, seed, rank, world
-        self.level, self.condition, self.both_directions, self.n_interferers = level, condition, both_directions, tuple(n_interferers)
-        self.identity_share, self.absent_share, self.seconds = identity_share, absent_share, seconds
-        self.level_db, self.gain_range, self.eq_db = level_db, gain_range, eq_db
+        self.store = store
+        self.pairs = np.asarray(pairs)
+        self.sets = sets
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.level = level
+        self.condition = condition
+        self.both_directions = both_directions
+        self.n_interferers = tuple(n_interferers)
+        self.identity_share = identity_share
+        self.absent_share = absent_share
+        self.seconds = seconds
+        self.level_db = level_db
+        self.gain_range = gain_range
+        self.eq_db = eq_db
         _check(self, bank)
         self.classes = np.asarray(store.classes)
-        self.bank = torch.eye(len(store.vocabulary.names), dtype=torch.float32, device='cpu') if condition=='one_hot' else bank
+        self.bank = (
+            torch.eye(len(store.vocabulary.names), dtype=torch.float32, device='cpu')
+            if condition == 'one_hot' else bank)
         names = list(store.vocabulary.names)
         self.focus, self.focus_target = names.index(focus) if focus in names else -1, focus_target
         self.low, self.high = _snr_limits(self, focus, snr_range, focus_snr_range)
@@ -116,18 +137,34 @@ class Mixtures:
 def _check(m, bank):
     "Refuse settings that do not fit each other."
     if m.level not in ('matched','snr'): raise ValueError(f"`level` is {m.level!r}; known: matched, snr")
-    if m.condition not in ('soft','one_hot','mean'): raise ValueError(f"`condition` is {m.condition!r}; known: soft, one_hot, mean")
-    if m.condition=='mean' and bank is None: raise ValueError("condition 'mean' takes each class's row of a condition bank; give `bank`, or use condition 'soft'")
-    if not len(m.pairs): raise ValueError("no pairs to mix: 0 pairs given, at least 1 expected; run the stage `mine` again with more batches")
-    if m.both_directions and m.batch_size%2: raise ValueError(f"batch_size {m.batch_size} is odd, but each pair gives two mixtures; use {m.batch_size+1} or both_directions=False")
-    if m.n_interferers[1]>1 and m.sets is None: raise ValueError(f"n_interferers {m.n_interferers} needs the anchors' tag sets; give `sets`, or use (1, 1)")
-    if not 0 <= m.identity_share + m.absent_share <= 1: raise ValueError(f"identity_share {m.identity_share} + absent_share {m.absent_share} is outside 0..1; lower one")
-    if m.seconds and m.seconds > m.store.seconds: raise ValueError(f"`seconds` is {m.seconds} but anchors last {m.store.seconds} s; lower it")
+    if m.condition not in ('soft','one_hot','mean'):
+        raise ValueError(f"`condition` is {m.condition!r}; known: soft, one_hot, mean")
+    if m.condition=='mean' and bank is None:
+        raise ValueError(
+            "condition 'mean' takes each class's row of a condition bank; give `bank`, or use condition "
+            "'soft'")
+    if not len(m.pairs):
+        raise ValueError(
+            "no pairs to mix: 0 pairs given, at least 1 expected; run the stage `mine` again with more "
+            "batches")
+    if m.both_directions and m.batch_size%2:
+        raise ValueError(
+            f"batch_size {m.batch_size} is odd, but each pair gives two mixtures; use {m.batch_size + 1} or "
+            "both_directions=False")
+    if m.n_interferers[1]>1 and m.sets is None:
+        raise ValueError(
+            f"n_interferers {m.n_interferers} needs the anchors' tag sets; give `sets`, or use (1, 1)")
+    if not 0 <= m.identity_share + m.absent_share <= 1:
+        raise ValueError(
+            f"identity_share {m.identity_share} + absent_share {m.absent_share} is outside 0..1; lower one")
+    if m.seconds and m.seconds > m.store.seconds:
+        raise ValueError(f"`seconds` is {m.seconds} but anchors last {m.store.seconds} s; lower it")
 
 def _snr_limits(m, focus, snr_range, focus_snr_range):
     "Lowest and highest SNR for a target of each class, two arrays `(K,)`."
     limits = np.tile(np.asarray(snr_range, np.float32), (len(m.store.vocabulary.names),1))
-    if focus_snr_range is not None: limits[m.store.vocabulary.index(focus)] = focus_snr_range
+    if focus_snr_range is not None:
+        limits[m.store.vocabulary.index(focus)] = focus_snr_range
     return limits[:,0], limits[:,1]
 
 # %% ../../nbs/mining/03_mixtures.ipynb #d304c6d6
@@ -143,14 +180,17 @@ def _draw_items(m, step, rng):
     return items[:,0], np.where(np.arange(others.shape[1]) < count[:,None], others, -1)
 
 def _one_direction(m, items, rng):
-    "Each pair once, its target drawn: with chance `focus_target` the anchor of the focus class where just one is of it, else either."
+    """Each pair once, its target drawn: with chance `focus_target` the anchor of the focus class where just
+    one is of it, else either."""
     focus = m.classes[items]==m.focus                                                # (n, 2)
-    chance = np.select([focus[:,0] & ~focus[:,1], focus[:,1] & ~focus[:,0]], [m.focus_target, 1 - m.focus_target], .5)
+    chance = np.select(
+        [focus[:, 0] & ~focus[:, 1], focus[:, 1] & ~focus[:, 0]], [m.focus_target, 1 - m.focus_target], 0.5)
     return np.where((rng.random(len(items)) < chance)[:,None], items, items[:,::-1])
 
 def _draw_disjoint(m, targets, rng, tries=16):
     "For each target an anchor of the pairs that shares no class with it, or -1."
-    candidates = m.pairs[rng.integers(len(m.pairs), size=(len(targets),tries)), rng.integers(2, size=(len(targets),tries))]
+    candidates = m.pairs[
+        rng.integers(len(m.pairs), size=(len(targets), tries)), rng.integers(2, size=(len(targets), tries))]
     free = ~(m.sets[candidates] & m.sets[targets][:,None]).any(-1)                   # (B, tries)
     return np.where(free.any(1), candidates[np.arange(len(targets)), free.argmax(1)], -1)
 
@@ -173,12 +213,15 @@ def _interference(m, others, rng):
 
 def _condition(m, idx):
     "Condition vectors of target anchors, `(B, K)`."
-    return torch.as_tensor(np.asarray(m.store.tags[idx], np.float32), device='cpu') if m.condition=='soft' else m.bank[m.classes[idx]].float()
+    return (
+        torch.as_tensor(np.asarray(m.store.tags[idx], np.float32), device='cpu') if m.condition == 'soft'
+        else m.bank[m.classes[idx]].float())
 
 # %% ../../nbs/mining/03_mixtures.ipynb #addbd153
 def _set_levels(m, s1, s2, targets, rng):
     "Scale the interference to each item's level."
-    snr = torch.from_numpy(rng.uniform(m.low[m.classes[targets]], m.high[m.classes[targets]]).astype(np.float32))
+    snr = torch.from_numpy(
+        rng.uniform(m.low[m.classes[targets]], m.high[m.classes[targets]]).astype(np.float32))
     return match_energy(s1, s2) if m.level=='matched' else scale_to_snr(s1, s2, snr)
 
 def _make_batch(m, step):
@@ -192,7 +235,8 @@ def _make_batch(m, step):
     s1 = s1*((kind < m.identity_share) | (kind >= m.identity_share + m.absent_share))   # no target
     mix = s1 + s2
     gain = torch.from_numpy(10**(rng.uniform(*m.gain_range, (len(targets),1)).astype(np.float32)/20))
-    if m.level_db is not None: gain = gain*10**(m.level_db/20)/_level(mix)
+    if m.level_db is not None:
+        gain = gain*10**(m.level_db/20)/_level(mix)
     return dict(mix=gain*mix, target=gain*s1, cond=_condition(m, targets))
 
 # %% ../../nbs/mining/03_mixtures.ipynb #f5f0a6c6
@@ -203,16 +247,23 @@ def prefetch(
 ):               # iterator over batches, without end
     "Yield `make(start)`, `make(start+1)`, ... prepared in a thread; the thread ends with the iterator."
     if not ahead:
-        while True: yield make(start); start += 1
+        while True:
+            yield make(start)
+            start += 1
     ready, stop = queue.Queue(ahead), threading.Event()
     def put(item):
         while not stop.is_set():
-            try: return ready.put(item, timeout=.1)
-            except queue.Full: continue
+            try:
+                return ready.put(item, timeout=.1)
+            except queue.Full:
+                continue
     def work(step):
         try:
-            while not stop.is_set(): put((make(step), None)); step += 1
-        except Exception as e: put((None, e))   # any error belongs to whoever asks for the batch
+            while not stop.is_set():
+                put((make(step), None))
+                step += 1
+        except Exception as e:
+            put((None, e))   # any error belongs to whoever asks for the batch
     thread = threading.Thread(target=work, args=(start,), daemon=True)
     thread.start()
     try:
@@ -220,4 +271,6 @@ def prefetch(
             batch, error = ready.get()
             if error: raise error
             yield batch
-    finally: stop.set(); thread.join()
+    finally:
+        stop.set()
+        thread.join()

@@ -28,16 +28,23 @@ def mine_pairs(
     while left:
         i = left.pop(0)
         j = next((j for j in left if not (sets[i] & sets[j]).any()), None)
-        if j is not None: left.remove(j); pairs.append((i,j))
+        if j is not None:
+            left.remove(j)
+            pairs.append((i,j))
     return pairs
 
 # %% ../../nbs/mining/02_pairs.ipynb #3433774d
 def _bits(sets, clips=None):
-    "For each anchor its classes (and its clip), and for each of these the anchors that hold it, as bits of an integer."
-    own, holders, sets = [[] for _ in range(len(sets))], {}, np.asarray(sets, dtype=bool)
-    rows, classes = divmod(np.flatnonzero(sets), max(1, sets.shape[-1]))              # many times faster than `nonzero` in two dimensions
+    """For each anchor its classes (and its clip), and for each of these the anchors that hold it, as bits of
+    an integer."""
+    own = [[] for _ in range(len(sets))]
+    holders = {}
+    sets = np.asarray(sets, dtype=bool)
+    # many times faster than `nonzero` in two dimensions
+    rows, classes = divmod(np.flatnonzero(sets), max(1, sets.shape[-1]))
     keys = list(zip(rows.tolist(), classes.tolist()))
-    if clips is not None: keys += [(i, ('clip', c)) for i,c in enumerate(np.asarray(clips).tolist())]
+    if clips is not None:
+        keys += [(i, ('clip', c)) for i,c in enumerate(np.asarray(clips).tolist())]
     for i,k in keys:
         own[i].append(k)
         holders[k] = holders.get(k, 0) | 1<<i
@@ -46,11 +53,13 @@ def _bits(sets, clips=None):
 def _shared(keys, holders):
     "The anchors that hold one of `keys`, as bits."
     shared = 0
-    for k in keys: shared |= holders[k]
+    for k in keys:
+        shared |= holders[k]
     return shared
 
 def _first_fit(own, holders):
-    "Algorithm 1 in one pass: yields each anchor, the place of its partner or -1, and the rejected ones as bits."
+    """Algorithm 1 in one pass: yields each anchor, the place of its partner or -1, and the rejected ones as
+    bits."""
     left = (1<<len(own)) - 1
     for i,keys in enumerate(own):
         if not left>>i & 1: continue
@@ -98,7 +107,9 @@ def sample_anchors(
     n_focus:int=0,     # anchors of the focus class in a mini-batch
 )->np.ndarray:         # anchor numbers, at most `batch_size`, those of the focus class first
     "One anchor of each of B classes, drawn without replacement; a pure function of (seed, step)."
-    first = [_turn(members[focus], step*n_focus + i, (seed, 1, focus)) for i in range(min(n_focus, len(members.get(focus, []))))]
+    first = [
+        _turn(members[focus], step * n_focus + i, (seed, 1, focus))
+        for i in range(min(n_focus, len(members.get(focus, []))))]
     others = np.array([k for k in sorted(members) if not (first and k==focus)])
     n = min(batch_size - len(first), len(others))
     if not n: return np.array(first, dtype=np.int64)
@@ -109,16 +120,20 @@ def sample_anchors(
 # %% ../../nbs/mining/02_pairs.ipynb #60cf9a0a
 def _weak_labels(store, labels, n_classes):
     "`(N, K)` bool: the weak labels that `labels` asks for."
-    if labels not in ('none','anchor','clip'): raise ValueError(f"`labels` is {labels!r}; known: none (paper), anchor, clip")
+    if labels not in ('none','anchor','clip'):
+        raise ValueError(f"`labels` is {labels!r}; known: none (paper), anchor, clip")
     own = np.zeros((len(store.classes), n_classes), bool)
     if labels=='none': return own
     own[np.arange(len(own)), np.asarray(store.classes)] = True
     if labels=='anchor': return own
     ids, clips = np.unique(np.asarray(store.table['clip']), return_inverse=True)
-    heard = np.zeros((len(ids), n_classes), bool)                              # every label of a clip has an anchor,
+    # every label of a clip has an anchor,
+    heard = np.zeros((len(ids), n_classes), bool)
     np.logical_or.at(heard, clips, own)
-    refused = getattr(store, 'rejected', None)                                 # or had one that somebody rejected: the label stays
-    for clip,name in () if refused is None else refused[['clip','class']].itertuples(index=False): heard[ids==clip, store.vocabulary.index(name)] = True
+    # or had one that somebody rejected: the label stays
+    refused = getattr(store, 'rejected', None)
+    for clip,name in () if refused is None else refused[['clip','class']].itertuples(index=False):
+        heard[ids==clip, store.vocabulary.index(name)] = True
     return heard[clips]
 
 # %% ../../nbs/mining/02_pairs.ipynb #797054fe
@@ -126,7 +141,8 @@ def anchor_sets(
     store,                     # anchors: `.tags`, `.classes`, `.vocabulary`
     thresholds,                # `(K,)` probabilities
     threshold_scale:float=1.,  # factor on every threshold; 1: paper, 0.5: earlier code
-    labels:str='anchor',       # weak labels to add: "none" (paper), each anchor's own ("anchor"), all of its clip ("clip")
+    # weak labels to add: "none" (paper), each anchor's own ("anchor"), all of its clip ("clip")
+    labels:str='anchor',
     related=RELATED,           # groups of overlapping classes; (): none
 )->np.ndarray:                 # `(N, K)` bool
     "The tag set of every anchor of a store."
@@ -142,47 +158,73 @@ def _rejections(keys, holders, rejected):
         k: n for k in keys[:-1] if (n := (rejected & holders[k]).bit_count())}
 
 def _pair_disjoint(idx, sets, clips, rng):
-    "Algorithm 1 on a mini-batch: its anchors, the places that make pairs, and a tally of what was tried and refused."
-    (own, holders), places, tally = _bits(sets[idx], clips[idx]), [], Counter()
+    """Algorithm 1 on a mini-batch: its anchors, the places that make pairs, and a tally of what was tried and
+    refused."""
+    own, holders = _bits(sets[idx], clips[idx])
+    places = []
+    tally = Counter()
     for i,j,rejected in _first_fit(own, holders):
-        if j>=0: places.append((i,j))
+        if j>=0:
+            places.append((i,j))
         tally.update(_rejections(own[i], holders, rejected) | {'tried': rejected.bit_count() + (j>=0)})
         tally['no other anchor left' if not rejected else 'shares a class with every anchor left'] += j<0
     return idx, places, tally
 
 def _pair_matching(idx, sets, clips, rng):
     "A maximum matching of a mini-batch, which looks at every two anchors."
-    (own, holders), places, tally = _bits(sets[idx], clips[idx]), match_pairs(sets[idx], clips[idx]), Counter()
-    for i,keys in enumerate(own): tally.update(_rejections(keys, holders, _shared(keys, holders) >> (i + 1) << (i + 1)))
+    own, holders = _bits(sets[idx], clips[idx])
+    places = match_pairs(sets[idx], clips[idx])
+    tally = Counter()
+    for i,keys in enumerate(own):
+        tally.update(_rejections(keys, holders, _shared(keys, holders) >> (i + 1) << (i + 1)))
     tally['tried'] = len(idx)*(len(idx) - 1)//2
-    tally['odd one out' if len(idx) - 2*len(places)==1 else 'not enough partners for all'] += len(idx) - 2*len(places)
+    tally['odd one out' if len(idx) - 2 * len(places) == 1 else 'not enough partners for all'] += len(
+        idx) - 2 * len(places)
     return idx, places, tally
 
 def _pair_neighbour(idx, sets, clips, rng):
-    "Neighbours, after the second half of the mini-batch (the others) took its places between the first (focus class)."
+    """Neighbours, after the second half of the mini-batch (the others) took its places between the first
+    (focus class)."""
     half = len(idx)//2
-    return idx, [(i, half + i) for i in range(half)], Counter({'tried': half, 'no other anchor left': len(idx) - 2*half})
+    return (
+        idx, [(i, half + i) for i in range(half)],
+        Counter({'tried': half, 'no other anchor left': len(idx) - 2 * half}))
 
 def _pair_random(idx, sets, clips, rng):
     "The first half of the mini-batch, each with any other anchor of the corpus."
     first = idx[:max(1, len(idx)//2)]
     other = (first + rng.integers(1, len(sets), len(first)))%len(sets)
-    return np.concatenate([first, other]), [(i, len(first) + i) for i in range(len(first))], Counter({'tried': len(first)})
+    return (
+        np.concatenate([first, other]), [(i, len(first) + i) for i in range(len(first))],
+        Counter({'tried': len(first)}))
 
-pairings = dict(disjoint=_pair_disjoint, matching=_pair_matching, neighbour=_pair_neighbour, random=_pair_random)   # ways to pair a mini-batch
+# ways to pair a mini-batch
+pairings = dict(
+    disjoint=_pair_disjoint, matching=_pair_matching, neighbour=_pair_neighbour, random=_pair_random)
 
 # %% ../../nbs/mining/02_pairs.ipynb #c3661ac8
 def _mine_batches(sets, clips, draw, pair, n_batches, seed, progress):
-    "All mini-batches: pairs `(M, 2)`; for each drawn anchor its number and whether it found a partner; the classes in the way of those that did not; the tally."
-    pairs, drawn, paired, blockers, tally = [], [], [], Counter(), Counter()
+    """All mini-batches: pairs `(M, 2)`; for each drawn anchor its number and whether it found a partner; the
+    classes in the way of those that did not; the tally."""
+    pairs = []
+    drawn = []
+    paired = []
+    blockers = Counter()
+    tally = Counter()
     for step in tqdm(range(n_batches), desc='mining', disable=not progress):
         idx, places, counts = pair(draw(step), sets, clips, np.random.default_rng([seed, 2, step]))
         places = np.array(places, dtype=np.int64).reshape(-1,2)
         lone = np.setdiff1d(np.arange(len(idx)), places)
-        for i in lone: blockers.update(np.flatnonzero((sets[idx[i]] & np.delete(sets[idx], i, 0)).any(0)).tolist())
-        pairs.append(idx[places]); drawn.append(idx); paired.append(~np.isin(np.arange(len(idx)), lone))
+        for i in lone:
+            blockers.update(np.flatnonzero((sets[idx[i]] & np.delete(sets[idx], i, 0)).any(0)).tolist())
+        pairs.append(idx[places])
+        drawn.append(idx)
+        paired.append(~np.isin(np.arange(len(idx)), lone))
         tally.update(counts)
-    return np.concatenate(pairs).astype(np.int32), np.concatenate(drawn), np.concatenate(paired), blockers, tally
+    return (
+        np.concatenate(pairs).astype(np.int32), np.concatenate(drawn), np.concatenate(paired), blockers,
+        tally,
+    )
 
 # %% ../../nbs/mining/02_pairs.ipynb #68fa4085
 def true_sets(
@@ -194,20 +236,25 @@ def true_sets(
 )->np.ndarray:         # `(N, K)` bool
     "The classes that truly sound in each anchor."
     at = {n: k for k,n in enumerate(names)}
-    hits = table[['file','start']].reset_index(names='anchor').merge(truth[truth['class'].isin(at)], on='file')
+    hits = (
+        table[['file', 'start']].reset_index(names='anchor').merge(truth[truth['class'].isin(at)], on='file'))
     overlap = np.minimum(hits.offset, hits.start + seconds) - np.maximum(hits.onset, hits.start)
     hits, sets = hits[overlap >= least], np.zeros((len(table), len(names)), bool)
     sets[hits.anchor, hits['class'].map(at).astype(int)] = True
     return sets
 
 # %% ../../nbs/mining/02_pairs.ipynb #79ecd807
-_of_pairs = ('same clip', 'shares a class')                       # why a pair was refused; every other word of a tally is why an anchor was left
+# why a pair was refused; every other word of a tally is why an anchor was left
+_of_pairs = ('same clip', 'shares a class')
 
 def _tried(names, tally):
-    "The part of the report that says which pairs were tried, which were refused, and which anchors were left."
+    """The part of the report that says which pairs were tried, which were refused, and which anchors were
+    left."""
     classes = Counter({names[k]: n for k,n in tally.items() if not isinstance(k, str)})
     left = {k: n for k,n in tally.items() if isinstance(k, str) and n and k not in ('tried', *_of_pairs)}
-    return {'pairs_tried': tally['tried'], 'pairs_rejected': {k: tally[k] for k in _of_pairs}, 'rejected_by_class': dict(classes.most_common(10)), 'anchors_left': left}
+    return {
+        'pairs_tried': tally['tried'], 'pairs_rejected': {k: tally[k] for k in _of_pairs},
+        'rejected_by_class': dict(classes.most_common(10)), 'anchors_left': left}
 
 def mining_report(
     store,        # anchors
@@ -220,24 +267,36 @@ def mining_report(
 )->dict:          # plain numbers
     "What was tried, what was paired, and what stood in the way."
     names, classes = store.vocabulary.names, np.asarray(store.classes)
-    per_class = {names[k]: {'anchors': int((classes==k).sum()), 'tried': int((classes[drawn]==k).sum()), 'paired': int((classes[drawn[paired]]==k).sum())}
-                 for k in np.unique(classes)}
-    report = {'tried': len(drawn), 'paired': int(paired.sum()), 'pairs': len(pairs), 'dropped': {'no disjoint partner left in the mini-batch': int((~paired).sum())},
-              'blocking_classes': {names[k]: n for k,n in blockers.most_common(10)}, 'different_anchors': len(np.unique(pairs)), 'per_class': per_class}
-    if focus is not None: report['focus_share'] = float((classes[pairs]==focus).any(1).mean())
+    per_class = {
+        names[k]: {
+            'anchors': int((classes == k).sum()), 'tried': int((classes[drawn] == k).sum()),
+            'paired': int((classes[drawn[paired]] == k).sum())}
+        for k in np.unique(classes)
+    }
+    report = {
+        'tried': len(drawn), 'paired': int(paired.sum()), 'pairs': len(pairs),
+        'dropped': {'no disjoint partner left in the mini-batch': int((~paired).sum())},
+        'blocking_classes': {names[k]: n for k, n in blockers.most_common(10)},
+        'different_anchors': len(np.unique(pairs)), 'per_class': per_class}
+    if focus is not None:
+        report['focus_share'] = float((classes[pairs]==focus).any(1).mean())
     return report | (_tried(names, tally) if tally else {})
 
 def report_frame(
     report:dict,    # made by `mine`
 )->pd.DataFrame:    # index what; columns n, share (of the drawn anchors, of the tried pairs)
     "The mining report as a table to read."
-    rows = [('anchors drawn', report['tried'], report['tried']), ('  found a partner', report['paired'], report['tried'])]
+    rows = [
+        ('anchors drawn', report['tried'], report['tried']),
+        ('  found a partner', report['paired'], report['tried'])]
     rows += [(f'  left: {k}', n, report['tried']) for k,n in report['anchors_left'].items()]
     tried = report['pairs_tried']
     rows += [('pairs tried', tried, tried), ('  taken', report['pairs'], tried)]
     rows += [(f'  rejected: {k}', n, tried) for k,n in report['pairs_rejected'].items()]
     rows += [(f'    {k}', n, tried) for k,n in report['rejected_by_class'].items()]
-    return pd.DataFrame([(what, n, f'{n/max(of, 1):.1%}') for what,n,of in rows], columns=['what','n','share']).set_index('what')
+    return pd.DataFrame(
+        [(what, n, f'{n / max(of, 1):.1%}') for what, n, of in rows], columns=['what', 'n', 'share']
+    ).set_index('what')
 
 def disjoint_share(
     pairs, # `(M, 2)` anchor numbers
@@ -249,22 +308,35 @@ def disjoint_share(
 # %% ../../nbs/mining/02_pairs.ipynb #bdcc4828
 def _check_mining(store, focus, focus_share, batch_size):
     "The focus class's number; refuses what cannot be mined."
-    if not len(store): raise MiningError("0 anchors, at least 2 expected; lower `anchors.min_area`, or check that the corpus has labelled clips")
-    if not 0 <= focus_share <= 1: raise MiningError(f"focus_share is {focus_share}; it is a share of the pairs, 0 (the paper) to 1")
-    if batch_size < 2: raise MiningError(f"batch_size is {batch_size}; a mini-batch needs at least 2 anchors to make a pair (paper: 24)")
+    if not len(store):
+        raise MiningError(
+            "0 anchors, at least 2 expected; lower `anchors.min_area`, or check that the corpus has labelled "
+            "clips")
+    if not 0 <= focus_share <= 1:
+        raise MiningError(f"focus_share is {focus_share}; it is a share of the pairs, 0 (the paper) to 1")
+    if batch_size < 2:
+        raise MiningError(
+            f"batch_size is {batch_size}; a mini-batch needs at least 2 anchors to make a pair (paper: 24)")
     if focus not in store.vocabulary.names:
-        if focus_share: raise MiningError(f"focus class {focus!r} is not in the vocabulary; set `mine.focus` to one of its classes, or `mine.focus_share` to 0")
+        if focus_share:
+            raise MiningError(
+                f"focus class {focus!r} is not in the vocabulary; set `mine.focus` to one of its classes, or "
+                "`mine.focus_share` to 0")
         return None
     k = store.vocabulary.index(focus)
-    if focus_share and k not in store.classes: raise MiningError(
-        f"class {focus!r} has no anchor (0 of {len(store)}); add clips with that label, lower `anchors.min_area`, or set `mine.focus_share` to 0")
+    if focus_share and k not in store.classes:
+        raise MiningError(
+            f"class {focus!r} has no anchor (0 of {len(store)}); add clips with that label, lower "
+            "`anchors.min_area`, or set `mine.focus_share` to 0")
     return k
 
 def _focus_places(share, batch_size, n_classes):
-    "Places of a mini-batch for the focus class, so that it is in `share` of the pairs; few classes fill fewer places."
+    """Places of a mini-batch for the focus class, so that it is in `share` of the pairs; few classes fill
+    fewer places."""
     return round(min(share*batch_size/2, share*(n_classes - 1)/(2 - share)))
 
-def _members(classes): return {int(k): np.flatnonzero(classes==k) for k in np.unique(classes)}
+def _members(classes):
+    return {int(k): np.flatnonzero(classes==k) for k in np.unique(classes)}
 
 # %% ../../nbs/mining/02_pairs.ipynb #403fc019
 class NoPairsError(MiningError):
@@ -281,21 +353,28 @@ def mine_store(
     focus_share:float=0.,         # share of pairs to hold an anchor of the focus class; 0: paper
     labels:str='anchor',          # weak labels that belong to a tag set: "none" (paper), "anchor", "clip"
     related=RELATED,              # groups of classes that overlap in meaning
-    pairing:str='disjoint',       # how a mini-batch becomes pairs: "disjoint" (Algorithm 1), "matching", "neighbour", "random"
+    # how a mini-batch becomes pairs: "disjoint" (Algorithm 1), "matching", "neighbour", "random"
+    pairing:str='disjoint',
     seed:int=0,                   # seed of the draws
     progress:bool=False,          # show a bar
 )->tuple:                         # pairs `(M, 2)` int32, tag sets `(N, K)` bool, report
     "Draw mini-batches of anchors and pair them. Raises `MiningError`, `NoPairsError` where no pair exists."
-    if pairing not in pairings: raise MiningError(f"`pairing` is {pairing!r}; known: {', '.join(pairings)}; the paper's is disjoint")
+    if pairing not in pairings:
+        raise MiningError(f"`pairing` is {pairing!r}; known: {', '.join(pairings)}; the paper's is disjoint")
     k = _check_mining(store, focus, focus_share, batch_size)
     classes, clips = np.asarray(store.classes), np.asarray(store.table['clip'])
     sets, members = anchor_sets(store, thresholds, threshold_scale, labels, related), _members(classes)
     n_focus = _focus_places(focus_share, batch_size, len(members))
     draw = lambda step: sample_anchors(members, batch_size, seed, step, k, n_focus)
-    pairs, drawn, paired, blockers, tally = _mine_batches(sets, clips, draw, pairings[pairing], n_batches, seed, progress)
-    if not len(pairs): raise NoPairsError(
-        f"no disjoint pair in {n_batches} mini-batches of {len(drawn)//n_batches} anchors ({len(members)} classes, {sets.sum(1).mean():.1f} tags an anchor; "
-        f"most often shared: {', '.join(store.vocabulary.names[c] for c,_ in blockers.most_common(3))}); raise `mine.threshold_scale`, or bring clips of more classes")
+    pairs, drawn, paired, blockers, tally = _mine_batches(
+        sets, clips, draw, pairings[pairing], n_batches, seed, progress)
+    if not len(pairs):
+        raise NoPairsError(
+            f"no disjoint pair in {n_batches} mini-batches of {len(drawn) // n_batches} anchors "
+            f"({len(members)} classes, {sets.sum(1).mean():.1f} tags an anchor; "
+            "most often shared: "
+            f"{', '.join(store.vocabulary.names[c] for c, _ in blockers.most_common(3))}); raise "
+            "`mine.threshold_scale`, or bring clips of more classes")
     report = mining_report(store, pairs, drawn, paired, blockers, k, tally)
     return pairs, sets, report | dict(pairing=pairing, disjoint_by_tags=disjoint_share(pairs, sets))
 
@@ -312,33 +391,43 @@ def mine(
     focus_share:float=0.,         # share of pairs to hold an anchor of the focus class; 0: paper
     labels:str='anchor',          # weak labels that belong to a tag set: "none" (paper), "anchor", "clip"
     related:bool=True,            # classes of the speech family count as one
-    pairing:str='disjoint',       # how a mini-batch becomes pairs: "disjoint" (Algorithm 1), "matching", "neighbour", "random"
+    # how a mini-batch becomes pairs: "disjoint" (Algorithm 1), "matching", "neighbour", "random"
+    pairing:str='disjoint',
     seed:int=0,                   # seed of the draws
     truth:str|Path|None=None,     # csv of true events or its folder, for the report alone
     overwrite:bool=False,         # may files be replaced in a folder that is not weakse's, too?
     progress:bool=True,           # show a bar
 )->dict:                          # the report
-    "Mine pairs of anchors; writes pairs.npy, sets.npy and report.json. Raises `MiningError` where no pair exists."
+    """Mine pairs of anchors; writes pairs.npy, sets.npy and report.json. Raises `MiningError` where no pair
+    exists."""
     from weakse.mining.anchors import read_anchors
     check_files(out, ['pairs.npy','sets.npy','report.json'], overwrite=overwrite)
     store = read_anchors(anchors)
-    pairs, sets, report = mine_store(store, _thresholds(store, vocabulary), batch_size=batch_size, n_batches=n_batches, threshold_scale=threshold_scale, focus=focus,
-        focus_share=focus_share, labels=labels, related=RELATED if related else (), pairing=pairing, seed=seed, progress=progress)
-    if len(store.rejected): report['anchors_rejected'] = len(store.rejected)    # by somebody who listened; they were in no draw
+    pairs, sets, report = mine_store(
+        store, _thresholds(store, vocabulary), batch_size=batch_size, n_batches=n_batches,
+        threshold_scale=threshold_scale, focus=focus, focus_share=focus_share, labels=labels,
+        related=RELATED if related else (), pairing=pairing, seed=seed, progress=progress)
+    if len(store.rejected):
+        report['anchors_rejected'] = len(store.rejected)    # by somebody who listened; they were in no draw
     events = _events(truth)
-    if events: report |= _checked(store, pairs, events)
+    if events:
+        report |= _checked(store, pairs, events)
     own_folder(out)
     for name,array in (('pairs', pairs), ('sets', sets)):
-        with atomic_path(Path(out)/f'{name}.npy', overwrite=True) as tmp: np.save(tmp, array)
+        with atomic_path(Path(out)/f'{name}.npy', overwrite=True) as tmp:
+            np.save(tmp, array)
     write_json(Path(out)/'report.json', report, overwrite=True)
     return report
 
 def _checked(store, pairs, events):
-    "What the true events say of the anchors (share that hits its class by half or more) and of the pairs (share truly disjoint)."
+    """What the true events say of the anchors (share that hits its class by half or more) and of the pairs
+    (share truly disjoint)."""
     from weakse.mining.anchors import anchor_accuracy
     right = anchor_accuracy(store, events).set_index('class')['right']
     true = close_related(_true_sets_of(store, events), store.vocabulary.names)
-    return dict(truly_disjoint=disjoint_share(pairs, true), anchors_right={k: float(right[k]) for k in ('all','Speech') if k in right})
+    return dict(
+        truly_disjoint=disjoint_share(pairs, true),
+        anchors_right={k: float(right[k]) for k in ('all', 'Speech') if k in right})
 
 def _true_sets_of(store, truth):
     "True classes of a store's anchors, from the csv of events."
@@ -346,7 +435,8 @@ def _true_sets_of(store, truth):
     return true_sets(store.table, read_events(truth), store.seconds, store.vocabulary.names)
 
 def _events(truth):
-    "The csv of events behind a path to it or to its folder; None where nobody knows any, as for real recordings (a header alone)."
+    """The csv of events behind a path to it or to its folder; None where nobody knows any, as for real
+    recordings (a header alone)."""
     if truth is None: return None
     path = Path(truth)/'events.csv' if Path(truth).is_dir() else Path(truth)
     return path if path.is_file() and len(path.read_bytes().split(b'\n', 1)[-1].strip()) > 0 else None
@@ -354,7 +444,12 @@ def _events(truth):
 def _thresholds(store, path):
     "The thresholds of the vocabulary file, which must be the store's vocabulary."
     vocabulary = Vocabulary.read(path)
-    if list(vocabulary.names) != list(store.vocabulary.names): raise MiningError(
-        f"{path} has {len(vocabulary)} classes but the anchors were tagged with {len(store.vocabulary)} others; give the vocabulary of the tagger that made the anchors, or run `weakse detect` again")
-    if vocabulary.thresholds is None: raise MiningError(f"{path} has no thresholds; run `weakse tagger`, which computes them, or use `weakse.mining.conditions.equal_pr_thresholds`")
+    if list(vocabulary.names) != list(store.vocabulary.names):
+        raise MiningError(
+            f"{path} has {len(vocabulary)} classes but the anchors were tagged with {len(store.vocabulary)} "
+            "others; give the vocabulary of the tagger that made the anchors, or run `weakse detect` again")
+    if vocabulary.thresholds is None:
+        raise MiningError(
+            f"{path} has no thresholds; run `weakse tagger`, which computes them, or use "
+            "`weakse.mining.conditions.equal_pr_thresholds`")
     return vocabulary.thresholds

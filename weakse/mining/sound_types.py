@@ -28,13 +28,17 @@ def frame_energies(
 )->Tensor:              # `(..., F)` mean square
     "Energy of each frame. Raises ValueError on less than one frame."
     n = round(seconds*sample_rate)
-    if not 1 <= n <= wav.shape[-1]: raise ValueError(f"a frame of {seconds} s is {n} samples at {sample_rate} Hz, the waveform has {wav.shape[-1]}; give one frame at least")
+    if not 1 <= n <= wav.shape[-1]:
+        raise ValueError(
+            f"a frame of {seconds} s is {n} samples at {sample_rate} Hz, the waveform has {wav.shape[-1]}; "
+            "give one frame at least")
     return wav.unfold(-1, n, n).square().mean(-1)
 
 def gini(
     energies:Tensor, # `(..., F)` not negative
 )->Tensor:           # `(...)` 0 (all alike; also: all zero) to 1-1/F (one has it all)
-    "Gini coefficient over the last axis: half the mean difference between two values, relative to their mean."
+    """Gini coefficient over the last axis: half the mean difference between two values, relative to their
+    mean."""
     e, n = energies.double().sort(-1).values, energies.shape[-1]
     rank = 2*torch.arange(1, n+1, dtype=torch.float64, device=e.device) - n - 1
     return ((rank*e).sum(-1)/(n*e.sum(-1)).clamp_min(1e-30)).float()
@@ -48,11 +52,15 @@ def anchor_ginis(
 )->np.ndarray:                # `(N,)`
     "Gini coefficient of every anchor, read a few hundred at a time."
     parts = np.array_split(np.arange(len(store)), max(1, len(store)//256))
-    return torch.cat([gini(frame_energies(store.wav(i), store.sample_rate, frame_seconds)) for i in parts]).double().numpy()
+    return (
+        torch.cat([gini(frame_energies(store.wav(i), store.sample_rate, frame_seconds)) for i in parts])
+        .double().numpy())
 
 def _medians(store, values, purest):
-    "Count of anchors of each class that has any, and the median value of its purest share; index: class, in the vocabulary's order."
-    table = pd.DataFrame(dict(k=store.classes, gini=values, purity=purity(store.tags, store.classes, store.vocabulary.names)))
+    """Count of anchors of each class that has any, and the median value of its purest share; index: class, in
+    the vocabulary's order."""
+    table = pd.DataFrame(
+        dict(k=store.classes, gini=values, purity=purity(store.tags, store.classes, store.vocabulary.names)))
     table = table.sort_values(["k", "purity"], ascending=[True, False], kind="stable")
     count = table.groupby("k").k.transform("size")
     best = table[table.groupby("k").cumcount() < np.ceil(purest*count)]
@@ -80,16 +88,37 @@ def class_kinds(
     speech:str="Speech",        # the class that is a kind of its own
     seed:int=0,                 # of the unseen classes
 )->pd.DataFrame:                # class, n (anchors), gini, kind (transient | stationary | speech | unused), seen
-    "What each class is, measured; unused classes count as seen: nothing is kept back of them. A kind without a class is said. Raises ValueError on thresholds that cross."
-    if not 0 <= stationary < transient <= 1: raise ValueError(f"stationary={stationary} and transient={transient} are limits of a Gini coefficient; expected 0 <= stationary < transient <= 1")
-    if not 0 < purest <= 1 or not 0 <= unseen_share < 1: raise ValueError(f"purest={purest} and unseen_share={unseen_share} are shares; expected 0 < purest <= 1 and 0 <= unseen_share < 1")
-    if is_absent(speech, store.vocabulary): say(f"kinds: {speech!r} is no class of the anchors, so no class is speech; name another with `kinds.speech`", err=True)
+    """What each class is, measured; unused classes count as seen: nothing is kept back of them. A kind
+    without a class is said. Raises ValueError on thresholds that cross."""
+    if not 0 <= stationary < transient <= 1:
+        raise ValueError(
+            f"stationary={stationary} and transient={transient} are limits of a Gini coefficient; expected 0 "
+            "<= stationary < transient <= 1")
+    if not 0 < purest <= 1 or not 0 <= unseen_share < 1:
+        raise ValueError(
+            f"purest={purest} and unseen_share={unseen_share} are shares; expected 0 < purest <= 1 and 0 <= "
+            "unseen_share < 1")
+    if is_absent(speech, store.vocabulary):
+        say(
+            f"kinds: {speech!r} is no class of the anchors, so no class is speech; name another with "
+            "`kinds.speech`",
+            err=True)
     table = _medians(store, anchor_ginis(store, frame_seconds), purest)
     names = np.array([store.vocabulary.names[k] for k in table.index])
-    kinds = np.select([names == speech, table.n < min_anchors, table.gini >= transient, table.gini <= stationary], ["speech", "unused", "transient", "stationary"], "unused")
+    kinds = np.select(
+        [names == speech, table.n < min_anchors, table.gini >= transient, table.gini <= stationary],
+        ["speech", "unused", "transient", "stationary"], "unused")
     for kind in ("transient", "stationary"):
-        if not (kinds == kind).any(): say(f"kinds: no class is {kind}: the medians lie between {table.gini.min():.2f} and {table.gini.max():.2f}; move `kinds.{kind}`, or lower `kinds.min_anchors` ({min_anchors})", err=True)
-    return pd.DataFrame({"class": names, "n": table.n.to_numpy(), "gini": table.gini.to_numpy().round(4), "kind": kinds, "seen": ~_draw_unseen(kinds, unseen_share, seed)})
+        if not (kinds == kind).any():
+            say(
+                f"kinds: no class is {kind}: the medians lie between {table.gini.min():.2f} and "
+                f"{table.gini.max():.2f}; move `kinds.{kind}`, or lower `kinds.min_anchors` ({min_anchors})",
+                err=True)
+    return pd.DataFrame(
+        {
+            "class": names, "n": table.n.to_numpy(), "gini": table.gini.to_numpy().round(4), "kind": kinds,
+            "seen": ~_draw_unseen(kinds, unseen_share, seed)}
+    )
 
 # %% ../../nbs/mining/04_sound_types.ipynb #e1924c9f
 def measure_kinds(
@@ -108,8 +137,9 @@ def measure_kinds(
 )->pd.DataFrame:                # what was written: class, n, gini, kind, seen
     "Stage `kinds`: write the class table. Raises ValueError like `class_kinds`."
     check_output(out_csv, [anchors], folder=False, overwrite=overwrite)
-    table = class_kinds(read_anchors(anchors), transient=transient, stationary=stationary, unseen_share=unseen_share, frame_seconds=frame_seconds,
-                        purest=purest, min_anchors=min_anchors, speech=speech, seed=seed)
+    table = class_kinds(
+        read_anchors(anchors), transient=transient, stationary=stationary, unseen_share=unseen_share,
+        frame_seconds=frame_seconds, purest=purest, min_anchors=min_anchors, speech=speech, seed=seed)
     write_table(out_csv, table, [anchors], overwrite=overwrite)
     return table
 
@@ -126,18 +156,30 @@ def show_ginis(
     transient:float=0.6,    # the limits that are drawn
     stationary:float=0.3,   # the lower one
 ):                          # matplotlib Figure
-    "Box (quarters) and median of every class's anchors; a red or blue dot is the measured value, a ring an unseen class."
+    """Box (quarters) and median of every class's anchors; a red or blue dot is the measured value, a ring an
+    unseen class."""
     import matplotlib.pyplot as plt
     table, values = kinds.sort_values("gini"), anchor_ginis(store)
-    at, colours = np.arange(len(table)), dict(transient="#CC3311", stationary="#0072B2", speech="black", unused="0.6")
+    at = np.arange(len(table))
+    colours = dict(transient="#CC3311", stationary="#0072B2", speech="black", unused="0.6")
     fig, ax = plt.subplots(figsize=(8.5, .17*len(table)+1), dpi=80, layout="constrained")
     groups = [values[store.classes == store.vocabulary.index(c)] for c in table["class"]]
-    ax.boxplot(groups, positions=at, orientation="horizontal", showfliers=False, widths=.6, medianprops=dict(color="0.4"), boxprops=dict(color="0.7"), whiskerprops=dict(color="0.8"), showcaps=False)
+    ax.boxplot(
+        groups, positions=at, orientation="horizontal", showfliers=False, widths=0.6,
+        medianprops=dict(color="0.4"), boxprops=dict(color="0.7"), whiskerprops=dict(color="0.8"),
+        showcaps=False)
     ax.scatter(table.gini, at, s=30, c=table.kind.map(colours), zorder=3)
     unseen = ~table.seen.to_numpy(bool)
-    ax.scatter(table.gini[unseen], at[unseen], s=110, facecolors="none", edgecolors=table.kind[unseen].map(colours), zorder=3)
-    for x in (stationary, transient): ax.axvline(x, color="0.5", ls=":")
-    ax.set(yticks=at, yticklabels=[plain_text(c.split(",")[0]) for c in table["class"]], xlim=(0, 1), xlabel="Gini coefficient of the energies of 50-ms frames")
+    ax.scatter(
+        table.gini[unseen], at[unseen], s=110, facecolors="none", edgecolors=table.kind[unseen].map(colours),
+        zorder=3)
+    for x in (stationary, transient):
+        ax.axvline(x, color="0.5", ls=":")
+    ax.set(
+        yticks=at, yticklabels=[plain_text(c.split(",")[0]) for c in table["class"]], xlim=(0, 1),
+        xlabel="Gini coefficient of the energies of 50-ms frames")
     ax.tick_params("y", labelsize=7)
-    ax.set_title("dot: purest third (blue stationary, red transient, grey unused), ring: unseen; box: all anchors", fontsize=9)
+    ax.set_title(
+        "dot: purest third (blue stationary, red transient, grey unused), ring: unseen; box: all anchors",
+        fontsize=9)
     return fig

@@ -37,10 +37,13 @@ def highpass(
     cutoff:float=60.0, # Hz, where the response is 6 dB down
     order:int=4,       # of the Butterworth filter that runs once in each direction
 )->Tensor:             # `(..., T)` without what lies below `cutoff`
-    "Zero-phase high-pass filter, no learning. Raises `ValueError` when `cutoff` does not lie below half the sample rate."
+    """Zero-phase high-pass filter, no learning. Raises `ValueError` when `cutoff` does not lie below half the
+    sample rate."""
     from scipy.signal import butter, sosfiltfilt
     if not 0 < cutoff < sample_rate/2:
-        raise ValueError(f"cutoff is {cutoff} Hz; at a sample rate of {sample_rate} Hz it must lie between 0 and {sample_rate/2:g} Hz")
+        raise ValueError(
+            f"cutoff is {cutoff} Hz; at a sample rate of {sample_rate} Hz it must lie between 0 and "
+            f"{sample_rate / 2:g} Hz")
     sos = butter(order, cutoff, 'highpass', fs=sample_rate, output='sos')
     x = wav.detach().cpu().double().numpy()
     # A quarter of a second of odd extension lets the slow filter settle before the first sample.
@@ -56,10 +59,12 @@ def wiener_gains(
     drift=0.98,      # weight of the old noise power where a frame is noise
 )->Tensor:           # `(..., F, Q)` gains in [0, 1]
     "Decision-directed Wiener gains (Scalart & Filho, 1996), one step a frame, all bins and signals at once."
-    # Digital silence at the start gives a noise power of 0: the floor, far below the signal, lets everything pass.
+    # Digital silence at the start gives a noise power of 0: the floor, far below the signal, lets everything
+    # pass.
     floor = 1e-10*power.mean((-2,-1), keepdim=True).squeeze(-2) + torch.finfo(power.dtype).tiny
     noise,gains = torch.maximum(noise, floor),torch.empty_like(power)
-    kept = torch.ones_like(noise)                                # G^2 gamma of the previous frame; 1 before the first
+    # G^2 gamma of the previous frame; 1 before the first
+    kept = torch.ones_like(noise)
     for i,p in enumerate(power.unbind(-2)):
         post = p/noise                                           # gamma
         prior = memory*kept + (1-memory)*(post-1).clamp_min(0)   # xi
@@ -77,9 +82,14 @@ def wiener(
     frame:float=0.02,     # length of a frame, s
     noise_seconds=0.12,   # at the start, taken as noise alone, s
 )->Tensor:                # `(..., T)` estimate of the speech
-    "Wiener filter of Scalart & Filho (1996), the row *Wiener* of Table 1. Raises `ValueError` for a rate too low for a frame."
-    hop = round(frame*sample_rate/2); n = 2*hop
-    if hop < 2: raise ValueError(f"sample rate is {sample_rate} Hz, a frame of {frame} s needs at least {round(4/frame)} Hz: check the rate")
+    """Wiener filter of Scalart & Filho (1996), the row *Wiener* of Table 1. Raises `ValueError` for a rate
+    too low for a frame."""
+    hop = round(frame*sample_rate/2)
+    n = 2*hop
+    if hop < 2:
+        raise ValueError(
+            f"sample rate is {sample_rate} Hz, a frame of {frame} s needs at least {round(4 / frame)} Hz: "
+            "check the rate")
     n_frames = -(-noisy.shape[-1]//hop) + 1
     padded = torch.nn.functional.pad(noisy, (hop, (n_frames+1)*hop - hop - noisy.shape[-1]))
     window = torch.hamming_window(n, dtype=noisy.dtype, device=noisy.device)
@@ -89,8 +99,10 @@ def wiener(
     gains = wiener_gains(power, power[..., 1:1+n_noise, :].mean(-2))
     frames = torch.fft.irfft(spec*gains, n)
     out = torch.zeros_like(padded)
-    for half in range(2): out[..., half*hop:(half+n_frames)*hop] += frames[..., half*hop:(half+1)*hop].flatten(-2)
-    return out[..., hop:hop+noisy.shape[-1]]/(window[0]+window[hop])                # the two windows sum to a constant
+    for half in range(2):
+        out[..., half*hop:(half+n_frames)*hop] += frames[..., half*hop:(half+1)*hop].flatten(-2)
+    # the two windows sum to a constant
+    return out[..., hop:hop+noisy.shape[-1]]/(window[0]+window[hop])
 
 # %% ../../nbs/models/02_classical.ipynb #7a4727e2
 def ideal_ratio_mask(
@@ -101,7 +113,9 @@ def ideal_ratio_mask(
 )->Tensor:              # `(..., Q, F)` mask in [0, 1]
     "The ideal ratio mask of speech against the rest. Raises `ValueError` when the two are not equally long."
     if noisy.shape != clean.shape:
-        raise ValueError(f"noisy has shape {tuple(noisy.shape)} and clean {tuple(clean.shape)}: give the clean speech of this very mixture, sample by sample")
+        raise ValueError(
+            f"noisy has shape {tuple(noisy.shape)} and clean {tuple(clean.shape)}: give the clean speech of "
+            "this very mixture, sample by sample")
     speech,rest = (stft(x, n_fft, hop_length).abs().square() for x in (clean, noisy-clean))
     return (speech/(speech+rest).clamp_min(torch.finfo(speech.dtype).tiny)).sqrt()
 
@@ -113,6 +127,7 @@ def oracle(
 )->Tensor:              # `(..., T)` estimate
     "The mixture under its ideal ratio mask, with the mixture's phase: the ceiling of masking in Table 1."
     n = noisy.shape[-1]
-    noisy,clean = (fit_length(x, max(n, n_fft)) for x in (noisy, clean))     # a centred STFT needs half a window of signal
+    # a centred STFT needs half a window of signal
+    noisy,clean = (fit_length(x, max(n, n_fft)) for x in (noisy, clean))
     mask = ideal_ratio_mask(noisy, clean, n_fft, hop_length)
     return istft(stft(noisy, n_fft, hop_length)*mask, n_fft, hop_length, length=noisy.shape[-1])[..., :n]

@@ -41,58 +41,91 @@ class System:
         block:float=None,       # longest useful input, s; None: the whole signal at once
         config:dict=None,       # what was saved with it: `strength`, `condition`, training settings
     ):
-        self.name,self.f,self.sample_rate,self.any_rate,self.needs_clean = name,f,sample_rate,any_rate,needs_clean
-        self.vocabulary,self.bank,self.block,self.config = vocabulary,bank,block,config or {}
+        self.name = name
+        self.f = f
+        self.sample_rate = sample_rate
+        self.any_rate = any_rate
+        self.needs_clean = needs_clean
+        self.vocabulary = vocabulary
+        self.bank = bank
+        self.block = block
+        self.config = config or {}
         self.strength = float(self.config.get('strength', 1.0))
 
     def __repr__(self):
-        return f"System({self.name!r}, {self.sample_rate} Hz{f', {len(self.vocabulary)} classes' if self.vocabulary is not None else ''})"
+        return (f"System({self.name!r}, {self.sample_rate} "
+                f"Hz{f', {len(self.vocabulary)} classes' if self.vocabulary is not None else ''})")
 
     def __call__(self,
         wav:Tensor,        # `(B, T)` waveforms at `self.sample_rate`
-        cond:Tensor=None,  # `(K,)` or `(B, K)` condition, `(D,)` or `(B, D)` embedding, for systems with a vocabulary
+        # `(K,)` or `(B, K)` condition, `(D,)` or `(B, D)` embedding, for systems with a vocabulary
+        cond:Tensor=None,
         clean:Tensor=None, # `(B, T)` clean speech, for oracles
     )->Tensor:             # `(B, T)` estimates
         "Run the system. Raises `ValueError` when shape, condition or clean speech is not what it needs."
-        if wav.ndim != 2 or not wav.shape[-1]: raise ValueError(f"waveforms have shape {tuple(wav.shape)}, expected (B, T) with T > 0; use `enhance` for one clip")
+        if wav.ndim != 2 or not wav.shape[-1]:
+            raise ValueError(
+                f"waveforms have shape {tuple(wav.shape)}, expected (B, T) with T > 0; use `enhance` for one "
+                "clip")
         if self.needs_clean and clean is None:
-            raise ValueError(f"system `{self.name}` is an oracle and needs the clean speech: pass `clean=`, or choose another system for recordings without it")
-        if self.vocabulary is not None: cond = self._check_condition(cond).expand(len(wav), -1)
+            raise ValueError(
+                f"system `{self.name}` is an oracle and needs the clean speech: pass `clean=`, or choose "
+                "another system for recordings without it")
+        if self.vocabulary is not None:
+            cond = self._check_condition(cond).expand(len(wav), -1)
         return self.f(wav, cond, clean, self.sample_rate)
 
     def _check_condition(self, cond):
         n = len(self.vocabulary) if self.bank is None else self.bank.shape[1]
-        if cond is None: raise ValueError(f"system `{self.name}` needs a condition of {n} numbers: pass `system.condition('Speech')`, for example")
-        if cond.shape[-1] != n: raise ValueError(f"the condition has {cond.shape[-1]} numbers, system `{self.name}` was trained with {n}: use `system.condition(name)`")
+        if cond is None:
+            raise ValueError(
+                f"system `{self.name}` needs a condition of {n} numbers: pass `system.condition('Speech')`, "
+                "for example")
+        if cond.shape[-1] != n:
+            raise ValueError(
+                f"the condition has {cond.shape[-1]} numbers, system `{self.name}` was trained with {n}: use "
+                "`system.condition(name)`")
         return cond
 
     def condition(self,
         name:str="Speech", # class to ask for
-        kind:str=None,     # "mean" (row of the bank) or "one_hot" (the paper); None: as saved, else "mean" where there is a bank
+        # "mean" (row of the bank) or "one_hot" (the paper); None: as saved, else "mean" where there is a bank
+        kind:str=None,
     )->Tensor|None:        # `(K,)`, or None for a system that takes no condition
         "The vector that asks for class `name`. Raises `UnknownClassError` with the nearest names."
         if self.vocabulary is None: return None
         kind = kind or self.config.get('condition') or ('one_hot' if self.bank is None else 'mean')
-        if kind not in ('mean','one_hot'): raise ValueError(f"condition kind is {kind!r}, known: 'mean', 'one_hot'")
+        if kind not in ('mean','one_hot'):
+            raise ValueError(f"condition kind is {kind!r}, known: 'mean', 'one_hot'")
         if kind=='mean' and self.bank is None:
-            raise ValueError(f"system `{self.name}` was saved without a bank of mean tags: use condition 'one_hot', or save it with `bank=`")
+            raise ValueError(
+                f"system `{self.name}` was saved without a bank of mean tags: use condition 'one_hot', or "
+                "save it with `bank=`")
         if kind=='one_hot' and self.bank is not None and self.bank.shape[1] != len(self.vocabulary):
-            raise ValueError(f"system `{self.name}` is asked with embeddings of {self.bank.shape[1]} numbers, not with 'one_hot': use condition 'mean', or `system.embed` with a recording")
+            raise ValueError(
+                f"system `{self.name}` is asked with embeddings of {self.bank.shape[1]} numbers, not with "
+                "'one_hot': use condition 'mean', or `system.embed` with a recording")
         k = self.vocabulary.index(name)
-        return self.bank[k].clone() if kind=='mean' else nn.functional.one_hot(torch.tensor(k, device='cpu'), len(self.vocabulary)).float()
+        return (
+            self.bank[k].clone() if kind == 'mean'
+            else nn.functional.one_hot(torch.tensor(k, device='cpu'), len(self.vocabulary)).float())
 
     def at(self,
         sample_rate:int, # Hz, of the material at hand
     )->"System":         # a system to run on it; material at another rate than its `sample_rate` must be resampled
         "This system for material of `sample_rate`: filters follow, trained systems keep their own rate."
         if not self.any_rate or sample_rate==self.sample_rate: return self
-        other = copy.copy(self); other.sample_rate = sample_rate
+        other = copy.copy(self)
+        other.sample_rate = sample_rate
         return other
 
 # %% ../../nbs/models/05_registry.ipynb #6882dd14
 def _heard(system, wav, sample_rate):
     "The listening network, and one recording as it wants it, `(1, T)`; channels are averaged."
-    if not hasattr(getattr(system, 'model', None), 'listen'): raise ValueError(f"system `{system.name}` cannot listen to a recording, it has no classification branch: use `system.condition(name)`, or a system of `train_selective`")
+    if not hasattr(getattr(system, 'model', None), 'listen'):
+        raise ValueError(
+            f"system `{system.name}` cannot listen to a recording, it has no classification branch: use "
+            "`system.condition(name)`, or a system of `train_selective`")
     wav = down_mix(check_audio(wav, sample_rate, 'the reference'), 'the reference')
     wav = resample(times_two_to(-extreme(float(wav.abs().max())), wav), sample_rate, system.sample_rate)
     return system.model, wav[None].to(next(system.model.parameters()).device)
@@ -102,11 +135,14 @@ def _embed(self,
     references,  # `(T,)` or `(C, T)` recording of the sound, or a list of them
     sample_rate, # Hz, or a list: one for each recording
 )->Tensor:       # `(D,)` mean embedding: a condition
-    "Ask for what is heard in recordings. Raises `ValueError` for a system that cannot listen, for recordings too short or silent, or another number of rates than of recordings."
+    """Ask for what is heard in recordings. Raises `ValueError` for a system that cannot listen, for
+    recordings too short or silent, or another number of rates than of recordings."""
     many = list(references) if isinstance(references, (list, tuple)) else [references]
     rates = list(sample_rate) if isinstance(sample_rate, (list, tuple)) else [sample_rate]*len(many)
     if not many: raise ValueError("no reference is given, at least 1 recording of the sound expected")
-    if len(rates) != len(many): raise ValueError(f"{len(many)} references but {len(rates)} sample rates; give one rate for all, or one for each")
+    if len(rates) != len(many):
+        raise ValueError(
+            f"{len(many)} references but {len(rates)} sample rates; give one rate for all, or one for each")
     embeddings = [model.embed(wav)[0].cpu() for model,wav in (_heard(self, w, r) for w,r in zip(many, rates))]
     return torch.stack(embeddings).mean(0)
 System.embed = _embed
@@ -120,7 +156,8 @@ def _classify(self,
     wav,             # `(T,)` or `(C, T)` recording of one sound
     sample_rate:int, # Hz
 )->dict:             # class -> probability, the highest first; they add up to 1
-    "Which class a recording is of. Raises `ValueError` for a system that cannot listen, or a recording too short or silent."
+    """Which class a recording is of. Raises `ValueError` for a system that cannot listen, or a recording too
+    short or silent."""
     model, wav = _heard(self, wav, sample_rate)
     return _ranked(self, model.classify(wav)[0].float().softmax(-1).cpu())
 System.classify = _classify
@@ -137,10 +174,14 @@ System.tags = _tags
 
 # %% ../../nbs/models/05_registry.ipynb #bc54a1f5
 # Functions of a module, because a system travels to other processes and a lambda cannot be pickled.
-def _noisy(wav, cond, clean, rate): return identity(wav)
-def _highpass(wav, cond, clean, rate): return highpass(wav, rate)
-def _wiener(wav, cond, clean, rate): return wiener(wav, rate)
-def _oracle(wav, cond, clean, rate): return oracle(wav, clean)
+def _noisy(wav, cond, clean, rate):
+    return identity(wav)
+def _highpass(wav, cond, clean, rate):
+    return highpass(wav, rate)
+def _wiener(wav, cond, clean, rate):
+    return wiener(wav, rate)
+def _oracle(wav, cond, clean, rate):
+    return oracle(wav, clean)
 
 _rows = {
     'noisy':    (_noisy, dict(any_rate=True)),
@@ -165,7 +206,8 @@ def register_model(
     _models[cls.__name__] = cls
     return cls
 
-def _fingerprint(vocabulary): return hashlib.sha256('\n'.join(vocabulary.names).encode()).hexdigest()[:16]
+def _fingerprint(vocabulary):
+    return hashlib.sha256('\n'.join(vocabulary.names).encode()).hexdigest()[:16]
 
 # %% ../../nbs/models/05_registry.ipynb #fc2c66ae
 def save_system(
@@ -174,39 +216,63 @@ def save_system(
     *,
     sample_rate:int,  # Hz, of the training material
     vocabulary,       # `Vocabulary` of the condition; None: the model takes none
-    bank=None,        # `(K, K)` mean soft tag of each class, see `condition_bank`, or `(K, D)` embeddings; None: one-hot conditions only
+    # `(K, K)` mean soft tag of each class, see `condition_bank`, or `(K, D)` embeddings; None: one-hot
+    # conditions only
+    bank=None,
     config:dict=None, # further settings to keep: `strength`, `condition`, how it was trained
 )->Path:              # the folder
-    "Save what `load_system` needs to rebuild model and conditions. Raises `UnusableSystemError` when the parts do not fit together."
+    """Save what `load_system` needs to rebuild model and conditions. Raises `UnusableSystemError` when the
+    parts do not fit together."""
     folder,name = Path(folder),type(model).__name__
-    if name not in _models: raise UnusableSystemError(f"model class `{name}` is unknown here; known: {', '.join(_models)}; add it with `register_model`")
+    if name not in _models:
+        raise UnusableSystemError(
+            f"model class `{name}` is unknown here; known: {', '.join(_models)}; add it with `register_model`"
+        )
     kwargs = getattr(model, 'kwargs', None)
-    if kwargs is None: raise UnusableSystemError(f"the `{name}` has no `kwargs`: keep its constructor's arguments in `self.kwargs`, so that it can be rebuilt")
+    if kwargs is None:
+        raise UnusableSystemError(
+            f"the `{name}` has no `kwargs`: keep its constructor's arguments in `self.kwargs`, so that it "
+            "can be rebuilt")
     n = 0 if vocabulary is None else len(vocabulary)
-    saved = dict(config or {}, format=newest_format, model=name, kwargs=kwargs, sample_rate=int(sample_rate), n_classes=n,
-                 vocabulary=_fingerprint(vocabulary) if n else None, bank=bank is not None)
+    saved = dict(
+        config or {}, format=newest_format, model=name, kwargs=kwargs, sample_rate=int(sample_rate),
+        n_classes=n, vocabulary=_fingerprint(vocabulary) if n else None, bank=bank is not None)
     _check_sizes(saved, n, bank, folder)
     own_folder(check_files(folder, SYSTEM_FILES))
     weights = save({k: v.detach().cpu().contiguous() for k,v in model.state_dict().items()})
-    with atomic_path(folder/'model.safetensors', overwrite=True) as tmp: tmp.write_bytes(weights)   # unlike `save_file`, it says with the system's own error why it fails
-    if n: vocabulary.save(folder/'vocabulary.csv', overwrite=True)
+    with atomic_path(folder/'model.safetensors', overwrite=True) as tmp:
+        tmp.write_bytes(weights)   # unlike `save_file`, it says with the system's own error why it fails
+    if n:
+        vocabulary.save(folder/'vocabulary.csv', overwrite=True)
     if bank is not None:
-        with atomic_path(folder/'bank.npy', overwrite=True) as tmp: np.save(tmp, np.asarray(bank, dtype=np.float32))
+        with atomic_path(folder/'bank.npy', overwrite=True) as tmp:
+            np.save(tmp, np.asarray(bank, dtype=np.float32))
     write_json(folder/'config.json', saved, digits=12, overwrite=True)
     return folder
 
 def _check_sizes(config, n_names, bank, folder):
     "Raise unless config, vocabulary and bank speak of the same number of classes."
     kwargs = config['kwargs']
-    sizes = {'the network': kwargs.get('n_cond', kwargs.get('n_classes', n_names)), 'vocabulary': n_names, 'config.json': config['n_classes']}
+    sizes = {
+        'the network': kwargs.get('n_cond', kwargs.get('n_classes', n_names)), 'vocabulary': n_names,
+        'config.json': config['n_classes']}
     if bank is not None:
-        if np.ndim(bank) != 2: raise UnusableSystemError(f"the bank has shape {np.shape(bank)}, expected (K, K): one row of mean tags for each class")
+        if np.ndim(bank) != 2:
+            raise UnusableSystemError(
+                f"the bank has shape {np.shape(bank)}, expected (K, K): one row of mean tags for each class")
         n_embed = kwargs.get('n_embed')
-        if n_embed and np.shape(bank)[1] != n_embed: raise UnusableSystemError(f"the bank has rows of {np.shape(bank)[1]} numbers, the network's embeddings have {n_embed}: take the bank from this network")
-        sizes.update({'rows of the bank': len(bank)}, **({} if n_embed else {'columns of the bank': np.shape(bank)[1]}))
+        if n_embed and np.shape(bank)[1] != n_embed:
+            raise UnusableSystemError(
+                f"the bank has rows of {np.shape(bank)[1]} numbers, the network's embeddings have {n_embed}: "
+                "take the bank from this network")
+        sizes.update(
+            {'rows of the bank': len(bank)}, **({} if n_embed else {'columns of the bank': np.shape(bank)[1]})
+        )
     if len(set(sizes.values())) > 1:
         found = ', '.join(f'{k} {v}' for k,v in sizes.items())
-        raise UnusableSystemError(f"numbers of classes differ in {folder} ({found}): model, vocabulary and bank must come from the same training")
+        raise UnusableSystemError(
+            f"numbers of classes differ in {folder} ({found}): model, vocabulary and bank must come from the "
+            "same training")
 
 # %% ../../nbs/models/05_registry.ipynb #165a7b81
 @dataclass
@@ -229,23 +295,35 @@ _copy = "copy the whole folder again, or train again"
 def _read_config(folder):
     "The checked `config.json` of a system's folder."
     if not (folder/'config.json').is_file():
-        raise UnusableSystemError(f"{folder} holds no system: config.json is missing (has the training finished?); "
-                                  f"give the folder that `save_system` or `weakse train` wrote, or one of: {', '.join(_rows)}")
+        raise UnusableSystemError(
+            f"{folder} holds no system: config.json is missing (has the training finished?); "
+            f"give the folder that `save_system` or `weakse train` wrote, or one of: {', '.join(_rows)}")
     config = read_config(folder/'config.json', SavedSystem, UnusableSystemError, _copy)
     if config['model'] not in _models:
-        raise UnusableSystemError(f"{folder} needs the model class {config['model'][:60]!r}; known: {', '.join(_models)}; add it with `register_model`")
-    check_settings(_models[config['model']], config['kwargs'], f"{folder/'config.json'}: kwargs.", UnusableSystemError, _copy)
+        raise UnusableSystemError(
+            f"{folder} needs the model class {config['model'][:60]!r}; known: {', '.join(_models)}; add it "
+            "with `register_model`")
+    check_settings(
+        _models[config['model']], config['kwargs'], f"{folder / 'config.json'}: kwargs.", UnusableSystemError,
+        _copy)
     return config
 
 def _read_vocabulary(folder, config, expected):
-    "The folder's vocabulary, checked against the fingerprint and against the vocabulary at hand; None for a model without condition."
+    """The folder's vocabulary, checked against the fingerprint and against the vocabulary at hand; None for a
+    model without condition."""
     if not config['n_classes']: return None
-    if not (folder/'vocabulary.csv').is_file(): raise UnusableSystemError(f"vocabulary.csv is missing in {folder}: copy the whole folder that the training wrote")
+    if not (folder/'vocabulary.csv').is_file():
+        raise UnusableSystemError(
+            f"vocabulary.csv is missing in {folder}: copy the whole folder that the training wrote")
     names = read_names(folder/'vocabulary.csv', UnusableSystemError, _copy)
     if len(names)==config['n_classes'] and _fingerprint(names)!=config['vocabulary']:
-        raise UnusableSystemError(f"the class names of {folder/'vocabulary.csv'} are not those the system was trained with: put its own vocabulary.csv back")
+        raise UnusableSystemError(
+            f"the class names of {folder / 'vocabulary.csv'} are not those the system was trained with: put "
+            "its own vocabulary.csv back")
     if expected is not None and names.names != expected.names:
-        raise UnusableSystemError(f"{folder} was trained with another vocabulary: {_difference(names.names, expected.names)}; load it without `vocabulary`, or train again on this corpus")
+        raise UnusableSystemError(
+            f"{folder} was trained with another vocabulary: {_difference(names.names, expected.names)}; load "
+            "it without `vocabulary`, or train again on this corpus")
     return names
 
 def _difference(saved, expected):
@@ -258,14 +336,19 @@ def _difference(saved, expected):
 def _read_bank(folder, config):
     "The folder's bank `(K, K)`, or None when it was saved without."
     if not config.get('bank'): return None
-    bank = read_array(folder/'bank.npy', (config['n_classes'], config['kwargs'].get('n_embed', config['n_classes'])), 'f', UnusableSystemError, _copy)
-    if not np.isfinite(bank).all(): raise UnusableSystemError(f"bank.npy in {folder} has NaN or infinite numbers: {_copy}")
+    bank = read_array(
+        folder / 'bank.npy', (config['n_classes'], config['kwargs'].get('n_embed', config['n_classes'])), 'f',
+        UnusableSystemError, _copy)
+    if not np.isfinite(bank).all():
+        raise UnusableSystemError(f"bank.npy in {folder} has NaN or infinite numbers: {_copy}")
     return torch.from_numpy(np.array(bank, dtype=np.float32))
 
 def _read_model(folder, config):
     "Rebuild the network and fill in its weights."
-    def make(): return _models[config['model']](**config['kwargs']).float()   # whatever the caller's default dtype is
-    return build_saved(make, folder/'model.safetensors', UnusableSystemError, _copy, config['model']).requires_grad_(False)
+    def make():
+        return _models[config['model']](**config['kwargs']).float()   # whatever the caller's default dtype is
+    return build_saved(
+        make, folder / 'model.safetensors', UnusableSystemError, _copy, config['model']).requires_grad_(False)
 
 class Network:
     "A network as the function of a `System`; it can be pickled, as a closure cannot."
@@ -290,7 +373,9 @@ def _learned(folder, vocabulary, device):
     names, bank = _read_vocabulary(folder, config, vocabulary), _read_bank(folder, config)
     _check_sizes(config, len(names or ()), bank, folder)
     model = _read_model(folder, config).to(device, memory_format=torch.channels_last)
-    system = System(config.get('name', 'weakse'), Network(model, device), sample_rate=config['sample_rate'], vocabulary=names, bank=bank, block=config.get('block', 4.0), config=config)
+    system = System(
+        config.get('name', 'weakse'), Network(model, device), sample_rate=config['sample_rate'],
+        vocabulary=names, bank=bank, block=config.get('block', 4.0), config=config)
     system.model = model
     return system
 
@@ -300,7 +385,9 @@ def default_system()->Path: # folder
     return Path(os.environ.get('WEAKSE_SYSTEM') or 'artifacts/models/unet')
 
 def load_system(
-    system=None,     # name of a row ("noisy", "highpass", "wiener", "oracle"), folder of `save_system`, a `System`, or None: `default_system()`
+    # name of a row ("noisy", "highpass", "wiener", "oracle"), folder of `save_system`, a `System`, or None:
+    # `default_system()`
+    system=None,
     *,
     vocabulary=None, # refuse a system trained with another `Vocabulary` than this
     device="cpu",    # where a network runs
@@ -312,5 +399,7 @@ def load_system(
         return System(system, f, **options)
     folder = Path(system or default_system())
     if folder.is_dir(): return _learned(folder, vocabulary, device)
-    what = f"there is no trained system at {folder} yet: run `make repro` first" if system is None else f"{str(system)!r} is neither a known system nor a folder"
+    what = (
+        f"there is no trained system at {folder} yet: run `make repro` first" if system is None
+        else f"{str(system)!r} is neither a known system nor a folder")
     raise UnusableSystemError(f"{what}; known without training: {', '.join(_rows)}")

@@ -33,7 +33,8 @@ def de_emphasis(
     return wav
 
 # %% ../../nbs/models/03_segan.ipynb #448632a2
-DEPTHS = 16, 32, 32, 64, 64, 128, 128, 256, 256, 512, 1024 # channels of the encoder (Pascual et al., Sec. 4.2)
+# channels of the encoder (Pascual et al., Sec. 4.2)
+DEPTHS = 16, 32, 32, 64, 64, 128, 128, 256, 256, 512, 1024
 WINDOW = 16384                                             # samples of a window, about a second at 16 kHz
 _KERNEL = 31
 
@@ -44,9 +45,12 @@ def depths(
     check_limits('depths', dict(width=width))
     return [max(1, round(d*width)) for d in DEPTHS]
 
-def _down(n_in, n_out): return nn.Conv2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2), dtype=torch.float32)
-def _up(n_in, n_out): return nn.ConvTranspose2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2), (0, 1), dtype=torch.float32)
-def _bend(n): return nn.PReLU(n, dtype=torch.float32)
+def _down(n_in, n_out):
+    return nn.Conv2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2), dtype=torch.float32)
+def _up(n_in, n_out):
+    return nn.ConvTranspose2d(n_in, n_out, (1, _KERNEL), (1, 2), (0, _KERNEL//2), (0, 1), dtype=torch.float32)
+def _bend(n):
+    return nn.PReLU(n, dtype=torch.float32)
 
 # %% ../../nbs/models/03_segan.ipynb #60185091
 class Generator(nn.Module):
@@ -59,20 +63,25 @@ class Generator(nn.Module):
         out = [*c[-2::-1], 1]                                            # of the decoder
         self.code = c[-1]                                                # channels of z
         self.down, self.bend_down = nn.ModuleList(map(_down, [1, *c], c)), nn.ModuleList(map(_bend, c))
-        self.up, self.bend_up = nn.ModuleList(map(_up, [2*c[-1], *(2*n for n in out)], out)), nn.ModuleList(map(_bend, out[:-1]))
+        self.up = nn.ModuleList(map(_up, [2*c[-1], *(2*n for n in out)], out))
+        self.bend_up = nn.ModuleList(map(_bend, out[:-1]))
 
     def forward(self,
         noisy:Tensor, # `(B, T)` pre-emphasised
         z:Tensor,     # `(B, code, T/2048)`
     )->Tensor:        # `(B, T)` in -1..1
         "One pass. Raises `ValueError` for a length that is not a multiple of 2048."
-        if noisy.shape[-1]%2**len(DEPTHS): raise ValueError(f"windows have {noisy.shape[-1]} samples, expected a multiple of {2**len(DEPTHS)}: pad them, or use `SEGAN`")
+        if noisy.shape[-1]%2**len(DEPTHS):
+            raise ValueError(
+                f"windows have {noisy.shape[-1]} samples, expected a multiple of {2 ** len(DEPTHS)}: pad "
+                "them, or use `SEGAN`")
         x, skips = noisy[:,None,None], []                                     # (B, 1, 1, T)
         for conv,bend in zip(self.down, self.bend_down):
             skips.append(conv(x))
             x = bend(skips[-1])
         x = torch.cat([z[:,:,None].to(x.dtype), x], 1)
-        for conv,bend,skip in zip(self.up, self.bend_up, skips[-2::-1]): x = torch.cat([bend(conv(x)), skip], 1)
+        for conv,bend,skip in zip(self.up, self.bend_up, skips[-2::-1]):
+            x = torch.cat([bend(conv(x)), skip], 1)
         return torch.tanh(self.up[-1](x))[:,0,0]
 
 # %% ../../nbs/models/03_segan.ipynb #29ac47fb
@@ -80,16 +89,25 @@ class Generator(nn.Module):
 @torch.no_grad()
 def pass_through(self:Generator)->Generator: # itself, changed
     "Start as `tanh` of the input. Raises `ValueError` where the first layer is too narrow."
-    first, last, middle = self.down[0], self.up[-1], _KERNEL//2
+    first = self.down[0]
+    last = self.up[-1]
+    middle = _KERNEL//2
     c = first.out_channels
-    if c < 2: raise ValueError(f"the first layer has {c} channel, expected at least 2 to pass even and odd samples: choose `width` 0.125 or more, or `start` \"random\"")
+    if c < 2:
+        raise ValueError(
+            f"the first layer has {c} channel, expected at least 2 to pass even and odd samples: choose "
+            "`width` 0.125 or more, or `start` \"random\"")
     first.weight[:2], first.bias[:2] = 0, 0
-    last.weight.zero_(); last.bias.zero_()
-    for i in (0, 1): first.weight[i,0,0,middle+i] = last.weight[c+i,0,0,middle+i] = 1          # the skip is the second half of the last layer's input
+    last.weight.zero_()
+    last.bias.zero_()
+    for i in (0, 1):
+        # the skip is the second half of the last layer's input
+        first.weight[i,0,0,middle+i] = last.weight[c+i,0,0,middle+i] = 1
     return self
 
 # %% ../../nbs/models/03_segan.ipynb #058686a4
-def _over_time(v, x): return v.to(x.dtype).reshape(*v.shape, *[1]*(x.ndim - 2))
+def _over_time(v, x):
+    return v.to(x.dtype).reshape(*v.shape, *[1]*(x.ndim - 2))
 
 class VirtualBatchNorm(nn.Module):
     "Normalise each example by itself and a reference batch (Salimans et al. 2016, Sec. 3.5)."
@@ -107,7 +125,8 @@ class VirtualBatchNorm(nn.Module):
         n_ref:int, # R
     )->Tensor:     # `(R+B, C, ...)`
         "The reference is normalised by itself, the rest by reference and example."
-        moments = torch.stack([m.flatten(2).mean(2) for m in (x.float(), x.float().square())])         # (2, R+B, C)
+        # (2, R+B, C)
+        moments = torch.stack([m.flatten(2).mean(2) for m in (x.float(), x.float().square())])
         ref = moments[:, :n_ref].mean(1, keepdim=True)
         mean, square = torch.cat([ref.expand(-1, n_ref, -1), (moments[:, n_ref:] + n_ref*ref)/(n_ref + 1)], 1)
         scale = self.weight*(square - mean.square()).clamp_min(0).add(self.eps).rsqrt()
@@ -133,8 +152,10 @@ class Discriminator(nn.Module):
     )->Tensor:            # `(B,)` scores
         "Scores; they depend on the reference batch, not on each other."
         n_ref = len(self.reference)
-        x = torch.cat([self.reference, torch.stack([candidate, noisy], 1).to(self.reference.dtype)])[:, :, None]
-        for conv,norm in zip(self.down, self.norms): x = F.leaky_relu(norm(conv(x), n_ref), .3)
+        x = torch.cat([self.reference, torch.stack([candidate, noisy], 1).to(self.reference.dtype)])[
+            :, :, None]
+        for conv,norm in zip(self.down, self.norms):
+            x = F.leaky_relu(norm(conv(x), n_ref), .3)
         return self.score(self.squeeze(x[n_ref:])[:,0,0])[:,0].float()
 
 # %% ../../nbs/models/03_segan.ipynb #da824165
@@ -148,7 +169,9 @@ class SEGAN(nn.Module):
         super().__init__()
         self.kwargs = dict(width=width, emphasis=emphasis, z_seed=z_seed)
         check_limits('SEGAN', self.kwargs)
-        self.emphasis, self.z_seed, self.generator = emphasis, z_seed, Generator(width)
+        self.emphasis = emphasis
+        self.z_seed = z_seed
+        self.generator = Generator(width)
 
     def draw_z(self,
         n:int,    # windows
@@ -156,7 +179,9 @@ class SEGAN(nn.Module):
     )->Tensor:    # `(n, code, 8)`
         "Codes for windows 0, 1, 2, ...: the first ones are the same for every `n`."
         g = torch.Generator('cpu').manual_seed(self.z_seed if seed is None else seed)
-        return torch.randn(n, self.generator.code, WINDOW//2**len(DEPTHS), generator=g, dtype=torch.float32, device='cpu')
+        return torch.randn(
+            n, self.generator.code, WINDOW // 2 ** len(DEPTHS), generator=g, dtype=torch.float32, device='cpu'
+        )
 
     def forward(self,
         mix:Tensor,       # `(B, T)` noisy speech at 16 kHz
@@ -166,4 +191,5 @@ class SEGAN(nn.Module):
         n = -(-mix.shape[-1]//WINDOW)
         windows = fit_length(pre_emphasis(mix, self.emphasis), n*WINDOW).reshape(-1, WINDOW)
         z = self.draw_z(n).to(mix.device).repeat(len(mix), 1, 1)
-        return de_emphasis(self.generator(windows, z).float().reshape(len(mix), -1), self.emphasis)[:, :mix.shape[-1]]
+        return de_emphasis(self.generator(windows, z).float().reshape(len(mix), -1), self.emphasis)[
+            :, : mix.shape[-1]]

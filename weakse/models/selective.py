@@ -17,16 +17,19 @@ from .unet import ConditionalUNet
 # %% ../../nbs/models/01_selective.ipynb #f21b99e7
 def _block(n_in, n_out):
     "Convolution, batch norm, rectifier, 2x2 average pooling."
-    conv, norm = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False, dtype=torch.float32), nn.BatchNorm2d(n_out, dtype=torch.float32)
+    conv = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False, dtype=torch.float32)
+    norm = nn.BatchNorm2d(n_out, dtype=torch.float32)
     return nn.Sequential(conv, norm, nn.ReLU(), nn.AvgPool2d(2))
 
 def _same_level(wav):
-    "Waveforms at -60 dBFS: the log-mel's floor then lies some 50 dB under them, and what is quieter than that is not heard."
+    """Waveforms at -60 dBFS: the log-mel's floor then lies some 50 dB under them, and what is quieter than
+    that is not heard."""
     return wav*(1e-3/wav.float().square().mean(-1, keepdim=True).sqrt().clamp_min(1e-8))
 
 # %% ../../nbs/models/01_selective.ipynb #9187a718
 class ClassificationBranch(nn.Module):
-    "An example of a sound, of any length and level, becomes one vector. Raises `ValueError` for more blocks than the bands allow."
+    """An example of a sound, of any length and level, becomes one vector. Raises `ValueError` for more blocks
+    than the bands allow."""
     def __init__(self,
         n_embed:int=128,                     # length D of the embedding
         sample_rate:int=16000,               # Hz
@@ -39,22 +42,30 @@ class ClassificationBranch(nn.Module):
     ):
         super().__init__()
         n = len(channels)
-        if n_mels >> n < 1: raise ValueError(f"{n} blocks halve {n_mels} mel bands to nothing; use at most {int(math.log2(n_mels))} blocks")
+        if n_mels >> n < 1:
+            raise ValueError(
+                f"{n} blocks halve {n_mels} mel bands to nothing; use at most {int(math.log2(n_mels))} blocks"
+            )
         self.logmel = LogMel(sample_rate, n_fft, hop_length, n_mels, f_min, min(f_max, sample_rate/2))
         self.norm = nn.BatchNorm1d(n_mels, dtype=torch.float32)
         self.blocks = nn.Sequential(*[_block(a, b) for a,b in zip((1,*channels), channels)])
         self.n_features = channels[-1]*(n_mels >> n)
         self.project = nn.Linear(self.n_features, n_embed, dtype=torch.float32)
-        self.gain = nn.Parameter(torch.tensor(math.sqrt(n_embed), dtype=torch.float32, device=self.project.weight.device))
-        self.window, self.shortest = n_fft, hop_length*(2**n - 1)     # samples: of one frame; that leave one frame after the last block
+        self.gain = nn.Parameter(
+            torch.tensor(math.sqrt(n_embed), dtype=torch.float32, device=self.project.weight.device))
+        # samples: of one frame; that leave one frame after the last block
+        self.window = n_fft
+        self.shortest = hop_length*(2**n - 1)
 
     def features(self,
         wav:Tensor, # `(B, T)`; padded with silence to `shortest`
     )->Tensor:      # `(B, n_features)`
         "Convolutions on the log-mel spectrogram, then mean plus maximum over time."
         wav = F.pad(wav, (0, max(0, self.shortest - wav.shape[-1])))
-        x = self.norm(self.logmel(_same_level(wav)).transpose(1,2)).transpose(1,2)[:,None]             # (B, 1, F, M)
-        x = self.blocks(x.contiguous(memory_format=torch.channels_last)).transpose(2,3).flatten(1,2)   # (B, C*M/32, F/32)
+        # (B, 1, F, M)
+        x = self.norm(self.logmel(_same_level(wav)).transpose(1,2)).transpose(1,2)[:,None]
+        # (B, C*M/32, F/32)
+        x = self.blocks(x.contiguous(memory_format=torch.channels_last)).transpose(2,3).flatten(1,2)
         return x.mean(-1) + x.amax(-1)
 
     def forward(self,
@@ -67,22 +78,32 @@ class ClassificationBranch(nn.Module):
 VARIANTS = 'joint','table','unconditioned'
 
 class SelectiveNet(nn.Module):
-    "Extract the sound that an example, a class or nothing asks for. Raises `ValueError` for an unknown variant."
+    """Extract the sound that an example, a class or nothing asks for. Raises `ValueError` for an unknown
+    variant."""
     def __init__(self,
         n_classes:int,                       # K classes of the training
         n_embed:int=128,                     # length D of the embedding
         sample_rate:int=16000,               # Hz
-        variant:str='joint',                 # where the embedding comes from: "joint" (classification branch), "table" (learned, one row a class), "unconditioned"
+        # where the embedding comes from: "joint" (classification branch), "table" (learned, one row a class),
+        # "unconditioned"
+        variant:str='joint',
         channels:tuple=(16,32,64,128,128),   # of the classification branch
         **unet,                              # width, depth, n_fft, ... of `ConditionalUNet`
     ):
         super().__init__()
-        if variant not in VARIANTS: raise ValueError(f"`variant` is {variant!r}; known: {', '.join(VARIANTS)}")
-        self.kwargs = dict(n_classes=n_classes, n_embed=n_embed, sample_rate=sample_rate, variant=variant, channels=list(channels), **unet)
+        if variant not in VARIANTS:
+            raise ValueError(f"`variant` is {variant!r}; known: {', '.join(VARIANTS)}")
+        self.kwargs = dict(
+            n_classes=n_classes, n_embed=n_embed, sample_rate=sample_rate, variant=variant,
+            channels=list(channels), **unet)
         check_limits('SelectiveNet', self.kwargs)
-        self.n_classes, self.n_embed, self.sample_rate, self.variant = n_classes, n_embed, sample_rate, variant
+        self.n_classes = n_classes
+        self.n_embed = n_embed
+        self.sample_rate = sample_rate
+        self.variant = variant
         self.extractor = ConditionalUNet(n_embed, **unet)
-        if variant=='table': self.table = nn.Embedding(n_classes, n_embed, dtype=torch.float32)
+        if variant=='table':
+            self.table = nn.Embedding(n_classes, n_embed, dtype=torch.float32)
         if variant=='joint':
             self.branch = ClassificationBranch(n_embed, sample_rate, channels)
             self.head = nn.Linear(n_embed, n_classes, dtype=torch.float32)
@@ -101,8 +122,12 @@ class SelectiveNet(nn.Module):
 def _listen(self,
     wav:Tensor, # `(B, T)`, unchecked
 )->tuple[Tensor, Tensor, Tensor]: # embeddings `(B, D)`, logits of the class `(B, K)`, logits of the tags `(B, K)`
-    "All that the classification branch says of waveforms, in one pass. Raises `ValueError` for a variant without that branch."
-    if self.variant!='joint': raise ValueError(f"a network of variant {self.variant!r} has no classification branch and cannot listen to a reference; ask by class, or use variant 'joint'")
+    """All that the classification branch says of waveforms, in one pass. Raises `ValueError` for a variant
+    without that branch."""
+    if self.variant!='joint':
+        raise ValueError(
+            f"a network of variant {self.variant!r} has no classification branch and cannot listen to a "
+            "reference; ask by class, or use variant 'joint'")
     features = self.branch.features(wav)
     embedding = self.branch(features)
     return embedding, self.head(embedding), self.tag_head(features)
@@ -112,7 +137,9 @@ def _of_classes(self,
     classes:Tensor, # `(B,)` class numbers
 )->Tensor:          # `(B, D)`
     "What stands in for the embedding where there is no classification branch: a row of the table, or zeros."
-    return self.table(classes) if self.variant=='table' else torch.zeros(len(classes), self.n_embed, device=classes.device)
+    return (
+        self.table(classes) if self.variant == 'table'
+        else torch.zeros(len(classes), self.n_embed, device=classes.device))
 SelectiveNet.of_classes = _of_classes
 
 # %% ../../nbs/models/01_selective.ipynb #275896b5
@@ -123,17 +150,31 @@ def check_reference(
     wav:Tensor,       # `(B, T)` waveforms
     shortest:int=512, # samples, one window of the spectrogram
 ):
-    "Raise `UnusableReferenceError` unless references have shape `(B, T)`, are long enough, finite, and none is silent."
-    if wav.ndim!=2 or not wav.numel(): raise UnusableReferenceError(f"references have shape {tuple(wav.shape)}, expected (B, T), not empty; one recording is `wav[None]`")
-    if wav.shape[-1] < shortest: raise UnusableReferenceError(f"the reference has {wav.shape[-1]} samples, the network needs one window of {shortest} at least; give a longer example of the sound")
-    if not wav.isfinite().all(): raise UnusableReferenceError(f"{int((~wav.isfinite()).sum())} samples of the reference are not finite, expected numbers only; look at the recording")
+    """Raise `UnusableReferenceError` unless references have shape `(B, T)`, are long enough, finite, and none
+    is silent."""
+    if wav.ndim!=2 or not wav.numel():
+        raise UnusableReferenceError(
+            f"references have shape {tuple(wav.shape)}, expected (B, T), not empty; one recording is "
+            "`wav[None]`")
+    if wav.shape[-1] < shortest:
+        raise UnusableReferenceError(
+            f"the reference has {wav.shape[-1]} samples, the network needs one window of {shortest} at "
+            "least; give a longer example of the sound")
+    if not wav.isfinite().all():
+        raise UnusableReferenceError(
+            f"{int((~wav.isfinite()).sum())} samples of the reference are not finite, expected numbers only; "
+            "look at the recording")
     silent = (wav.abs().amax(-1) < 1e-5).nonzero()[:,0].tolist()
-    if silent: raise UnusableReferenceError(f"reference {silent[0]} of {len(wav)} is silent (below -100 dBFS), expected an example of the sound; give another recording, or another part of it")
+    if silent:
+        raise UnusableReferenceError(
+            f"reference {silent[0]} of {len(wav)} is silent (below -100 dBFS), expected an example of the "
+            "sound; give another recording, or another part of it")
 
 # %% ../../nbs/models/01_selective.ipynb #f7678aa2
 def _asked(self, wav):
     "`listen` with checks."
-    if self.variant=='joint': check_reference(wav, self.branch.window)
+    if self.variant=='joint':
+        check_reference(wav, self.branch.window)
     return self.listen(wav)
 
 def _embed(self,

@@ -20,13 +20,18 @@ class ConditionalConv(nn.Module):
         n_in:int,              # input channels
         n_out:int,             # output channels
         n_cond:int,            # length D of the condition
-        place:str='before',    # where `Vc` is added: "before" the rectifier (Eq. 7) or "after" it (earlier code)
+        # where `Vc` is added: "before" the rectifier (Eq. 7) or "after" it (earlier code)
+        place:str='before',
         stride:int=1,          # 2: transposed convolution that doubles both axes
     ):
         super().__init__()
-        if place not in ('before','after'): raise ValueError(f"`place` is {place!r}; it says where the condition is added: use 'before' (Eq. 7) or 'after'")
+        if place not in ('before','after'):
+            raise ValueError(
+                f"`place` is {place!r}; it says where the condition is added: use 'before' (Eq. 7) or 'after'"
+            )
         up = dict(stride=2, output_padding=1) if stride==2 else {}
-        self.conv = (nn.ConvTranspose2d if up else nn.Conv2d)(n_in, n_out, 3, padding=1, bias=False, dtype=torch.float32, **up)
+        self.conv = (nn.ConvTranspose2d if up else nn.Conv2d)(
+            n_in, n_out, 3, padding=1, bias=False, dtype=torch.float32, **up)
         self.bn, self.place = nn.BatchNorm2d(n_out, dtype=torch.float32), place
         self.cond = nn.Linear(n_cond, n_out, bias=False, dtype=torch.float32)
         nn.init.xavier_uniform_(self.conv.weight)
@@ -39,7 +44,8 @@ class ConditionalConv(nn.Module):
         "Eq. 7 on a batch."
         x = self.bn(self.conv(x))
         bias = self.cond(cond)[:,:,None,None].to(x.dtype)
-        bias = bias.expand(-1, -1, 1, x.shape[-1]).contiguous(memory_format=torch.channels_last)   # a whole row: adding it is many times faster on CPU
+        # a whole row: adding it is many times faster on CPU
+        bias = bias.expand(-1, -1, 1, x.shape[-1]).contiguous(memory_format=torch.channels_last)
         return F.relu_(x + bias) if self.place=='before' else F.relu_(x) + bias
 
 # %% ../../nbs/models/00_unet.ipynb #37bfb770
@@ -89,9 +95,11 @@ class _UNet(nn.Module):
     def __init__(self, n_cond, width, depth, place):
         super().__init__()
         sizes = [max(1, round(32*width*2**i)) for i in range(depth+1)]
-        self.encoder = nn.ModuleList([ConditionalBlock(a, b, n_cond, place) for a,b in zip([1]+sizes, sizes[:-1])])
+        self.encoder = nn.ModuleList(
+            [ConditionalBlock(a, b, n_cond, place) for a, b in zip([1] + sizes, sizes[:-1])])
         self.centre = ConditionalBlock(sizes[-2], sizes[-1], n_cond, place)
-        self.decoder = nn.ModuleList([DecoderLevel(b, a, n_cond, place) for a,b in reversed(list(zip(sizes, sizes[1:])))])
+        self.decoder = nn.ModuleList(
+            [DecoderLevel(b, a, n_cond, place) for a, b in reversed(list(zip(sizes, sizes[1:])))])
         self.last = ConditionalBlock(sizes[0], sizes[0], n_cond, place)
         self.out = nn.Conv2d(sizes[0], 1, 1, dtype=torch.float32)
 
@@ -101,7 +109,8 @@ class _UNet(nn.Module):
             skips.append(block(x, cond))
             x = F.avg_pool2d(skips[-1], 2)
         x = self.centre(x, cond)
-        for level in self.decoder: x = level(x, skips.pop(), cond)
+        for level in self.decoder:
+            x = level(x, skips.pop(), cond)
         return self.out(self.last(x, cond))
 
 # %% ../../nbs/models/00_unet.ipynb #bafbf90f
@@ -112,14 +121,19 @@ _most_channels = 2**14   # eight times the paper's
 def _check_options(n_fft, depth, input, width):
     "Refuse settings that the network cannot have."
     if input not in _compress: raise ValueError(f"`input` is {input!r}; known: {', '.join(_compress)}")
-    if (n_fft//2) % 2**depth: raise ValueError(
-        f"n_fft {n_fft} gives {n_fft//2} frequency bins, not a multiple of 2**depth = {2**depth}; use n_fft {2**(depth+1)*math.ceil(n_fft/2**(depth+1))} or a smaller `depth`")
-    if 32*width*2**depth > _most_channels: raise ValueError(
-        f"`width` {width:g} and `depth` {depth} give {round(32*width*2**depth):,} channels, expected at most {_most_channels:,} (the paper has 2,048); use less of either")
+    if (n_fft//2) % 2**depth:
+        raise ValueError(
+            f"n_fft {n_fft} gives {n_fft // 2} frequency bins, not a multiple of 2**depth = {2**depth}; use "
+            f"n_fft {2 ** (depth + 1) * math.ceil(n_fft / 2 ** (depth + 1))} or a smaller `depth`")
+    if 32*width*2**depth > _most_channels:
+        raise ValueError(
+            f"`width` {width:g} and `depth` {depth} give {round(32 * width * 2**depth):,} channels, expected "
+            f"at most {_most_channels:,} (the paper has 2,048); use less of either")
 
 # %% ../../nbs/models/00_unet.ipynb #bfaf75d5
 class ConditionalUNet(nn.Module):
-    "Extract the sound that `cond` asks for from a mixture (Kong et al. 2021, Sec. 2.6). Raises `ValueError` for impossible options."
+    """Extract the sound that `cond` asks for from a mixture (Kong et al. 2021, Sec. 2.6). Raises `ValueError`
+    for impossible options."""
     def __init__(self,
         n_cond:int,                # length D of the condition; K classes for a weakly trained system
         width:float=1.,            # channel multiplier; 1: 32 to 1024, centre 2048
@@ -132,11 +146,22 @@ class ConditionalUNet(nn.Module):
         mask_floor_db:float=None,  # lowest mask, dB (ours); None: 0 in linear terms
     ):
         super().__init__()
-        check_limits('ConditionalUNet', dict(n_cond=n_cond, width=width, depth=depth, n_fft=n_fft, hop_length=hop_length, mask_floor_db=mask_floor_db))
+        check_limits(
+            'ConditionalUNet',
+            dict(
+                n_cond=n_cond, width=width, depth=depth, n_fft=n_fft, hop_length=hop_length,
+                mask_floor_db=mask_floor_db),
+        )
         _check_options(n_fft, depth, input, width)
-        self.kwargs = dict(n_cond=n_cond, width=width, depth=depth, n_fft=n_fft, hop_length=hop_length, place=place, input=input,
-                           normalise=normalise, mask_floor_db=mask_floor_db)
-        self.n_fft, self.hop_length, self.input, self.normalise, self.n_cond, self.depth = n_fft, hop_length, input, normalise, n_cond, depth
+        self.kwargs = dict(
+            n_cond=n_cond, width=width, depth=depth, n_fft=n_fft, hop_length=hop_length, place=place,
+            input=input, normalise=normalise, mask_floor_db=mask_floor_db)
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.input = input
+        self.normalise = normalise
+        self.n_cond = n_cond
+        self.depth = depth
         self.floor = 0. if mask_floor_db is None else 10**(mask_floor_db/20)
         self.bn = nn.BatchNorm1d(n_fft//2 + 1, dtype=torch.float32)
         self.net = _UNet(n_cond, width, depth, place)
@@ -155,14 +180,20 @@ class ConditionalUNet(nn.Module):
         mix:Tensor,  # `(B, T)` waveforms
         cond:Tensor, # `(B, D)`
     )->Tensor:       # `(B, T)` estimate of the sound asked for
-        "Mask the mixture's STFT and go back; the STFT itself always runs in float32. Raises `ValueError` for a condition of another length."
-        if cond.shape != (len(mix), self.n_cond): raise ValueError(
-            f"the condition has shape {tuple(cond.shape)}; this network expects ({len(mix)}, {self.n_cond}), one row of {self.n_cond} numbers a mixture")
+        """Mask the mixture's STFT and go back; the STFT itself always runs in float32. Raises `ValueError`
+        for a condition of another length."""
+        if cond.shape != (len(mix), self.n_cond):
+            raise ValueError(
+                f"the condition has shape {tuple(cond.shape)}; this network expects ({len(mix)}, "
+                f"{self.n_cond}), one row of {self.n_cond} numbers a mixture")
         full = torch.autocast(mix.device.type, enabled=False)
-        with full: spec, level = stft(mix.float(), self.n_fft, self.hop_length), mix.float().square().mean(-1).sqrt().clamp_min(1e-6)
+        with full:
+            spec = stft(mix.float(), self.n_fft, self.hop_length)
+            level = mix.float().square().mean(-1).sqrt().clamp_min(1e-6)
         mag = spec.abs() / level[:,None,None] if self.normalise else spec.abs()
         mask = self.mask(mag, cond)
-        with full: return istft(mask*spec, self.n_fft, self.hop_length, length=mix.shape[-1])
+        with full:
+            return istft(mask*spec, self.n_fft, self.hop_length, length=mix.shape[-1])
 
 # %% ../../nbs/models/00_unet.ipynb #be47679f
 def count_parameters(

@@ -17,18 +17,25 @@ from ..core.params import check_limits
 def interpolate(
     x:Tensor, # `(B, C, 1, T)`
 )->Tensor:    # `(B, C, 1, 2T)`: the samples of `x`, and the mean of neighbours between them
-    "Linear interpolation to twice the rate, the last sample repeated; what decimation drops is put back in its place."
-    rows = x.permute(0, 2, 3, 1)                                                    # (B, 1, T, C): channels last, as the convolutions like it
+    """Linear interpolation to twice the rate, the last sample repeated; what decimation drops is put back in
+    its place."""
+    # (B, 1, T, C): channels last, as the convolutions like it
+    rows = x.permute(0, 2, 3, 1)
     following = torch.cat([rows[:, :, 1:], rows[:, :, -1:]], 2)
     return torch.stack([rows, (rows + following)/2], 3).flatten(2, 3).permute(0, 3, 1, 2)
 
 # %% ../../nbs/models/04_wave_unet.ipynb #ceba45bf
-DOWN, UP, SLOPE = 15, 5, .2 # kernels (Stoller et al., Table 1), and slope of the leaky ReLU (their code)
+# kernels (Stoller et al., Table 1), and slope of the leaky ReLU (their code)
+DOWN = 15
+UP = 5
+SLOPE = .2
 
-def _conv(n_in, n_out, kernel): return nn.Conv2d(n_in, n_out, (1, kernel), padding=(0, kernel//2), dtype=torch.float32)
+def _conv(n_in, n_out, kernel):
+    return nn.Conv2d(n_in, n_out, (1, kernel), padding=(0, kernel//2), dtype=torch.float32)
 
 class WaveUNet(nn.Module):
-    "Speech and noise from their mixture (Macartney and Weyde 2018). Raises `ParamsError` for a size outside its limits."
+    """Speech and noise from their mixture (Macartney and Weyde 2018). Raises `ParamsError` for a size outside
+    its limits."""
     def __init__(self,
         width:float=1.,         # channel multiplier; 1: 24 filters in the first level, 48 in the second, ...
         depth:int=9,            # levels; Macartney and Weyde: 9, Stoller et al.: 12
@@ -37,7 +44,9 @@ class WaveUNet(nn.Module):
         super().__init__()
         check_limits('WaveUNet', dict(width=width, depth=depth))
         self.kwargs = dict(width=width, depth=depth, difference=difference)
-        self.depth, self.difference, n = depth, difference, max(1, round(24*width))
+        self.depth = depth
+        self.difference = difference
+        n = max(1, round(24*width))
         c = [n*(i+1) for i in range(depth+1)]
         self.down = nn.ModuleList([_conv(i, o, DOWN) for i,o in zip([1, *c], c[:-1])])
         self.bottom = _conv(c[-2], c[-1], DOWN)
@@ -54,16 +63,19 @@ class WaveUNet(nn.Module):
     def separate(self,
         mix:Tensor, # `(B, T)` noisy speech
     )->Tensor:      # `(B, 2, T)` speech and noise
-        "Both sources of a mixture; a length that is not a multiple of 2**depth is padded with zeros and cut again."
+        """Both sources of a mixture; a length that is not a multiple of 2**depth is padded with zeros and cut
+        again."""
         whole = fit_length(mix, -(-mix.shape[-1]//2**self.depth)*2**self.depth)[:,None,None]
         x, kept = whole, []
         for conv in self.down:
             kept.append(F.leaky_relu(conv(x), SLOPE))
             x = kept[-1][..., ::2]
         x = F.leaky_relu(self.bottom(x), SLOPE)
-        for conv,skip in zip(self.up, reversed(kept)): x = F.leaky_relu(conv(torch.cat([interpolate(x), skip], 1)), SLOPE)
+        for conv,skip in zip(self.up, reversed(kept)):
+            x = F.leaky_relu(conv(torch.cat([interpolate(x), skip], 1)), SLOPE)
         sources = torch.tanh(self.out(torch.cat([x, whole.to(x.dtype)], 1))).float()[:, :, 0]
-        if self.difference: sources = torch.cat([sources, whole[:, :, 0] - sources], 1)
+        if self.difference:
+            sources = torch.cat([sources, whole[:, :, 0] - sources], 1)
         return sources[..., :mix.shape[-1]]
 
 # %% ../../nbs/models/04_wave_unet.ipynb #7d0bdc06
@@ -71,7 +83,8 @@ class WaveUNet(nn.Module):
 @torch.no_grad()
 def pass_through(self:WaveUNet)->WaveUNet: # itself, changed
     "Start with the mixture as speech: the last layer reads its last channel, the mixture, alone."
-    self.out.weight.zero_(); self.out.bias.zero_()
+    self.out.weight.zero_()
+    self.out.bias.zero_()
     self.out.weight[0, -1] = 1
     return self
 
@@ -81,11 +94,18 @@ def receptive_field(
     at:int=0,    # output sample
 )->tuple:        # first and last input sample that it depends on, were the signal endless
     "The stretch of input that one output sample depends on, by the sizes of `WaveUNet`."
-    need, low, high = [], at, at
-    for _ in range(depth):                                                         # up the right side, level 0 first
+    need = []
+    low = at
+    high = at
+    # up the right side, level 0 first
+    for _ in range(depth):
         low, high = low - UP//2, high + UP//2
-        need.append((low, high))                                                   # of the kept output of this level
+        # of the kept output of this level
+        need.append((low, high))
         low, high = low//2, -(-high//2)
-    low, high = low - DOWN//2, high + DOWN//2                                      # the convolution at the bottom
-    for a,b in reversed(need): low, high = min(a, 2*low) - DOWN//2, max(b, 2*high) + DOWN//2
+    # the convolution at the bottom
+    low = low - DOWN//2
+    high = high + DOWN//2
+    for a,b in reversed(need):
+        low, high = min(a, 2*low) - DOWN//2, max(b, 2*high) + DOWN//2
     return low, high

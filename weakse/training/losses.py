@@ -36,7 +36,9 @@ def compressed_stft(
     "Mean squared difference of compressed magnitudes, and of compressed complex spectra."
     (m1,c1),(m2,c2) = (_compressed(w, power, n_fft, hop_length) for w in (estimate, target))
     magnitude = (m1 - m2).square().mean()
-    return magnitude if not complex_share else (1-complex_share)*magnitude + complex_share*(c1 - c2).square().sum(-1).mean()
+    return (
+        magnitude if not complex_share
+        else (1 - complex_share) * magnitude + complex_share * (c1 - c2).square().sum(-1).mean())
 
 # %% ../../nbs/training/00_losses.ipynb #e0eeee5a
 def _one_resolution(estimate, target, n_fft):
@@ -74,7 +76,8 @@ def waveform_rmse(
     return ((estimate - target).square().mean(-1) + eps).sqrt().mean()
 
 # %% ../../nbs/training/00_losses.ipynb #a3aa410f
-LOSSES = {f.__name__: f for f in (waveform_mae, compressed_stft, multi_resolution_stft, si_sdr_loss, waveform_rmse)}
+LOSSES = {
+    f.__name__: f for f in (waveform_mae, compressed_stft, multi_resolution_stft, si_sdr_loss, waveform_rmse)}
 
 def _weighted(spec):
     "A loss's weight and keywords from a number or from `{weight: ..., keyword: ...}`."
@@ -86,7 +89,8 @@ def make_loss(
 ):                # function `(estimate, target)` -> dict with "loss" (the sum) and each part
     "The weighted sum of named losses. Raises `ValueError` for an unknown name or an empty sum."
     unknown = [n for n in weights if n not in LOSSES]
-    if unknown or not weights: raise ValueError(f"unknown loss {', '.join(unknown) or '(none given)'}; known: {', '.join(LOSSES)}")
+    if unknown or not weights:
+        raise ValueError(f"unknown loss {', '.join(unknown) or '(none given)'}; known: {', '.join(LOSSES)}")
     specs = {n: _weighted(s) for n,s in weights.items()}
     specs = {n: (w, kw) for n,(w,kw) in specs.items() if w}
     def loss(estimate, target):

@@ -29,29 +29,42 @@ class PairsError(ValueError):
 def _names(folder, problems, pattern='*'):
     "Names that are both in clean/ and in noisy/; the others become problems."
     absent = [p for p in ('clean','noisy') if not (folder/p).is_dir()]
-    if absent: raise PairsError(f"{folder} has no folder {absent[0]}/; training pairs are clean/NAME and noisy/NAME of the same length")
-    clean, noisy = ({f.name for f in (folder/p).glob(pattern) if f.is_file() and not f.name.startswith('.')} for p in ('clean','noisy'))
+    if absent:
+        raise PairsError(
+            f"{folder} has no folder {absent[0]}/; training pairs are clean/NAME and noisy/NAME of the same "
+            "length")
+    clean, noisy = (
+        {f.name for f in (folder / p).glob(pattern) if f.is_file() and not f.name.startswith('.')}
+        for p in ('clean', 'noisy'))
     problems += [f"{'clean' if n in clean else 'noisy'}/{n} has no partner" for n in sorted(clean ^ noisy)]
     return sorted(clean & noisy)
 
 def _pair(folder, name, sample_rate, problems):
     "Noisy and clean samples `(2, T)` int16, or None with a problem noted."
     noisy, clean = (load_audio(folder/p/name, sample_rate)[0] for p in ('noisy','clean'))
-    if len(noisy) != len(clean): return problems.append(f"{name}: {len(clean)} clean and {len(noisy)} noisy samples; cut them to one length")
+    if len(noisy) != len(clean):
+        return problems.append(
+            f"{name}: {len(clean)} clean and {len(noisy)} noisy samples; cut them to one length")
     silent = [p for p,w in (('clean', clean), ('noisy', noisy)) if not w.any()]
     if silent: return problems.append(f"{name}: the {silent[0]} file is silent; remove the pair")
     return (torch.stack([noisy, clean])*32768).round().clamp(-32768, 32767).short().numpy()
 
 def _refuse(folder, problems, pairs):
     "Raise for problems, or where nothing was found."
-    if problems: raise PairsError(f"{folder} has {len(problems)} problem{'s'*(len(problems)>1)}: " + '; '.join(problems[:10]) + ' ...'*(len(problems)>10))
-    if not pairs: raise PairsError(f"{folder} holds no pairs; expected sound files of the same names in clean/ and noisy/")
+    if problems:
+        raise PairsError(
+            f"{folder} has {len(problems)} problem{'s' * (len(problems) > 1)}: " + '; '.join(problems[:10])
+            + ' ...' * (len(problems) > 10))
+    if not pairs:
+        raise PairsError(
+            f"{folder} holds no pairs; expected sound files of the same names in clean/ and noisy/")
 
 def read_pairs(
     folder,                  # has clean/ and noisy/
     sample_rate:int=16000,   # Hz
 )->list:                     # arrays `(2, T)` int16, noisy and clean, in the order of their names
-    "All pairs of a folder. Raises `PairsError` that lists every file without partner, of another length than its partner, or silent."
+    """All pairs of a folder. Raises `PairsError` that lists every file without partner, of another length
+    than its partner, or silent."""
     folder, problems = Path(folder), []
     pairs = [_pair(folder, name, sample_rate, problems) for name in _names(folder, problems)]
     _refuse(folder, problems, pairs)
@@ -66,16 +79,30 @@ def copy_train_pairs(
     pattern:str='*',         # which files of it, such as "p2*.wav"
     sample_rate:int=16000,   # Hz, at which they are kept
 )->pd.DataFrame:             # file, snr_db
-    "Bring the training pairs of a folder to one rate. Raises `PairsError` that lists what is wrong with them."
-    folder, problems, rows = Path(pairs_from), [], []
+    """Bring the training pairs of a folder to one rate. Raises `PairsError` that lists what is wrong with
+    them."""
+    folder = Path(pairs_from)
+    problems = []
+    rows = []
     own_folder(check_files(out, ['pairs.csv'], [folder/'pairs.csv']))
     own_folders([Path(out)/p for p in ('clean','noisy')], [folder/p for p in ('clean','noisy')])
     for name in _names(folder, problems, pattern):
         pair = _pair(folder, name, sample_rate, problems)
         if pair is None: continue
         noisy, clean = torch.from_numpy(pair)/32768
-        for p,w in (('clean', clean), ('noisy', noisy)): save_audio(Path(out)/p/f'{Path(name).stem}.wav', w, sample_rate)
-        rows.append(dict(file=f'{Path(name).stem}.wav', snr_db=round(10*float((clean.square().mean()/(noisy - clean).square().mean().clamp_min(1e-12)).log10()), 2)))
+        for p,w in (('clean', clean), ('noisy', noisy)):
+            save_audio(Path(out)/p/f'{Path(name).stem}.wav', w, sample_rate)
+        rows.append(
+            dict(
+                file=f'{Path(name).stem}.wav',
+                snr_db=round(
+                    10
+                    * float(
+                        (clean.square().mean() / (noisy - clean).square().mean().clamp_min(1e-12)).log10()),
+                    2,
+                ),
+            )
+        )
     _refuse(folder, problems, rows)
     table = pd.DataFrame(rows)
     write_table(Path(out)/'pairs.csv', table, overwrite=True)
@@ -83,7 +110,8 @@ def copy_train_pairs(
 
 # %% ../../nbs/training/03_paired.ipynb #b9887fa6
 class PairedWindows:
-    "Windows of noisy and clean speech; `batch(step)` is a pure function of (seed, step). Raises `ValueError` for sizes that do not fit."
+    """Windows of noisy and clean speech; `batch(step)` is a pure function of (seed, step). Raises
+    `ValueError` for sizes that do not fit."""
     def __init__(self,
         pairs:list,         # arrays `(2, T)` int16 of `read_pairs`
         batch_size:int=16,  # windows in a batch
@@ -91,26 +119,42 @@ class PairedWindows:
         window:int=WINDOW,  # samples
         overlap:float=.5,   # share of a window that the next one has too, 0 to below 1
         jitter:bool=False,  # start anywhere up to the next window's place
-        gain_range:tuple[float,float]=(1., 1.), # factor on the speech, and another on the noise, drawn for each window
+        # factor on the speech, and another on the noise, drawn for each window
+        gain_range:tuple[float,float]=(1., 1.),
         seed:int=0,         # of order, jitter and factors
     ):
-        if batch_size < 1 or not 0 <= overlap < 1: raise ValueError(f"`batch_size` is {batch_size} and `overlap` {overlap}; expected at least 1, and 0 <= overlap < 1 (0.5 is usual)")
-        if not 0 < gain_range[0] <= gain_range[1]: raise ValueError(f"`gain_range` is {gain_range}; expected two positive factors, the smaller first, such as (0.7, 1.0)")
+        if batch_size < 1 or not 0 <= overlap < 1:
+            raise ValueError(
+                f"`batch_size` is {batch_size} and `overlap` {overlap}; expected at least 1, and 0 <= "
+                "overlap < 1 (0.5 is usual)")
+        if not 0 < gain_range[0] <= gain_range[1]:
+            raise ValueError(
+                f"`gain_range` is {gain_range}; expected two positive factors, the smaller first, such as "
+                "(0.7, 1.0)")
         hop = max(1, round(window*(1 - overlap)))
         whole = [np.pad(p, [(0, 0), (0, max(0, window - p.shape[1]))]) for p in pairs]
-        last = [p.shape[1] - window for p in whole]                                       # latest start in each recording
+        # latest start in each recording
+        last = [p.shape[1] - window for p in whole]
         first = np.cumsum([0, *(p.shape[1] for p in whole)])[:-1]
-        self.sound, self.window, self.batch_size, self.seed, self.gain_range = np.concatenate(whole, 1), window, batch_size, seed, gain_range
+        self.sound = np.concatenate(whole, 1)
+        self.window = window
+        self.batch_size = batch_size
+        self.seed = seed
+        self.gain_range = gain_range
         self.starts = np.concatenate([a + np.arange(0, n + 1, hop) for a,n in zip(first, last)])
-        self.room = np.concatenate([np.minimum(hop - 1, n - np.arange(0, n + 1, hop)) for n in last]) if jitter else np.zeros(len(self.starts), np.int64)
+        self.room = (
+            np.concatenate([np.minimum(hop - 1, n - np.arange(0, n + 1, hop)) for n in last]) if jitter
+            else np.zeros(len(self.starts), np.int64))
 
-    def __len__(self): return len(self.starts)
+    def __len__(self):
+        return len(self.starts)
 
     def at(self,
         starts:np.ndarray, # `(B,)` first samples, counted through all recordings
     )->dict:               # "noisy" and "clean" `(B, window)`
         "The windows that start there."
-        cut = torch.from_numpy(self.sound[:, starts[:,None] + np.arange(self.window)].astype(np.float32)/32768)
+        cut = torch.from_numpy(
+            self.sound[:, starts[:, None] + np.arange(self.window)].astype(np.float32) / 32768)
         return {'noisy': cut[0], 'clean': cut[1]}
 
     def batch(self,
@@ -119,10 +163,14 @@ class PairedWindows:
         "The batch of a step."
         which = shuffled_positions(step*self.batch_size, self.batch_size, len(self), self.seed)
         rng = np.random.default_rng([self.seed, step, 1])
-        found = self.at(self.starts[which] + (rng.random(self.batch_size)*(self.room[which] + 1)).astype(np.int64))
+        found = self.at(
+            self.starts[which] + (rng.random(self.batch_size) * (self.room[which] + 1)).astype(np.int64))
         if self.gain_range==(1., 1.): return found
-        speech, noise = torch.from_numpy(rng.uniform(*self.gain_range, (2, self.batch_size, 1)).astype(np.float32))
-        return {'noisy': speech*found['clean'] + noise*(found['noisy'] - found['clean']), 'clean': speech*found['clean']}
+        speech, noise = torch.from_numpy(
+            rng.uniform(*self.gain_range, (2, self.batch_size, 1)).astype(np.float32))
+        return {
+            'noisy': speech * found['clean'] + noise * (found['noisy'] - found['clean']),
+            'clean': speech * found['clean']}
 
     def batches(self,
         start:int=0, # first step
@@ -137,9 +185,13 @@ def split_pairs(
     share:float=.05,  # held out
     seed:int=0,
 )->tuple:             # numbers of the pairs to train on and of those held out, two arrays
-    "Hold out a share of the pairs, at least one. Raises `PairsError` where nothing would be left to train on."
+    """Hold out a share of the pairs, at least one. Raises `PairsError` where nothing would be left to train
+    on."""
     k = max(1, round(n*share)) if share else 0
-    if k >= n: raise PairsError(f"{k} of {n} pairs would be held out and none trained on; give more pairs, or another `valid_share` than {share}")
+    if k >= n:
+        raise PairsError(
+            f"{k} of {n} pairs would be held out and none trained on; give more pairs, or another "
+            f"`valid_share` than {share}")
     order = np.random.default_rng([seed, 2]).permutation(n)
     return np.sort(order[k:]), np.sort(order[:k])
 
@@ -164,8 +216,10 @@ def _run(task, windows, held, save, steps, valid_every, progress):
         if task.finished: raise _Finished
     each = [*([_rounds(task, held, valid_every)] if held else []), save, stop]
     if not task.finished:
-        try: fit(task, windows.batches(start), steps, each, start, progress)
-        except _Finished: save.save(len(save.history))
+        try:
+            fit(task, windows.batches(start), steps, each, start, progress)
+        except _Finished:
+            save.save(len(save.history))
     seconds, made = time.perf_counter() - clock, save.history[known:]
     return 1 - sum(r['step_seconds'] for r in made)/seconds if made else 0.
 
@@ -177,28 +231,38 @@ def _seeded(make, seed):
         return make()
 
 def _check_start(start):
-    if start not in ('random','pass_through'): raise ValueError(f"`start` is {start!r}; known: random, pass_through")
+    if start not in ('random','pass_through'):
+        raise ValueError(f"`start` is {start!r}; known: random, pass_through")
 
 def _report(s, rows, windows, model, outside, seconds):
     "What a finished training says of itself."
-    return dict(settings=s, steps=len(rows), epochs=len(rows)*s['batch_size']/len(windows), windows=len(windows), parameters=count_parameters(model),
-                curve=light_curve(rows), valid=[{'step': r['step'] + 1, 'loss': r['valid']} for r in rows if 'valid' in r],
-                loss=light_curve(rows, 10)[-1]['loss'] if rows else None, seconds=round(seconds, 1), outside_share=outside)
+    return dict(
+        settings=s, steps=len(rows), epochs=len(rows) * s['batch_size'] / len(windows), windows=len(windows),
+        parameters=count_parameters(model), curve=light_curve(rows),
+        valid=[{'step': r['step'] + 1, 'loss': r['valid']} for r in rows if 'valid' in r],
+        loss=light_curve(rows, 10)[-1]['loss'] if rows else None, seconds=round(seconds, 1),
+        outside_share=outside)
 
 def _train(name, pairs, out, s, make_task, every, folder, progress):
     "What both stages share: data, task, checkpoint, loop, system, report."
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
     clock, found = time.perf_counter(), read_pairs(pairs, s['sample_rate'])
     train, held = split_pairs(len(found), s['valid_share'], s['seed'])
-    windows = PairedWindows([found[i] for i in train], s['batch_size'], overlap=s['overlap'], jitter=s['jitter'], gain_range=tuple(s['gain_range']), seed=s['seed'])
+    windows = PairedWindows(
+        [found[i] for i in train], s['batch_size'], overlap=s['overlap'], jitter=s['jitter'],
+        gain_range=tuple(s['gain_range']), seed=s['seed'])
     held = PairedWindows([found[i] for i in held], overlap=0) if len(held) else None
     steps = s['steps'] if s['epochs'] is None else max(1, round(s['epochs']*len(windows)/s['batch_size']))
     task = _seeded(lambda: make_task(windows, steps), s['seed'])
-    save = Checkpoint(folder, every, task=task, settings={**s, 'pairs': hashlib.sha256(windows.sound.tobytes()).hexdigest()[:16]})
+    save = Checkpoint(
+        folder, every, task=task,
+        settings={**s, 'pairs': hashlib.sha256(windows.sound.tobytes()).hexdigest()[:16]})
     outside = _run(task, windows, held, save, steps, s['valid_every'], progress)
     report = _report(s, save.history, windows, task.model, outside, time.perf_counter() - clock)
     with steps_kept(folder):
-        save_system(task.best.float().cpu(), out, sample_rate=s['sample_rate'], vocabulary=None, config={'name': name, 'block': 4*WINDOW/16000, 'trained_on': 'pairs', 'training': s})
+        save_system(
+            task.best.float().cpu(), out, sample_rate=s['sample_rate'], vocabulary=None,
+            config={'name': name, 'block': 4 * WINDOW / 16000, 'trained_on': 'pairs', 'training': s})
     save.clear()
     return report
 
@@ -216,7 +280,8 @@ def train_segan(
     schedule:str='constant',        # "constant" (paper), "cosine" or "one_cycle"
     warmup:int=0,                   # updates of linear rise (paper: 0)
     ema:float|None=None,            # decay of the running average of the generator; None: none (paper)
-    start:str='random',             # initial weights of the generator: "random", or "pass_through" (the paper gives none)
+    # initial weights of the generator: "random", or "pass_through" (the paper gives none)
+    start:str='random',
     l1:float=100.,                  # weight of the L1 term (paper: 100)
     emphasis:float=.95,             # pre-emphasis (paper: 0.95)
     overlap:float=.5,               # of the windows (paper: 0.5)
@@ -231,16 +296,25 @@ def train_segan(
     checkpoints:str|Path|None=None, # their folder; None: beside `out`
     progress:bool=True,
 )->dict:                            # settings, curve, parameters, seconds
-    "Train SEGAN on pairs and save its generator as a system (Pascual et al. 2017); an interrupted run goes on where it was."
-    s = {k: v for k,v in locals().items() if k not in ('pairs','out','checkpoint_every','checkpoints','progress')}
+    """Train SEGAN on pairs and save its generator as a system (Pascual et al. 2017); an interrupted run goes
+    on where it was."""
+    s = {
+        k: v for k, v in locals().items()
+        if k not in ('pairs', 'out', 'checkpoint_every', 'checkpoints', 'progress')}
     _check_start(start)
     def make_task(windows, steps):
         check_room(lambda: SEGAN(width, emphasis, seed))
         model = SEGAN(width, emphasis, seed)
-        if start=='pass_through': model.generator.pass_through()
-        reference = torch.stack([pre_emphasis(w, emphasis) for w in _reference(windows, n_reference or batch_size)], 1)
-        return AdversarialTask(model, Discriminator(reference, width), lr, l1=l1, seed=seed, precision=precision, schedule=schedule, steps=steps, warmup=warmup, ema=ema)
-    return _train('segan', pairs, out, s, make_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
+        if start=='pass_through':
+            model.generator.pass_through()
+        reference = torch.stack(
+            [pre_emphasis(w, emphasis) for w in _reference(windows, n_reference or batch_size)], 1)
+        return AdversarialTask(
+            model, Discriminator(reference, width), lr, l1=l1, seed=seed, precision=precision,
+            schedule=schedule, steps=steps, warmup=warmup, ema=ema)
+    return _train(
+        'segan', pairs, out, s, make_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'),
+        progress)
 
 def _reference(windows, n):
     "Clean and noisy windows `(n, T)` spread over all recordings: the reference batch."
@@ -278,13 +352,24 @@ def train_wave_unet(
     checkpoints:str|Path|None=None, # their folder; None: beside `out`
     progress:bool=True,
 )->dict:                            # settings, curve, parameters, seconds
-    "Train Wave-U-Net on pairs and save it as a system (Macartney and Weyde 2018); an interrupted run goes on where it was."
-    s = {k: v for k,v in locals().items() if k not in ('pairs','out','checkpoint_every','checkpoints','progress')}
-    if schedule=='plateau' and not valid_share: raise ValueError("schedule 'plateau' stops by held-out pairs, but `valid_share` is 0; give a share such as 0.05, or another schedule")
+    """Train Wave-U-Net on pairs and save it as a system (Macartney and Weyde 2018); an interrupted run goes
+    on where it was."""
+    s = {
+        k: v for k, v in locals().items()
+        if k not in ('pairs', 'out', 'checkpoint_every', 'checkpoints', 'progress')}
+    if schedule=='plateau' and not valid_share:
+        raise ValueError(
+            "schedule 'plateau' stops by held-out pairs, but `valid_share` is 0; give a share such as 0.05, "
+            "or another schedule")
     _check_start(start)
     def make_task(windows, steps):
         check_room(lambda: WaveUNet(width, depth, difference))
         model = WaveUNet(width, depth, difference)
-        if start=='pass_through': model.pass_through()
-        return PairedTask(model, lr, fine_lr=fine_lr, patience=patience, schedule=schedule, steps=steps, warmup=warmup, clip=clip, ema=ema, precision=precision)
-    return _train('wave_unet', pairs, out, s, make_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
+        if start=='pass_through':
+            model.pass_through()
+        return PairedTask(
+            model, lr, fine_lr=fine_lr, patience=patience, schedule=schedule, steps=steps, warmup=warmup,
+            clip=clip, ema=ema, precision=precision)
+    return _train(
+        'wave_unet', pairs, out, s, make_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'),
+        progress)

@@ -38,12 +38,18 @@ def heard_sets(
     store,                      # anchors
     threshold_scale:float=.5,   # factor on the tag thresholds
 )->tuple[np.ndarray, np.ndarray]: # `(N, K)` bool: labels of the anchor's clip; those of them that are heard in the anchor, its own class always
-    "What may be in an anchor, and what its tags confirm. Raises `JointError` for a vocabulary without thresholds."
+    """What may be in an anchor, and what its tags confirm. Raises `JointError` for a vocabulary without
+    thresholds."""
     K = len(store.vocabulary)
-    if store.vocabulary.thresholds is None: raise JointError("the anchors' vocabulary has no tag thresholds; run `weakse tagger` and `weakse detect` again")
-    labels, own = anchor_sets(store, np.full(K, np.inf), labels='clip', related=()), np.eye(K, dtype=bool)[store.classes]
-    same = close_related(np.eye(K), store.vocabulary.names)[store.classes]                # Male speech is no second sound beside Speech
-    return labels, own | labels & ~same & (store.tags > threshold_scale*np.asarray(store.vocabulary.thresholds, np.float32))
+    if store.vocabulary.thresholds is None:
+        raise JointError(
+            "the anchors' vocabulary has no tag thresholds; run `weakse tagger` and `weakse detect` again")
+    labels = anchor_sets(store, np.full(K, np.inf), labels='clip', related=())
+    own = np.eye(K, dtype=bool)[store.classes]
+    # Male speech is no second sound beside Speech
+    same = close_related(np.eye(K), store.vocabulary.names)[store.classes]
+    return labels, own | labels & ~same & (
+        store.tags > threshold_scale * np.asarray(store.vocabulary.thresholds, np.float32))
 
 # %% ../../nbs/training/04_selective.ipynb #e2dfc776
 def pure_anchors(
@@ -52,13 +58,20 @@ def pure_anchors(
     threshold_scale:float=.5, # see `heard_sets`
     least:int=2,              # anchors that a class needs: one to mix, one as reference
 )->dict:                      # slot -> {class number: anchor numbers, the purest first}; empty where no class has enough
-    "Anchors of seen classes in which nothing else is heard, from clips without any unseen class. Raises `JointError` like `heard_sets`."
+    """Anchors of seen classes in which nothing else is heard, from clips without any unseen class. Raises
+    `JointError` like `heard_sets`."""
     labels, heard = heard_sets(store, threshold_scale)
     unseen = [store.vocabulary.index(c) for c in kinds['class'][~kinds.seen.astype(bool)]]
     usable = (heard.sum(1)==1) & ~labels[:,unseen].any(1)
     order = np.argsort(-purity(store.tags, store.classes, store.vocabulary.names), kind='stable')
-    def members(k): return order[usable[order] & (store.classes[order]==k)]
-    pools = {s: {k: members(k) for k in map(store.vocabulary.index, kinds['class'][(kinds.kind==s) & kinds.seen.astype(bool)])} for s in SLOTS}
+    def members(k):
+        return order[usable[order] & (store.classes[order]==k)]
+    pools = {
+        s: {
+            k: members(k)
+            for k in map(store.vocabulary.index, kinds['class'][(kinds.kind == s) & kinds.seen.astype(bool)])}
+        for s in SLOTS
+    }
     return {s: {k: m for k,m in pool.items() if len(m) >= least} for s,pool in pools.items()}
 
 def usable_anchors(
@@ -67,15 +80,20 @@ def usable_anchors(
     threshold_scale:float=.5, # see `heard_sets`
     least:int=2,              # anchors that a class needs: one to mix, one as reference
 )->dict:                      # slot -> {class number: anchor numbers, the purest first}
-    "The `pure_anchors` of a training, which needs every slot. Raises `JointError` for a slot with no class left."
+    """The `pure_anchors` of a training, which needs every slot. Raises `JointError` for a slot with no class
+    left."""
     pools = pure_anchors(store, kinds, threshold_scale, least)
     empty = [s for s,pool in pools.items() if not pool]
-    if empty: raise JointError(f"no class of kind {' and '.join(empty)} has {least} anchors of its own; label more clips, or raise `threshold_scale` ({threshold_scale})")
+    if empty:
+        raise JointError(
+            f"no class of kind {' and '.join(empty)} has {least} anchors of its own; label more clips, or "
+            f"raise `threshold_scale` ({threshold_scale})")
     return pools
 
 # %% ../../nbs/training/04_selective.ipynb #36609138
 class Scenes:
-    "Batches of scenes and references; `batch(step)` is a pure function of (seed, step). Raises `JointError` for settings that do not fit."
+    """Batches of scenes and references; `batch(step)` is a pure function of (seed, step). Raises `JointError`
+    for settings that do not fit."""
     def __init__(self,
         store,                       # anchors
         kinds:pd.DataFrame,          # class, kind, seen
@@ -93,8 +111,18 @@ class Scenes:
         level_db:float=-26.,         # RMS of the mixture, dBFS
         threshold_scale:float=.5,    # see `heard_sets`
     ):
-        self.store, self.batch_size, self.seed, self.targets, self.snr_range, self.balance_db = store, batch_size, seed, tuple(targets), tuple(snr_range), balance_db
-        self.keep, self.absent_share, self.residual_share, self.same_share, self.eq_db, self.level_db = keep, absent_share, residual_share, same_share, eq_db, level_db
+        self.store = store
+        self.batch_size = batch_size
+        self.seed = seed
+        self.targets = tuple(targets)
+        self.snr_range = tuple(snr_range)
+        self.balance_db = balance_db
+        self.keep = keep
+        self.absent_share = absent_share
+        self.residual_share = residual_share
+        self.same_share = same_share
+        self.eq_db = eq_db
+        self.level_db = level_db
         self.pools, self.n_classes = usable_anchors(store, kinds, threshold_scale), len(store.vocabulary)
         self.classes = [np.array(list(self.pools[s])) for s in SLOTS]
         _check(self)
@@ -115,9 +143,11 @@ class Scenes:
 def _check(s):
     "Refuse settings that do not fit each other."
     unknown = [t for t in s.targets if t not in SLOTS]
-    if unknown or not s.targets: raise JointError(f"`targets` is {s.targets}; known: {', '.join(SLOTS)}, at least one")
+    if unknown or not s.targets:
+        raise JointError(f"`targets` is {s.targets}; known: {', '.join(SLOTS)}, at least one")
     for name in ('keep','absent_share','residual_share','same_share'):
-        if not 0 <= getattr(s, name) <= 1: raise JointError(f"`{name}` is {getattr(s, name)}; it is a share, 0 to 1")
+        if not 0 <= getattr(s, name) <= 1:
+            raise JointError(f"`{name}` is {getattr(s, name)}; it is a share, 0 to 1")
 
 # %% ../../nbs/training/04_selective.ipynb #a0bc36c1
 def _any_of(s, slots, classes, rng):
@@ -125,28 +155,39 @@ def _any_of(s, slots, classes, rng):
     return np.array([rng.choice(s.pools[SLOTS[i]][k]) for i,k in zip(slots, classes)])
 
 def _references(s, slots, classes, anchors, rng):
-    "An example of each class, `(B,)`: another anchor of it or, for a share, the one that is in the scene (-1 where none is)."
+    """An example of each class, `(B,)`: another anchor of it or, for a share, the one that is in the scene
+    (-1 where none is)."""
     members = [s.pools[SLOTS[i]][k] for i,k in zip(slots, classes)]
     others = np.array([rng.choice(m[m!=a]) for m,a in zip(members, anchors)])
     return np.where((rng.random(len(anchors)) < s.same_share) & (anchors >= 0), anchors, others)
 
 def _draw(s, step, rng):
-    "What is in each scene, anchors, classes and presence `(B,3)`; what is asked for, slot, class and reference `(B,)`."
+    """What is in each scene, anchors, classes and presence `(B,3)`; what is asked for, slot, class and
+    reference `(B,)`."""
     n, at = s.batch_size, np.arange(s.batch_size)
-    classes = np.stack([c[shuffled_positions(step*n, n, len(c), s.seed + i)] for i,c in enumerate(s.classes)], 1)
+    classes = np.stack(
+        [c[shuffled_positions(step * n, n, len(c), s.seed + i)] for i, c in enumerate(s.classes)], 1)
     anchors = np.stack([_any_of(s, np.full(n, i), classes[:,i], rng) for i in range(3)], 1)
-    slot, here, absent = rng.choice([SLOTS.index(t) for t in s.targets], n), rng.random((n, 3)) < s.keep, rng.random(n) < s.absent_share
+    slot = rng.choice([SLOTS.index(t) for t in s.targets], n)
+    here = rng.random((n, 3)) < s.keep
+    absent = rng.random(n) < s.absent_share
     asked = np.where(absent, [rng.choice(s.classes[i]) for i in slot], classes[at,slot])
-    here[at,slot] = ~absent | (asked != classes[at,slot]) & (rng.random(n) < .5)          # absent: another of its kind is there, or none
+    # absent: another of its kind is there, or none
+    here[at,slot] = ~absent | (asked != classes[at,slot]) & (rng.random(n) < .5)
     here[at,(slot + 1)%3] |= ~here.any(1)                                                 # no scene is empty
     reference = _references(s, slot, asked, np.where(absent, -1, anchors[at,slot]), rng)
-    return dict(anchors=anchors, classes=classes, here=here, slot=slot, asked=asked, absent=absent, reference=reference)
+    return dict(
+        anchors=anchors, classes=classes, here=here, slot=slot, asked=asked, absent=absent,
+        reference=reference)
 
 def _draw_removed(s, d, rng):
-    "Another object of each scene, one to be removed before: its class and a reference of it; it is in the scene from now on."
+    """Another object of each scene, one to be removed before: its class and a reference of it; it is in the
+    scene from now on."""
     at, slot = np.arange(s.batch_size), (d['slot'] + rng.integers(1, 3, s.batch_size))%3
     d['here'][at,slot] = True
-    return dict(removed_classes=d['classes'][at,slot], removed=_references(s, slot, d['classes'][at,slot], d['anchors'][at,slot], rng))
+    return dict(
+        removed_classes=d['classes'][at, slot],
+        removed=_references(s, slot, d['classes'][at, slot], d['anchors'][at, slot], rng))
 
 # %% ../../nbs/training/04_selective.ipynb #974c3a61
 def _wav(s, idx, rng):
@@ -154,7 +195,8 @@ def _wav(s, idx, rng):
     wav = s.store.wav(idx)
     return random_colour(wav, s.eq_db, rng, s.store.sample_rate) if s.eq_db else wav
 
-def _uniform(rng, low, high, n): return torch.from_numpy(rng.uniform(low, high, n).astype(np.float32))
+def _uniform(rng, low, high, n):
+    return torch.from_numpy(rng.uniform(low, high, n).astype(np.float32))
 
 def _stems(s, anchors, rng):
     "Speech, transient and stationary objects of each scene at their levels, `(B, 3, T)`."
@@ -173,9 +215,15 @@ def _make_batch(s, step):
     target = stems[at,d['slot']]*~absent[:,None]
     mix = stems.sum(1)
     gain = 10**(s.level_db/20)/mix.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-8)
-    tags = torch.zeros(s.batch_size, s.n_classes, dtype=torch.float32, device='cpu').scatter_(1, torch.from_numpy(d['classes']), here.float())
-    batch = dict(mix=gain*mix, target=gain*target, reference=_wav(s, d['reference'], rng), classes=torch.from_numpy(d['asked']), tags=tags)
-    if removed: batch |= dict(removed=_wav(s, removed['removed'], rng), removed_classes=torch.from_numpy(removed['removed_classes']))
+    tags = torch.zeros(s.batch_size, s.n_classes, dtype=torch.float32, device='cpu').scatter_(
+        1, torch.from_numpy(d['classes']), here.float())
+    batch = dict(
+        mix=gain * mix, target=gain * target, reference=_wav(s, d['reference'], rng),
+        classes=torch.from_numpy(d['asked']), tags=tags)
+    if removed:
+        batch |= dict(
+            removed=_wav(s, removed['removed'], rng),
+            removed_classes=torch.from_numpy(removed['removed_classes']))
     return batch
 
 # %% ../../nbs/training/04_selective.ipynb #d4265fc3
@@ -200,9 +248,11 @@ def remove(
     "What is left of the mixtures when the model has taken an object out: in evaluation, without gradient."
     training = model.training
     model.eval()
-    with autocast(): estimate = model(batch['mix'], ask(model, batch['removed'], batch['removed_classes'])[0])
+    with autocast():
+        estimate = model(batch['mix'], ask(model, batch['removed'], batch['removed_classes'])[0])
     model.train(training)
-    return dict(mix=batch['mix'] - estimate, tags=batch['tags'].scatter(1, batch['removed_classes'][:,None], 0.))
+    return dict(
+        mix=batch['mix'] - estimate, tags=batch['tags'].scatter(1, batch['removed_classes'][:, None], 0.0))
 
 # %% ../../nbs/training/04_selective.ipynb #ba78eaa3
 class JointTask(WeakTask):
@@ -218,17 +268,26 @@ class JointTask(WeakTask):
         **options,                # `steps`, `schedule`, `clip`, `ema`, `precision`, `device` of `WeakTask`
     ):
         super().__init__(model, loss, lr, **options)
-        self.a, self.b, self.stop_gradient = a, b, stop_gradient
+        self.a = a
+        self.b = b
+        self.stop_gradient = stop_gradient
 
     def _forward(self, batch):
         batch = {k: v.to(self.device, non_blocking=True) for k,v in batch.items()}
-        if 'removed' in batch: batch |= remove(self.best, batch, self.autocast)
-        with self.autocast(): cond, logits, tags = ask(self.model, batch['reference'], batch['classes'], batch['mix'])
-        with self.autocast(): estimate = self.model(batch['mix'], cond.detach() if self.stop_gradient else cond)
+        if 'removed' in batch:
+            batch |= remove(self.best, batch, self.autocast)
+        with self.autocast():
+            cond, logits, tags = ask(self.model, batch['reference'], batch['classes'], batch['mix'])
+        with self.autocast():
+            estimate = self.model(batch['mix'], cond.detach() if self.stop_gradient else cond)
         logs = self.loss(estimate, batch['target'])
         if logits is None: return logs
-        parts = {'class': F.cross_entropy(logits.float(), batch['classes']), 'tags': F.binary_cross_entropy_with_logits(tags.float(), batch['tags'])}
-        return {**logs, **parts, 'extraction': logs['loss'], 'loss': logs['loss'] + self.a*parts['class'] + self.b*parts['tags']}
+        parts = {
+            'class': F.cross_entropy(logits.float(), batch['classes']),
+            'tags': F.binary_cross_entropy_with_logits(tags.float(), batch['tags'])}
+        return {
+            **logs, **parts, 'extraction': logs['loss'],
+            'loss': logs['loss'] + self.a * parts['class'] + self.b * parts['tags']}
 
     def autocast(self):
         "Convolutions in `self.dtype` where this is entered."
@@ -254,7 +313,8 @@ def embedding_bank(
 def heard_as(
     settings:dict, # of a training, as `train_selective` takes and stores them
 )->dict:           # keywords of `heard_sets`: those that the training gave, none where it had the default
-    "How a training told what is heard in an anchor, so that whatever is measured on its system tells it alike."
+    """How a training told what is heard in an anchor, so that whatever is measured on its system tells it
+    alike."""
     scenes = (settings or {}).get('scenes') or {}
     return {k: scenes[k] for k in ('threshold_scale',) if k in scenes}
 
@@ -289,15 +349,21 @@ def train_selective(
     residual_share:float=.25,        # share of the batches with an object already removed
     scenes:dict|None=None,           # further keywords of `Scenes`: snr_range, keep, same_share, ...
     n_references:int=10,             # anchors behind a class's embedding in the finished system
-    use:dict|None=None,              # how the finished system is used, see `weakse.models.registry.save_system`
+    # how the finished system is used, see `weakse.models.registry.save_system`
+    use:dict|None=None,
     seed:int=0,
     checkpoint_every:int=500,        # updates between checkpoints
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`
     progress:bool=True,
 )->dict:                             # settings, curve, anchors of each kind, seconds
-    "Train a selective system and save it with an embedding of every class; an interrupted run goes on where it was. Raises `JointError`."
-    s = {k: v for k,v in locals().items() if k not in ('anchors','kinds_csv','out','checkpoint_every','checkpoints','progress')}
-    return _train(read_anchors(anchors), read_kinds(kinds_csv), Path(out), s, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
+    """Train a selective system and save it with an embedding of every class; an interrupted run goes on where
+    it was. Raises `JointError`."""
+    s = {
+        k: v for k, v in locals().items()
+        if k not in ('anchors', 'kinds_csv', 'out', 'checkpoint_every', 'checkpoints', 'progress')}
+    return _train(
+        read_anchors(anchors), read_kinds(kinds_csv), Path(out), s, checkpoint_every,
+        Path(checkpoints or f'{out}.checkpoints'), progress)
 
 # %% ../../nbs/training/04_selective.ipynb #ed0a13bc
 _of_unet = 'width','depth','n_fft','hop_length','place','input','mask_floor_db'
@@ -306,28 +372,49 @@ _of_task = 'a','b','stop_gradient','precision','schedule','steps','warmup','clip
 def _make_scenes(store, kinds, s):
     "The scenes of a run; a network that is told nothing can only learn one target: speech."
     targets = {} if s['variant']!='unconditioned' else {'targets': ('speech',)}
-    return Scenes(store, kinds, **{**targets, **(s['scenes'] or {}), **{k: s[k] for k in ('batch_size','seed','absent_share','residual_share')}})
+    return Scenes(
+        store,
+        kinds,
+        **{
+            **targets, **(s['scenes'] or {}),
+            **{k: s[k] for k in ('batch_size', 'seed', 'absent_share', 'residual_share')}},
+    )
 
 def _make_task(store, s):
     "Network, loss and optimiser of a run; the random start is a function of the seed alone."
-    def make(): return SelectiveNet(len(store.vocabulary), s['n_embed'], store.sample_rate, s['variant'], **{k: s[k] for k in _of_unet})
+    def make():
+        return SelectiveNet(
+            len(store.vocabulary), s['n_embed'], store.sample_rate, s['variant'],
+            **{k: s[k] for k in _of_unet})
     check_room(make)
     with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(s['seed'])
         model = make()
-    return JointTask(model, make_loss(s['loss'] or {'waveform_mae': 1.}), s['lr'], **{k: s[k] for k in _of_task})
+    return JointTask(
+        model, make_loss(s['loss'] or {'waveform_mae': 1.0}), s['lr'], **{k: s[k] for k in _of_task})
 
 def _train(store, kinds, out, s, every, folder, progress):
     "The work of `train_selective`: scenes, task, checkpoint, loop, system."
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
-    clock, scenes, task = time.perf_counter(), _make_scenes(store, kinds, s), _make_task(store, s)
-    save = Checkpoint(folder, every, task=task, settings={**s, 'kinds': kinds[['class','kind','seen']].to_csv(index=False)})
+    clock = time.perf_counter()
+    scenes = _make_scenes(store, kinds, s)
+    task = _make_task(store, s)
+    save = Checkpoint(
+        folder, every, task=task,
+        settings={**s, 'kinds': kinds[['class', 'kind', 'seen']].to_csv(index=False)})
     history = fit(task, scenes.batches(start := save.restore()), s['steps'], [save], start, progress)
     model = task.best.float().cpu().eval()
     bank = embedding_bank(model, store, s['n_references'], **heard_as(s))
     with steps_kept(folder):
-        save_system(model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={**(s['use'] or {}), 'training': {**s, 'anchor_seconds': store.seconds}})
+        save_system(
+            model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank,
+            config={**(s['use'] or {}), 'training': {**s, 'anchor_seconds': store.seconds}})
     save.clear()
-    counts = {slot: {store.vocabulary.names[k]: len(m) for k,m in pool.items()} for slot,pool in scenes.pools.items()}
-    return dict(settings=s, steps=s['steps'], parameters=count_parameters(task.model), anchors=counts, curve=light_curve(save.history),
-                loss=light_curve(save.history, 10)[-1]['loss'] if save.history else None, seconds=round(time.perf_counter() - clock, 1), outside_share=outside_share(history))
+    counts = {
+        slot: {store.vocabulary.names[k]: len(m) for k, m in pool.items()}
+        for slot, pool in scenes.pools.items()}
+    return dict(
+        settings=s, steps=s['steps'], parameters=count_parameters(task.model), anchors=counts,
+        curve=light_curve(save.history),
+        loss=light_curve(save.history, 10)[-1]['loss'] if save.history else None,
+        seconds=round(time.perf_counter() - clock, 1), outside_share=outside_share(history))

@@ -21,9 +21,13 @@ def learning_rate(
     last:float=.01,        # rate at the end, relative to `lr`
 )->float:                  # rate of this update
     "The rate of update `step`. Raises `ValueError` for an unknown schedule, or one that needs `steps`."
-    if schedule not in ('constant','cosine','one_cycle'): raise ValueError(f"`schedule` is {schedule!r}; known: constant, cosine, one_cycle")
-    if schedule!='constant' and not steps: raise ValueError(f"schedule {schedule!r} falls over the whole run: give `steps`, the number of updates")
-    if schedule=='one_cycle' and not warmup: warmup = max(1, steps//10)
+    if schedule not in ('constant','cosine','one_cycle'):
+        raise ValueError(f"`schedule` is {schedule!r}; known: constant, cosine, one_cycle")
+    if schedule!='constant' and not steps:
+        raise ValueError(
+            f"schedule {schedule!r} falls over the whole run: give `steps`, the number of updates")
+    if schedule=='one_cycle' and not warmup:
+        warmup = max(1, steps//10)
     if step < warmup: return lr*(step + 1)/warmup
     if schedule=='constant': return lr
     share = min(1., (step - warmup)/max(1, steps - warmup))
@@ -44,7 +48,8 @@ def pick_precision(
     known = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
     if precision in known: return known[precision]
     if precision!='auto': raise ValueError(f"`precision` is {precision!r}; known: auto, float32, bfloat16")
-    if device.type=='cuda': return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type=='cuda':
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     return torch.bfloat16 if device.type=='cpu' and torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 # %% ../../nbs/training/01_tasks.ipynb #b759dc92
@@ -54,8 +59,12 @@ class Average:
         model:nn.Module, # the model that is trained
         decay:float,     # share of the old average kept at each update, 0..1
     ):
-        if not 0 <= decay < 1: raise ValueError(f"`ema` is {decay}; it is the share of the old average kept, 0 <= ema < 1 (0.999 is usual)")
-        self.model, self.decay, self.n = copy.deepcopy(model).eval().requires_grad_(False), decay, 0
+        if not 0 <= decay < 1:
+            raise ValueError(
+                f"`ema` is {decay}; it is the share of the old average kept, 0 <= ema < 1 (0.999 is usual)")
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+        self.n = 0
 
     @torch.no_grad()
     def update(self,
@@ -67,7 +76,8 @@ class Average:
         old, new = self.model.state_dict(), model.state_dict()
         floats = [k for k,v in new.items() if v.is_floating_point()]
         torch._foreach_lerp_([old[k] for k in floats], [new[k] for k in floats], 1 - decay)
-        for k in new.keys() - set(floats): old[k].copy_(new[k])
+        for k in new.keys() - set(floats):
+            old[k].copy_(new[k])
 
 # %% ../../nbs/training/01_tasks.ipynb #5f7d1375
 class WeakTask:
@@ -89,7 +99,9 @@ class WeakTask:
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
         self.model = model.to(self.device, memory_format=torch.channels_last)
-        self.loss, self.clip, self.n = loss, clip, 0
+        self.loss = loss
+        self.clip = clip
+        self.n = 0
         self.rate = lambda n: learning_rate(n, lr, schedule, steps, warmup)
         self.rate(0)
         self.opt = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True, amsgrad=amsgrad)
@@ -98,7 +110,8 @@ class WeakTask:
     def _forward(self, batch):
         "The losses of a batch; convolutions in `self.dtype`, STFT and losses in float32."
         mix, cond, target = (batch[k].to(self.device, non_blocking=True) for k in ('mix','cond','target'))
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32): estimate = self.model(mix, cond)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32):
+            estimate = self.model(mix, cond)
         return self.loss(estimate, target)
 
     def step(self,
@@ -111,10 +124,13 @@ class WeakTask:
         if not math.isfinite(logs['loss'].item()): return {k: v.item() for k,v in logs.items()}
         self.opt.zero_grad(set_to_none=True)
         logs['loss'].backward()
-        if self.clip: nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        with torch.device('cpu'): self.opt.step()   # its counters
+        if self.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        with torch.device('cpu'):
+            self.opt.step()   # its counters
         self.n += 1
-        if self.average: self.average.update(self.model)
+        if self.average:
+            self.average.update(self.model)
         return {**{k: v.item() for k,v in logs.items()}, 'lr': lr}
 
     @property
@@ -125,14 +141,19 @@ class WeakTask:
     def state_dict(self)->dict:
         "Everything a resumed run needs."
         average = {'n': self.average.n, 'model': self.average.model.state_dict()} if self.average else None
-        return {'model': self.model.state_dict(), 'opt': self.opt.state_dict(), 'n': self.n, 'average': average}
+        return {
+            'model': self.model.state_dict(), 'opt': self.opt.state_dict(), 'n': self.n, 'average': average}
 
     def load_state_dict(self,
         state:dict, # from `state_dict`
     ):
         "Go back to a saved state."
-        self.model.load_state_dict(state['model']); self.opt.load_state_dict(state['opt']); self.n = state['n']
-        if self.average: self.average.n = state['average']['n']; self.average.model.load_state_dict(state['average']['model'])
+        self.model.load_state_dict(state['model'])
+        self.opt.load_state_dict(state['opt'])
+        self.n = state['n']
+        if self.average:
+            self.average.n = state['average']['n']
+            self.average.model.load_state_dict(state['average']['model'])
 
 # %% ../../nbs/training/01_tasks.ipynb #e6ee70f3
 class PairedTask(WeakTask):
@@ -146,13 +167,20 @@ class PairedTask(WeakTask):
         schedule:str='plateau',  # "plateau" (the paper's), or one of `learning_rate`
         **options,               # `steps`, `warmup`, `clip`, `ema`, `precision`, `device` of `WeakTask`
     ):
-        self.plateau, self.patience, self.phase, self.worse, self.lowest, self.kept = schedule=='plateau', patience, 0, 0, math.inf, None
+        self.plateau = schedule=='plateau'
+        self.patience = patience
+        self.phase = 0
+        self.worse = 0
+        self.lowest = math.inf
+        self.kept = None
         super().__init__(model, None, lr, schedule='constant' if self.plateau else schedule, **options)
-        if self.plateau: self.rate = lambda n: lr if self.phase==0 else fine_lr
+        if self.plateau:
+            self.rate = lambda n: lr if self.phase==0 else fine_lr
 
     def _forward(self, batch, model=None):
         noisy, clean = (batch[k].to(self.device, non_blocking=True) for k in ('noisy','clean'))
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32): sources = (model or self.model).separate(noisy)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32):
+            sources = (model or self.model).separate(noisy)
         return {'loss': (sources.float() - torch.stack([clean, noisy - clean], 1)).square().mean()}
 
     @torch.no_grad()
@@ -165,10 +193,16 @@ class PairedTask(WeakTask):
     def see(self,
         loss:float, # held out, after a round
     ):
-        "Keep the best weights; after `patience` rounds without improvement lower the rate, the second time be `finished`."
-        if loss < self.lowest: self.lowest, self.worse, self.kept = loss, 0, copy.deepcopy(super().best.state_dict())
-        else: self.worse += 1
-        if self.plateau and self.worse >= self.patience: self.phase, self.worse = self.phase + 1, 0
+        """Keep the best weights; after `patience` rounds without improvement lower the rate, the second time
+        be `finished`."""
+        if loss < self.lowest:
+            self.lowest = loss
+            self.worse = 0
+            self.kept = copy.deepcopy(super().best.state_dict())
+        else:
+            self.worse += 1
+        if self.plateau and self.worse >= self.patience:
+            self.phase, self.worse = self.phase + 1, 0
 
     @property
     def finished(self)->bool:
@@ -197,7 +231,8 @@ class PairedTask(WeakTask):
 
 # %% ../../nbs/training/01_tasks.ipynb #5157097e
 class AdversarialTask:
-    "Least-squares GAN with an L1 term (Pascual et al. 2017, Sec. 3). Owns both networks, their optimisers and the average."
+    """Least-squares GAN with an L1 term (Pascual et al. 2017, Sec. 3). Owns both networks, their optimisers
+    and the average."""
     def __init__(self,
         model:nn.Module,          # `SEGAN`: has `generator`, `draw_z`, `emphasis`
         discriminator:nn.Module,  # `(candidate (B,T), noisy (B,T))` -> scores `(B,)`
@@ -209,25 +244,37 @@ class AdversarialTask:
         schedule:str='constant',  # see `learning_rate`
         steps:int=None,           # updates of the whole run, for schedules that fall
         warmup:int=0,             # updates of linear rise
-        ema:float=None,           # decay of the running average of the generator; None: no average (the paper)
+        # decay of the running average of the generator; None: no average (the paper)
+        ema:float=None,
         device:str=None,          # None: CUDA where there is one
     ):
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
-        self.model, self.judge = (m.to(self.device, memory_format=torch.channels_last) for m in (model, discriminator))
-        self.l1, self.seed, self.n, self.finished = l1, seed, 0, False
+        self.model, self.judge = (
+            m.to(self.device, memory_format=torch.channels_last) for m in (model, discriminator))
+        self.l1 = l1
+        self.seed = seed
+        self.n = 0
+        self.finished = False
         self.rate = lambda n: learning_rate(n, lr, schedule, steps, warmup)
         self.rate(0)
-        self.opts = [torch.optim.RMSprop(m.parameters(), lr=lr, alpha=.9, foreach=True) for m in (self.model, self.judge)]
+        self.opts = [
+            torch.optim.RMSprop(m.parameters(), lr=lr, alpha=0.9, foreach=True)
+            for m in (self.model, self.judge)]
         self.average = None if ema is None else Average(self.model, ema)
 
-    def _windows(self, batch): return (pre_emphasis(batch[k].to(self.device, non_blocking=True), self.model.emphasis) for k in ('noisy','clean'))
+    def _windows(self, batch):
+        return (
+            pre_emphasis(batch[k].to(self.device, non_blocking=True), self.model.emphasis)
+            for k in ('noisy', 'clean'))
 
     def _generate(self, noisy, model, seed):
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32): return model.generator(noisy, model.draw_z(len(noisy), seed).to(self.device))
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32):
+            return model.generator(noisy, model.draw_z(len(noisy), seed).to(self.device))
 
     def _scores(self, candidates, noisy):
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32): return self.judge(candidates, noisy)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32):
+            return self.judge(candidates, noisy)
 
     def _update(self, which, loss):
         "One update of the model (0) or the judge (1)."
@@ -235,12 +282,14 @@ class AdversarialTask:
         opt.param_groups[0]['lr'] = self.rate(self.n)
         opt.zero_grad(set_to_none=True)
         loss.backward()
-        with torch.device('cpu'): opt.step()   # its counters
+        with torch.device('cpu'):
+            opt.step()   # its counters
 
     def step(self,
         batch:dict, # "noisy" and "clean" `(B,T)`
     )->dict:        # "loss" of the generator, its parts, "judge", and "lr", as plain numbers
-        "An update of the discriminator, then one of the generator. A batch that is not finite changes nothing."
+        """An update of the discriminator, then one of the generator. A batch that is not finite changes
+        nothing."""
         noisy, clean = self._windows(batch)
         fake = self._generate(noisy, self.model, self.seed*1_000_003 + self.n).float()
         l1 = (fake - clean).abs().mean()
@@ -254,8 +303,11 @@ class AdversarialTask:
         self._update(0, loss)
         self.judge.requires_grad_(True)
         self.n += 1
-        if self.average: self.average.update(self.model)
-        return dict(loss=loss.item(), l1=l1.item(), adversarial=adversarial.item(), judge=judge.item(), lr=self.rate(self.n - 1))
+        if self.average:
+            self.average.update(self.model)
+        return dict(
+            loss=loss.item(), l1=l1.item(), adversarial=adversarial.item(), judge=judge.item(),
+            lr=self.rate(self.n - 1))
 
     @torch.no_grad()
     def held_out(self,
@@ -278,12 +330,19 @@ class AdversarialTask:
     def state_dict(self)->dict:
         "Everything a resumed run needs."
         average = {'n': self.average.n, 'model': self.average.model.state_dict()} if self.average else None
-        return {'model': self.model.state_dict(), 'judge': self.judge.state_dict(), 'opts': [o.state_dict() for o in self.opts], 'n': self.n, 'average': average}
+        return {
+            'model': self.model.state_dict(), 'judge': self.judge.state_dict(),
+            'opts': [o.state_dict() for o in self.opts], 'n': self.n, 'average': average}
 
     def load_state_dict(self,
         state:dict, # from `state_dict`
     ):
         "Go back to a saved state."
-        self.model.load_state_dict(state['model']); self.judge.load_state_dict(state['judge']); self.n = state['n']
-        for opt,saved in zip(self.opts, state['opts']): opt.load_state_dict(saved)
-        if self.average: self.average.n = state['average']['n']; self.average.model.load_state_dict(state['average']['model'])
+        self.model.load_state_dict(state['model'])
+        self.judge.load_state_dict(state['judge'])
+        self.n = state['n']
+        for opt,saved in zip(self.opts, state['opts']):
+            opt.load_state_dict(saved)
+        if self.average:
+            self.average.n = state['average']['n']
+            self.average.model.load_state_dict(state['average']['model'])

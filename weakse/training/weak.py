@@ -26,27 +26,37 @@ def fit(
     start:int=0,        # updates already made
     progress:bool=True, # show a bar
 )->list:                # one dict of numbers for each step made here
-    "Run updates `start` ... `steps`-1 of `task`. Raises `FloatingPointError` naming the step where the loss is not finite."
-    history, batches, clock = [], iter(batches), time.perf_counter
+    """Run updates `start` ... `steps`-1 of `task`. Raises `FloatingPointError` naming the step where the loss
+    is not finite."""
+    history = []
+    batches = iter(batches)
+    clock = time.perf_counter
     bar = tqdm(range(start, steps), initial=start, total=steps, desc='training', disable=not progress)
     for i in bar:
         begin = clock()
         batch = next(batches, None)
-        if batch is None: raise ValueError(f"the batches ended at step {i} of {steps}; give an endless iterable or lower `steps`")
+        if batch is None:
+            raise ValueError(
+                f"the batches ended at step {i} of {steps}; give an endless iterable or lower `steps`")
         got = clock()
         logs = task.step(batch)
         logs |= {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
-        if not math.isfinite(logs['loss']): raise FloatingPointError(
-            f"loss is {logs['loss']} at step {i}; expected a finite number: look for silent or broken anchors, or lower `lr` ({logs.get('lr', 'unknown')})")
-        for f in each: f(i, logs)
+        if not math.isfinite(logs['loss']):
+            raise FloatingPointError(
+                f"loss is {logs['loss']} at step {i}; expected a finite number: look for silent or broken "
+                f"anchors, or lower `lr` ({logs.get('lr', 'unknown')})")
+        for f in each:
+            f(i, logs)
         history.append({**logs, 'seconds': clock() - begin})
-        if i%10==0: bar.set_postfix(loss=f"{logs['loss']:.4f}")
+        if i%10==0:
+            bar.set_postfix(loss=f"{logs['loss']:.4f}")
     return history
 
 def outside_share(
     history, # rows of `fit`
 )->float:    # share of the time, 0..1
-    "Share of the training time spent outside the network and its update: waiting for data, logging, checkpoints."
+    """Share of the training time spent outside the network and its update: waiting for data, logging,
+    checkpoints."""
     total = sum(r['seconds'] for r in history)
     return 1 - sum(r['step_seconds'] for r in history)/total if total else 0.
 
@@ -62,7 +72,12 @@ class Checkpoint:
         settings:dict=None, # plain values that must agree for a run to go on
     ):
         if every < 1: raise ValueError(f"`every` is {every}; expected at least 1 step between checkpoints")
-        self.folder, self.every, self.keep, self.task, self.settings, self.history = Path(folder), every, keep, task, settings or {}, []
+        self.folder = Path(folder)
+        self.every = every
+        self.keep = keep
+        self.task = task
+        self.settings = settings or {}
+        self.history = []
         self.mine, self.others = [], []   # checkpoints of this run, and of runs with other settings
 
     def __call__(self,
@@ -71,7 +86,8 @@ class Checkpoint:
     ):
         "After every step: remember its numbers, save when it is time."
         self.history.append(dict(logs))
-        if (i + 1)%self.every==0: self.save(i + 1)
+        if (i + 1)%self.every==0:
+            self.save(i + 1)
 
     @property
     def files(self)->list:
@@ -82,34 +98,44 @@ class Checkpoint:
         step:int, # updates made
     ):
         "Write a checkpoint, and remove all but the newest."
-        state = dict(task=self.task.state_dict(), step=step, rng=torch.get_rng_state(), history=self.history, settings=self.settings)
+        state = dict(
+            task=self.task.state_dict(), step=step, rng=torch.get_rng_state(), history=self.history,
+            settings=self.settings)
         path = own_folder(self.folder)/f'step_{step:08d}.pt'
-        with atomic_path(path, overwrite=True) as tmp: _write_state(state, tmp)
+        with atomic_path(path, overwrite=True) as tmp:
+            _write_state(state, tmp)
         self.mine = [p for p in self.mine if p!=path] + [path]
-        for old in {*self.others, *self.mine[:-self.keep]} - {path}: old.unlink(missing_ok=True)
+        for old in {*self.others, *self.mine[:-self.keep]} - {path}:
+            old.unlink(missing_ok=True)
         self.mine, self.others = self.mine[-self.keep:], []
 
     def restore(self)->int:
         "Load the newest whole checkpoint of these settings; returns the updates made, 0 where there is none."
-        self.mine, self.others, newest = [], [], None
+        self.mine = []
+        self.others = []
+        newest = None
         for path in reversed(self.files):
             state = _read_checkpoint(path)
             if state is not None and state['settings']==self.settings:
                 self.mine.insert(0, path)
                 newest = newest or state
-            elif state is not None or is_own(self.folder): self.others.append(path)   # kept until this run has one
+            elif state is not None or is_own(self.folder):
+                self.others.append(path)   # kept until this run has one
             if state is None or state['settings']==self.settings or newest: continue
             warnings.warn(_other_settings(path, state['settings'], self.settings))
         if newest is None: return 0
-        self.task.load_state_dict(newest['task']); torch.set_rng_state(newest['rng'])
+        self.task.load_state_dict(newest['task'])
+        torch.set_rng_state(newest['rng'])
         self.history = newest['history']
         return newest['step']
 
     def clear(self):
         "Remove the checkpoints, and their folder if nothing else is in it."
-        for path in {*self.mine, *self.others}: path.unlink(missing_ok=True)
+        for path in {*self.mine, *self.others}:
+            path.unlink(missing_ok=True)
         if not is_own(self.folder): return
-        for path in self.folder.glob('.step_*.tmp.pt'): path.unlink(missing_ok=True)   # of a killed run
+        for path in self.folder.glob('.step_*.tmp.pt'):
+            path.unlink(missing_ok=True)   # of a killed run
         if {p.name for p in self.folder.iterdir()} - {marker}: return
         (self.folder/marker).unlink(missing_ok=True)
         self.folder.rmdir()
@@ -117,31 +143,43 @@ class Checkpoint:
 # %% ../../nbs/training/02_weak.ipynb #a2dc7eef
 def _write_state(state, path):
     "Write with `torch.save`, which has no word for a full disk."
-    try: torch.save(state, path)
-    except RuntimeError as e: raise OSError(errno.ENOSPC, f"the checkpoint could not be written ({str(e).splitlines()[0][:100]})") from e
+    try:
+        torch.save(state, path)
+    except RuntimeError as e:
+        raise OSError(
+            errno.ENOSPC, f"the checkpoint could not be written ({str(e).splitlines()[0][:100]})") from e
 
 @contextlib.contextmanager
 def steps_kept(
     folder, # of the checkpoints
 ):          # around the writing of a finished system
     "Where a finished system cannot be written, say that its steps are not lost. Raises `OSError`."
-    try: yield
+    try:
+        yield
     except OSError as e:
-        raise OSError(e.errno, f"{e.strerror or e}; no step is lost that the checkpoints in {folder} have: run the same again and it goes on from there") from e
+        raise OSError(
+            e.errno,
+            f"{e.strerror or e}; no step is lost that the checkpoints in {folder} have: run the same again "
+            "and it goes on from there",
+        ) from e
 
 def _read_checkpoint(path):
     "The state in a file, or None with a warning when the file is damaged."
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
-        if not (isinstance(state, dict) and {'task','step','rng','history','settings'} <= set(state)): raise ValueError("not a checkpoint of weakse")
+        if not (isinstance(state, dict) and {'task','step','rng','history','settings'} <= set(state)):
+            raise ValueError("not a checkpoint of weakse")
         return state
     except (RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, pickle.UnpicklingError) as e:
-        warnings.warn(f"checkpoint {path} cannot be read ({type(e).__name__}) and is passed over; an older one is used, or training starts over")
+        warnings.warn(
+            f"checkpoint {path} cannot be read ({type(e).__name__}) and is passed over; an older one is "
+            "used, or training starts over")
 
 def _other_settings(path, old, new):
     "Say which settings of a checkpoint differ."
     keys = [k for k in sorted({*old, *new}) if old.get(k)!=new.get(k)]
-    return f"checkpoint {path} was made with {', '.join(f'{k}={old.get(k)!r} (now {new.get(k)!r})' for k in keys)}; training starts over"
+    return (f"checkpoint {path} was made with "
+            f"{', '.join(f'{k}={old.get(k)!r} (now {new.get(k)!r})' for k in keys)}; training starts over")
 
 # %% ../../nbs/training/02_weak.ipynb #cdb0fa6b
 def _digest(path):
@@ -153,9 +191,13 @@ def _make_mixtures(store, folder, condition, purest, options):
     from weakse.mining.conditions import condition_bank
     from weakse.mining.mixtures import Mixtures
     pairs, sets = (np.load(Path(folder)/f'{n}.npy') for n in ('pairs','sets'))
-    if len(sets) != len(store): raise ValueError(f"{folder} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` again")
+    if len(sets) != len(store):
+        raise ValueError(
+            f"{folder} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` "
+            "again")
     bank = condition_bank(store.tags, store.classes)
-    return Mixtures(store, pairs, bank, sets, **{**options, 'condition': condition}), condition_bank(store.tags, store.classes, store.vocabulary.names, purest)
+    return Mixtures(store, pairs, bank, sets, **{**options, 'condition': condition}), condition_bank(
+        store.tags, store.classes, store.vocabulary.names, purest)
 
 def _make_model(n_cond, seed, **options):
     "A U-Net whose random start is a function of `seed` alone."
@@ -174,13 +216,18 @@ def light_curve(
     if not history: return []
     chunks = np.array_split(np.arange(len(history)), min(points, len(history)))
     keys = [k for k in history[0] if k not in ('step','lr') and not k.endswith('seconds')]
-    return [{'step': history[c[-1]]['step'] + 1, **{k: float(np.mean([history[i][k] for i in c])) for k in keys}} for c in chunks]
+    return [
+        {'step': history[c[-1]]['step'] + 1, **{k: float(np.mean([history[i][k] for i in c])) for k in keys}}
+        for c in chunks]
 
 def _training_report(settings, rows, history, model, seconds):
-    "What a finished training says of itself: `rows` of the whole run, `history` of this process (it has the times)."
+    """What a finished training says of itself: `rows` of the whole run, `history` of this process (it has the
+    times)."""
     from weakse.models.unet import count_parameters
-    return dict(settings=settings, steps=settings['steps'], parameters=count_parameters(model), curve=light_curve(rows),
-                loss=light_curve(rows, 10)[-1]['loss'] if rows else None, seconds=round(seconds, 1), outside_share=outside_share(history))
+    return dict(
+        settings=settings, steps=settings['steps'], parameters=count_parameters(model),
+        curve=light_curve(rows), loss=light_curve(rows, 10)[-1]['loss'] if rows else None,
+        seconds=round(seconds, 1), outside_share=outside_share(history))
 
 # %% ../../nbs/training/02_weak.ipynb #be5b0bcd
 def train_unet(
@@ -208,17 +255,24 @@ def train_unet(
     precision:str='auto',            # "auto", "float32" or "bfloat16"
     mixtures:dict|None=None,         # further keywords of `Mixtures`: level, snr_range, n_interferers, ...
     condition:str='soft',            # conditions in training: "soft" (paper), "one_hot", "mean"
-    purest:float=.1,                 # share of a class's anchors, the purest, whose mean tag the finished system is asked with; 1: all
-    use:dict|None=None,              # how the finished system is used: `strength`, `condition`, ...; see `weakse.models.registry.save_system`
+    # share of a class's anchors, the purest, whose mean tag the finished system is asked with; 1: all
+    purest:float=.1,
+    # how the finished system is used: `strength`, `condition`, ...; see `weakse.models.registry.save_system`
+    use:dict|None=None,
     seed:int=0,                      # seed of weights and mixtures
     checkpoint_every:int=500,        # updates between checkpoints
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`
     progress:bool=True,              # show a bar
 )->dict:                             # settings, curve, seconds
-    "Train the conditional U-Net from anchors and save it as a system; an interrupted run goes on where it was."
-    settings = {k: v for k,v in locals().items() if k not in ('anchors','mined','out','checkpoint_every','checkpoints','progress')}
+    """Train the conditional U-Net from anchors and save it as a system; an interrupted run goes on where it
+    was."""
+    settings = {
+        k: v for k, v in locals().items()
+        if k not in ('anchors', 'mined', 'out', 'checkpoint_every', 'checkpoints', 'progress')}
     check_limits(train_unet, settings)
-    return _train(Path(anchors), Path(mined), Path(out), settings, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'), progress)
+    return _train(
+        Path(anchors), Path(mined), Path(out), settings, checkpoint_every,
+        Path(checkpoints or f'{out}.checkpoints'), progress)
 
 # %% ../../nbs/training/02_weak.ipynb #257cde78
 _of_model = ('width','depth','n_fft','hop_length','place','input','normalise','mask_floor_db')
@@ -227,22 +281,29 @@ _of_task = ('precision','schedule','steps','warmup','clip','ema','amsgrad')
 def _make_task(n_cond, s):
     "Model, loss and optimiser of a run with settings `s`."
     model = _make_model(n_cond, s['seed'], **{k: s[k] for k in _of_model})
-    return WeakTask(model, make_loss(s['loss'] or {'waveform_mae': 1.}), s['lr'], **{k: s[k] for k in _of_task})
+    return WeakTask(
+        model, make_loss(s['loss'] or {'waveform_mae': 1.0}), s['lr'], **{k: s[k] for k in _of_task})
 
 def _train(anchors, mined, out, settings, every, folder, progress):
     "The work of `train_unet`: data, model, task, checkpoint, loop, system."
     from weakse.mining.anchors import read_anchors
     from weakse.models.registry import SYSTEM_FILES, save_system
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
-    store, s, clock = read_anchors(anchors), settings, time.perf_counter()
-    mixtures, bank = _make_mixtures(store, mined, s['condition'], s['purest'], dict(s['mixtures'] or {}, batch_size=s['batch_size'], seed=s['seed']))
+    store = read_anchors(anchors)
+    s = settings
+    clock = time.perf_counter()
+    mixtures, bank = _make_mixtures(
+        store, mined, s['condition'], s['purest'],
+        dict(s['mixtures'] or {}, batch_size=s['batch_size'], seed=s['seed']))
     task = _make_task(len(store.vocabulary), s)
     save = Checkpoint(folder, every, task=task, settings={**s, 'pairs': _digest(mined/'pairs.npy')})
     start = save.restore()
     history = fit(task, mixtures.batches(start), s['steps'], [save], start, progress)
     report = _training_report(s, save.history, history, task.model, time.perf_counter() - clock)
     with steps_kept(folder):
-        save_system(task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank, config={**(s['use'] or {}), 'training': s})
+        save_system(
+            task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary,
+            bank=bank, config={**(s['use'] or {}), 'training': s})
     save.clear()
     return report
 
@@ -253,17 +314,20 @@ def _kept_bytes(f):
     def pack(t):
         kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
         return t
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t): f()
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        f()
     return sum(kept.values())
 
 def _step_cost(task, n, n_samples, n_cond):
     "Bytes kept and seconds of a step on `n` mixtures of noise; the first step warms up and is only counted."
-    batch = {k: torch.randn(n, n_samples, dtype=torch.float32, device='cpu') for k in ('mix','target')} | {'cond': torch.rand(n, n_cond, dtype=torch.float32, device='cpu')}
+    batch = {k: torch.randn(n, n_samples, dtype=torch.float32, device='cpu') for k in ('mix', 'target')} | {
+        'cond': torch.rand(n, n_cond, dtype=torch.float32, device='cpu')}
     kept, times = _kept_bytes(lambda: task.step(batch)), []
     for _ in range(2):
         start = time.perf_counter()
         task.step(batch)
-        if task.device.type=='cuda': torch.cuda.synchronize()
+        if task.device.type=='cuda':
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return kept, min(times)
 
@@ -276,13 +340,24 @@ def training_cost(
     seconds:float=2.,      # s, length of an anchor
     sizes:tuple=(1, 3),    # the two batch sizes that are tried
 )->dict:                   # parameters, GB, seconds a step, hours of the whole run
-    "What training will cost on this device: counted and timed on small batches, and drawn out to `batch_size` and `steps`."
-    s = {k: p.default for k,p in inspect.signature(train_unet).parameters.items() if p.kind is p.KEYWORD_ONLY} | settings
+    """What training will cost on this device: counted and timed on small batches, and drawn out to
+    `batch_size` and `steps`."""
+    s = {
+        k: p.default for k, p in inspect.signature(train_unet).parameters.items() if p.kind is p.KEYWORD_ONLY
+    } | settings
     check_limits(train_unet, s)
     task, n = _make_task(n_cond, s), round(seconds*sample_rate)
     small, large = (np.array(_step_cost(task, b, n, n_cond)) for b in sizes)
     kept, step = small + (large - small)*(s['batch_size'] - sizes[0])/(sizes[1] - sizes[0])
     weights = sum(p.numel()*p.element_size() for p in task.model.parameters())
-    copies = 2 + sum(len([v for v in state.values() if v.numel() > 1]) for state in list(task.opt.state.values())[:1]) + bool(s['ema'])
-    return dict(parameters=weights//4, device=str(task.device), precision=str(task.dtype).removeprefix('torch.'), batch_size=s['batch_size'], steps=s['steps'],
-                weights_gb=copies*weights/1e9, activations_gb=kept/1e9, memory_gb=(copies*weights + kept)/1e9, seconds_per_step=float(step), hours=float(step*s['steps']/3600))
+    copies = (
+        2
+        + sum(
+            len([v for v in state.values() if v.numel() > 1]) for state in list(task.opt.state.values())[:1])
+        + bool(s['ema'])
+    )
+    return dict(
+        parameters=weights // 4, device=str(task.device), precision=str(task.dtype).removeprefix('torch.'),
+        batch_size=s['batch_size'], steps=s['steps'], weights_gb=copies * weights / 1e9,
+        activations_gb=kept / 1e9, memory_gb=(copies * weights + kept) / 1e9, seconds_per_step=float(step),
+        hours=float(step * s['steps'] / 3600))
