@@ -25,6 +25,7 @@ def audit_classes(
     counts = pd.concat([store.table['class'], store.rejected['class']]).value_counts()
     return {name: int(counts[name]) for name in store.vocabulary.names if name in counts}
 
+# %% ../../nbs/app/02_audit.ipynb #d7d27784
 def rank_anchors(
     store:AnchorStore, # anchors
     name:str,          # class
@@ -109,6 +110,7 @@ def set_verdict(
     write_table(path, table, overwrite=True)
     return table
 
+# %% ../../nbs/app/02_audit.ipynb #c934c6cc
 def verdict_of(
     table:pd.DataFrame, # verdicts: file, class, verdict
     file:str,           # clip of the anchor
@@ -138,12 +140,14 @@ _css = """
 .weakse .ws-verdict { font-weight: 600; } .weakse .ws-verdict::before { content: "● "; }
 .weakse .ws-accept::before { color: var(--ws-keep); } .weakse .ws-reject::before { color: var(--ws-out); }
 """
+
 _said = dict(accept='Accepted', reject='Rejected')
 
 def audit_look()->str: # HTML
     "The style sheet of the audit, with the one that all widgets share."
     return look() + f"<style>{_css}</style>"
 
+# %% ../../nbs/app/02_audit.ipynb #5e7d3720
 def anchor_wav(
     store:AnchorStore, # anchors
     corpus:Corpus,     # that they were cut from
@@ -154,6 +158,7 @@ def anchor_wav(
     if row.anchor >= 0: return store.wav(row.anchor)[0],store.sample_rate
     return corpus.load(row['clip'], row['start'], store.seconds),corpus.sample_rate
 
+# %% ../../nbs/app/02_audit.ipynb #bc9ff6ab
 def anchor_card(
     row:pd.Series,   # of `rank_anchors`
     sound,           # `(T,)` waveform of the anchor, sample rate in Hz
@@ -203,6 +208,7 @@ headings = dict(
     best='Best: where the detector is surest', worst='Worst: where it hardly hears the sound',
     rejected='Rejected before: no longer used')
 
+# %% ../../nbs/app/02_audit.ipynb #b37285de
 def audit_page(
     store:AnchorStore,   # anchors
     corpus:Corpus,       # that they were cut from
@@ -231,6 +237,7 @@ def audit_note(
     return (f"{name}: {said(table[table['class'] == name])}. All sounds: {said(table)}. Written to "
             f"{Path(path).name}; the next dvc repro leaves the rejected ones out.")
 
+# %% ../../nbs/app/02_audit.ipynb #cceecdc9
 class AuditView(View):
     "Listen to the best and worst anchors of a class, and accept or reject them."
     def __init__(self,

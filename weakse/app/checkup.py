@@ -50,6 +50,7 @@ def _quiet_steps(
     steps = torch.nn.functional.pad(power, (0, -len(power)%n)).view(-1, n).mean(1)
     return (steps < 10**(silent_db/10)).numpy()
 
+# %% ../../nbs/app/03_checkup.ipynb #12804b4c
 def _power(
     wav:Tensor, # `(C,T)`
 )->Tensor:      # `(Q,)`
@@ -106,6 +107,7 @@ def sound_facts(
         silent=float(np.concatenate(quiet).mean()), bandwidth=_bandwidth(power, info.sample_rate),
         digest=digest.hexdigest(), note=note, error="")
 
+# %% ../../nbs/app/03_checkup.ipynb #1daee1d8
 def _facts_or_error(path, silent_db):
     "The facts, or the reason why there are none."
     try:
@@ -161,6 +163,7 @@ def _without_folders(text, root):
     "A message about a file without the folders of this machine: the page may be shown to others."
     return text.replace(f"{root}/", "").replace(f" (now in {Path.cwd()})", "")
 
+# %% ../../nbs/app/03_checkup.ipynb #67981d20
 def _clip_table(source, silent_db, n_workers, progress):
     "The source's table with the facts of every file, each file looked at once."
     files = list(dict.fromkeys(source.table.file))
@@ -303,6 +306,7 @@ def _copies(clips):
     differ = [len({tuple(sorted(l)) for l in g.labels}) > 1 for g in groups]
     return [say(g) for g, d in zip(groups, differ) if d], [say(g) for g, d in zip(groups, differ) if not d]
 
+# %% ../../nbs/app/03_checkup.ipynb #236062dd
 def _file_findings(clips, sample_rate, seconds, silent_db):
     "What the files themselves show: key -> cases."
     ok = clips[clips.error==""]
@@ -331,6 +335,7 @@ def _file_findings(clips, sample_rate, seconds, silent_db):
         short=say(ok[ok.seconds < seconds].sort_values("seconds"), lambda r: f"{r.seconds:.2f} s"),
     )
 
+# %% ../../nbs/app/03_checkup.ipynb #1860bceb
 def _class_findings(classes, mixable, family, detector):
     "What the classes show: key -> cases."
     names = list(classes.index)
@@ -357,6 +362,7 @@ def _doubtful(anchors):
         f"{r.file}: {r[2]} {r.tag:.2g} at {r.start:.1f} s, threshold {r.threshold:.2g}"
         for r in best[~best.confident.astype(bool)].itertuples()]
 
+# %% ../../nbs/app/03_checkup.ipynb #2b04edbb
 def _findings(cases):
     "A table of what was found, the weightiest first; within a weight in the order of `FINDINGS`."
     rows = [
@@ -445,7 +451,9 @@ def examine(
 # %% ../../nbs/app/03_checkup.ipynb #2749c5d5
 # the first becomes the page's own colour of text
 _ink = "#010203"
+
 _blue = "#3b82d6"
+
 _orange = "#d9730d"
 
 def _figure(width, height):
@@ -458,6 +466,7 @@ def _figure(width, height):
     ax.tick_params(colors=_ink, labelsize=9)
     return fig, ax
 
+# %% ../../nbs/app/03_checkup.ipynb #3af0e0ae
 def _svg(fig, name):
     "A figure as an SVG element that takes the page's colour and width."
     import matplotlib
@@ -482,6 +491,7 @@ def _chosen(report, most=40):
     order = sorted(order, key=lambda n: (not report.classes.never[n], -report.classes.clips[n]))[:most]
     return sorted(order, key=lambda n: -report.classes.clips[n])
 
+# %% ../../nbs/app/03_checkup.ipynb #b99672ba
 def draw_together(
     report:Report, # what `examine` found
     most:int=40,   # classes to draw
@@ -509,6 +519,7 @@ def draw_together(
     ax.spines[:].set_visible(False)
     return fig
 
+# %% ../../nbs/app/03_checkup.ipynb #2adb7b72
 def draw_histogram(
     values,         # `(N,)` numbers
     label:str,      # below the axis, with the unit
@@ -527,6 +538,7 @@ def draw_histogram(
     ax.set_ylabel("clips", color=_ink, fontsize=9)
     return fig
 
+# %% ../../nbs/app/03_checkup.ipynb #9c88cddf
 def _draw_rates(counts):
     "A bar for each sample rate."
     fig, ax = _figure(4.2, 2.1)
@@ -562,6 +574,7 @@ def _pictures(report):
     ]
     return [(title, words, _svg(fig, title)) for title, words, fig in drawn]
 
+# %% ../../nbs/app/03_checkup.ipynb #db0bc1e5
 _css = """
 :root { color-scheme: light dark; --ink: light-dark(#1c2430, #e6eaf0); --quiet: light-dark(#5b6675, #a4afbd); --line: light-dark(#d6dce4, #3a4452); --soft: light-dark(#f4f6f9, #1d242e);
   --page: light-dark(#fff, #12171e); --must: light-dark(#b42318, #ff8a7d); --should: light-dark(#96500a, #ffb35c); --note: light-dark(#1d5fa8, #7db8ff); --bar: #3b82d6; }
@@ -602,6 +615,7 @@ def _findings_html(problems):
     return ('<div class="wide"><table class="findings"><tr><th></th><th class="n">how many</th><th>what was '
             f'found</th><th>what to do</th></tr>{"".join(rows)}</table></div>')
 
+# %% ../../nbs/app/03_checkup.ipynb #2fb860b1
 def _classes_html(classes):
     "One row a class, with bars for its clips and for its confident anchors."
     listened, most = bool(classes.listened.sum()), max(classes.clips.max(), 1) if len(classes) else 1
@@ -620,6 +634,7 @@ def _classes_html(classes):
             'be mixed with</th></tr>')
     return f'<div class="wide"><table class="tight">{head}{"".join(rows)}</table></div>'
 
+# %% ../../nbs/app/03_checkup.ipynb #128709e5
 def _tiles(report):
     "The few numbers at the top."
     readable = report.clips[report.clips.error==""]
@@ -675,6 +690,7 @@ def report_html(
 
 REPORT_FILES = ['index.html','problems.csv','clips.csv','classes.csv','anchors.csv']
 
+# %% ../../nbs/app/03_checkup.ipynb #b98caae1
 def write_report(
     report:Report, # what `examine` found
     out,           # folder to write: index.html and the tables clips.csv, classes.csv, problems.csv

@@ -71,7 +71,10 @@ EXPERIMENT_1 = (
         "ablation", "Tranche 3: the losses of the branch switched off",
         "The branch is there and is trained by the extraction alone (a = b = 0)."),
 )
+
 EXPERIMENT_2 = (Listing("joint", "", ""),)
+
+# %% ../../nbs/app/04_listening.ipynb #d1f8f150
 BEYOND = (
     Listing(
         "oracle mask", "Ideal masks",
@@ -87,6 +90,7 @@ BEYOND = (
         "embeddings.",
         OTHER_WAYS),
 )
+
 SECTIONS = (
     ("experiment1", "Experiment I", "Without the classification branch", EXPERIMENT_1),
     ("experiment2", "Experiment II", "With the parallel classification branch", EXPERIMENT_2),
@@ -188,6 +192,7 @@ def group_tracks(
             tracks[_stem(scene, snr, system, condition, object)] = load_audio(path, rate)[0]
     return tracks,rate
 
+# %% ../../nbs/app/04_listening.ipynb #69c2b813
 def write_group(
     folder,       # to write into
     tracks:dict,  # stem -> `(T,)`
@@ -276,6 +281,7 @@ def _there(listing, snr, s):
     own = [c for c in listing.columns if not c.system]
     return any(_stem(r["name"], *_key(snr, listing, c)[:4]) in s.volumes for r in s.rows for c in own)
 
+# %% ../../nbs/app/04_listening.ipynb #d5128e89
 def listing_html(
     listing:Listing, # system and columns
     s:Samples,       # what there is
@@ -635,6 +641,7 @@ def _write_one(folder, audio_folder, scenes_folder, item):
     tracks,rate = group_tracks(audio_folder, scenes_folder, *item)
     return write_group(folder, tracks, rate),rate
 
+# %% ../../nbs/app/04_listening.ipynb #32d93da4
 def _write_groups(folder, audio_folder, scenes_folder, rows, snrs, n_workers, progress):
     "Sounds and pictures of all groups: volumes, and the sample rate."
     one = partial(_write_one, folder, audio_folder, scenes_folder)
@@ -659,6 +666,7 @@ def _read_values(folder):
         scene=str, snr_db=float, system=str, condition=str, object=str, kind=str, metric=str, value=float)
     return load_table(Path(folder)/"values.csv", types, "make it with `weakse selective`")
 
+# %% ../../nbs/app/04_listening.ipynb #6f58a366
 def listening_page(
     results_json,       # what `run_experiments` stored
     audio_folder,       # its folder: values.csv and the sounds of the first scenes

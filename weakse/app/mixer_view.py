@@ -50,6 +50,7 @@ def time_bars(
         f'aria-label="{html.escape(said)}">'
         f'<line x1="0" x2="100" y1="8" y2="8" vector-effect="non-scaling-stroke"/>{bars}</svg>')
 
+# %% ../../nbs/app/01_mixer_view.ipynb #5d01617a
 def time_axis(
     seconds:float, # s, length of the recording
 )->str:            # HTML
@@ -131,6 +132,7 @@ def name_html(
     "A class with its colour."
     return f'<div class="ws-name"><i class="ws-swatch" style="background:{colour}"></i><b>{html.escape("Everything else" if name == "rest" else name)}</b><small>{html.escape(said)}</small></div>'
 
+# %% ../../nbs/app/01_mixer_view.ipynb #ad5014c7
 def level_text(
     db:float, # dB; -inf: silent
 )->str:
@@ -138,13 +140,18 @@ def level_text(
     return f'{db:+g} dB'.replace('+0 dB', '0 dB') if math.isfinite(db) else 'silent'
 
 _play = "const w=this.closest('.weakse');w.querySelectorAll('audio').forEach(a=>{if(a!==this&&!a.paused){this.currentTime=a.currentTime;a.pause()}});w.dataset.playing=this.ariaLabel"
+
 _pause = "const w=this.closest('.weakse');if(w&&w.dataset.playing==this.ariaLabel)delete w.dataset.playing"
+
 _follow = "const w=this.closest('.weakse');if(w){w.dataset.at=this.currentTime;this.closest('.ws-desk').style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
+
 _go_on = "const w=this.closest('.weakse');if(w.dataset.playing==this.ariaLabel){this.currentTime=+w.dataset.at||0;this.play()}"
+
 _seek = (
     "const "
     "a=this.parentElement.querySelector('audio');a.currentTime=event.offsetX/this.clientWidth*a.duration")
 
+# %% ../../nbs/app/01_mixer_view.ipynb #033a8fdc
 def listen_html(
     name:str,           # what it is, such as "Before"
     picture:np.ndarray, # `(80, F, 3)` uint8, its coloured spectrogram
@@ -186,6 +193,7 @@ def before_after(
         mixed_parts(mixer, mixer.heard_gains()), mixer.sample_rate, colours, loudest)
     return [('Before', before, mixer.wav), ('After', after, mixer.render())]
 
+# %% ../../nbs/app/01_mixer_view.ipynb #27dcd5b4
 def mixer_page(
     mixer:Mixer, # a recording taken apart, with the faders set
     title:str="Mixer", # above it
@@ -227,6 +235,7 @@ def _strip(
         html_box(f'<i class="ws-swatch" style="background:{colour}"></i>'), fader, mute, solo,
         html_box(bars_of(mixer, name, colour)), name='ws-strip')
 
+# %% ../../nbs/app/01_mixer_view.ipynb #b312585c
 def heard_note(
     mixer:Mixer, # a recording taken apart
     name:str,    # of the file
@@ -238,6 +247,7 @@ def heard_note(
         else "No sound that can be taken out was heard in it.")
     return f"{name}: {mixer.x.shape[-1]/mixer.sample_rate:.1f} s{channels}. {heard}"
 
+# %% ../../nbs/app/01_mixer_view.ipynb #4ceb4735
 class MixerView(View):
     """Faders for the sounds of a recording; `mixer` is the `Mixer` behind them, None before there is a
     recording."""

@@ -68,6 +68,7 @@ def compare_part()->View: # `Comparison`
     system = None if default_system().is_dir() else 'wiener'
     return Comparison(wav, enhance(wav, rate, system), rate, uploads=True)
 
+# %% ../../nbs/app/05_server.ipynb #77292ea1
 def audit_part()->View: # `AuditView`
     """The audit of the anchors that `make repro` has mined. Raises `OSError` or `ValueError` where there are
     none."""
@@ -92,6 +93,7 @@ body .jp-OutputArea-output, body .jp-Cell { overflow: visible; }
 .ws-app .widget-toggle-buttons > div { display: flex; flex-wrap: wrap; gap: 8px; }
 .ws-app .widget-toggle-buttons .jupyter-button { margin: 0; }
 """
+
 _follow_system = "const m=matchMedia('(prefers-color-scheme: dark)'),s=()=>{const d=THEME;document.body.toggleAttribute('data-weakse-dark',d);document.body.dataset.jpThemeLight=!d};s();m.addEventListener('change',s)"
 
 def theme_html(
@@ -102,6 +104,7 @@ def theme_html(
     if dark is None: raise ValueError(f"theme {theme!r}; expected 'light', 'dark' or 'auto'")
     return f'<style onload="{_follow_system.replace("THEME", dark)}">{_dark}</style>'
 
+# %% ../../nbs/app/05_server.ipynb #509dffda
 def page(
     theme:str="auto", # "light", "dark" or "auto"
 ):                    # `ipywidgets.VBox`
@@ -129,6 +132,7 @@ def page(
     open_part()
     return box
 
+# %% ../../nbs/app/05_server.ipynb #0454c444
 def _part_or_reason(make):
     "The box of a part, or what it lacks."
     try:
@@ -161,6 +165,7 @@ def write_page(
         overwrite=overwrite,
     )
 
+# %% ../../nbs/app/05_server.ipynb #f65509b4
 def free_port(
     port:int=0, # wanted; 0: any
 )->int:         # port
@@ -179,6 +184,7 @@ def free_port(
             ) from None
         return s.getsockname()[1]
 
+# %% ../../nbs/app/05_server.ipynb #656bf18f
 def voila_options(
     port:int,               # to listen at
     token:str,              # that a browser must bring
@@ -205,12 +211,14 @@ _settings = dict(
         'Referrer-Policy': 'same-origin'},
 )
 
+# %% ../../nbs/app/05_server.ipynb #08881bb7
 def _opening(path, url):
     """A page for this person's eyes alone that leads to `url`: as an argument of the browser, everybody on
     this computer could read its token."""
     return write_text(
         path, f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">').as_uri()
 
+# %% ../../nbs/app/05_server.ipynb #5a5a1f41
 def serve(
     port:int=0,             # to listen at; 0: any that is free
     open_browser:bool=True, # show the page in the browser

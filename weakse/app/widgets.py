@@ -92,6 +92,7 @@ _css = """
 .weakse details { margin: 2px 0 2px 18px; } .weakse details > p { margin: 2px 0 2px 18px; } .weakse summary { cursor: pointer; }
 """
 
+# %% ../../nbs/app/00_widgets.ipynb #214353ba
 def look()->str: # HTML
     "The style sheet that all widgets share; having it twice on a page does no harm."
     return f"<style>{_css}</style>"
@@ -137,6 +138,7 @@ def _ear_filters(rate): # Hz
     a0 = 1+k/q+k*k
     return [shelf, [1, -2, 1, 1, 2*(k*k-1)/a0, (1-k/q+k*k)/a0]]
 
+# %% ../../nbs/app/00_widgets.ipynb #0481c06c
 def loudness(
     wav,             # `(T,)` or `(C,T)`, full scale 1
     sample_rate:int, # Hz
@@ -201,6 +203,7 @@ def spectrogram_db(
     n_fft = 2**round(math.log2(sample_rate*.032))
     return LogMel(sample_rate, n_fft, max(sample_rate//100, len(wav)//width), 80, 0)(wav).T * 10/math.log(10)
 
+# %% ../../nbs/app/00_widgets.ipynb #facecd3e
 def picture_uri(
     rgb, # `(H, W, 3)` uint8, top row first
 )->str:  # `data:image/png;base64,...`
@@ -228,13 +231,18 @@ def spectrogram_uri(
 _switch = (
     "const b=this.closest('.ws-players'),n=this.closest('.ws-track').querySelector('audio'),p=[...b.querySelectorAll('audio')].find(a=>a!==n&&!a.paused);"
     "n.currentTime=p?p.currentTime:+(b.dataset.at||0);if(p){p.pause();n.play()}")
+
 _follow = "const b=this.closest('.ws-players');if(this.closest('.ws-track').querySelector('input').checked){b.dataset.at=this.currentTime;b.style.setProperty('--ws-at',100*this.currentTime/this.duration+'%')}"
+
 _seek = (
     "const "
     "a=this.parentElement.querySelector('audio');a.currentTime=event.offsetX/this.clientWidth*a.duration")
+
 _volume = ("this.volume=this.closest('.ws-players').querySelector('.ws-same "
            "input')?.checked===false?+this.dataset.volume:1")
+
 _volumes = "this.closest('.ws-players').querySelectorAll('audio').forEach(a=>a.volume=this.checked?1:+a.dataset.volume)"
+
 _count = itertools.count()
 
 def _picture_html(name, db, top, sample_rate, seconds):
@@ -249,6 +257,7 @@ def _picture_html(name, db, top, sample_rate, seconds):
         f'<span style="top:4px">{sample_rate / 2000:g} kHz</span><span style="bottom:4px">0</span></div><div '
         f'class="ws-ruler" aria-hidden="true">{times}</div>')
 
+# %% ../../nbs/app/00_widgets.ipynb #dd04be34
 def _track_html(name, group, first, uri, volume, picture):
     "A choice and what it shows."
     return (
@@ -260,6 +269,7 @@ def _track_html(name, group, first, uri, volume, picture):
         f'onloadedmetadata="{html.escape(_volume)}" '
         f'ontimeupdate="{html.escape(_follow)}" src="{uri}"></audio></div></div>')
 
+# %% ../../nbs/app/00_widgets.ipynb #df0ec5c2
 def players_html(
     tracks:dict,                  # name -> `(T,)` or `(C,T)`, in the order of the switch
     sample_rate:int,              # Hz
@@ -288,6 +298,7 @@ def players_html(
         if len(tracks) > 1 else '')
     return f'<div class="ws-players" role="radiogroup" aria-label="{html.escape(label)}">{body}{same}</div>'
 
+# %% ../../nbs/app/00_widgets.ipynb #bb5ac28a
 def static_players(
     tracks:dict,                # name -> `(T,)` or `(C,T)`, in the order of the switch
     sample_rate:int,            # Hz
@@ -333,6 +344,7 @@ def html_box(
     from ipywidgets import HTML
     return _with_classes(HTML(text), classes)
 
+# %% ../../nbs/app/00_widgets.ipynb #9a226b7a
 def button(
     text:str,     # on the button
     on_click,     # `f()`, called when it is pressed
@@ -360,6 +372,7 @@ def row(
     from ipywidgets import HBox
     return _with_classes(HBox(list(children)), [name] if name else [])
 
+# %% ../../nbs/app/00_widgets.ipynb #0492a666
 def _with_classes(widget, names):
     for name in names:
         widget.add_class(name)
@@ -367,6 +380,7 @@ def _with_classes(widget, names):
 
 # %% ../../nbs/app/00_widgets.ipynb #a118693b
 _suffixes = ','.join(SOUND_SUFFIXES)
+
 # ipywidgets keeps the file field of its button to itself: the dropped files are put where its dialogue would
 # put the chosen ones
 _drop = (
@@ -385,6 +399,7 @@ def read_upload(
         path.write_bytes(content)
         return name,*load_audio(path, mono=False)
 
+# %% ../../nbs/app/00_widgets.ipynb #c86cd50f
 def upload(
     # `f(name, wav (C, T), sample_rate)`, called for each recording that can be read
     on_sound,
@@ -439,6 +454,7 @@ def _ways(lines):
         ways.append(set(stack[:-1]))
     return ways
 
+# %% ../../nbs/app/00_widgets.ipynb #5ba30463
 def found_rows(
     query:str,   # words, in any order, all of which a name must hold
     names:list,  # of all lines
@@ -448,6 +464,7 @@ def found_rows(
     found = [i for i,n in enumerate(names) if all(w in n.lower() for w in words)]
     return found or [i for i,n in enumerate(names) if n in nearest_names(query, names, 5)]
 
+# %% ../../nbs/app/00_widgets.ipynb #d3a571f0
 def tree_rows(
     vocabulary:Vocabulary, # K classes to choose from
     ontology=None,         # `Ontology`; None: a flat list
@@ -502,6 +519,7 @@ def python_line(
         if (found := picked(picks, v)))
     return f'kept, removed = extract(wav, sample_rate{asked})'
 
+# %% ../../nbs/app/00_widgets.ipynb #98eab537
 def command_line(
     picks:dict,                # class -> "keep" or "drop"
     input:str="recording.wav", # file to work on
@@ -572,6 +590,7 @@ class _Line:
             toggle.tooltip = f"{toggle.description}: {r.name}"
         self.quiet = False
 
+# %% ../../nbs/app/00_widgets.ipynb #169b063a
 class ClassPicker(View):
     "Pick classes to keep or to take out; `picks` is what was picked."
     def __init__(self,
@@ -689,6 +708,7 @@ def comparison_tracks(
     n = min(a.shape[-1], b.shape[-1])
     return dict(zip(names, (a[:, :n], b[:, :n], a[:, :n]-b[:, :n])))
 
+# %% ../../nbs/app/00_widgets.ipynb #5fc0694d
 def levels_text(
     tracks:dict,     # name -> `(C, T)`, the first is what the others are compared with
     sample_rate:int, # Hz

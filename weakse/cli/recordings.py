@@ -37,6 +37,7 @@ def _poured(folder):
         shutil.copyfileobj(sys.stdin.buffer, f)
     return path.rename(path.with_suffix(_coded_as(path)))
 
+# %% ../../nbs/cli/01_recordings.ipynb #ef8c8aca
 @contextlib.contextmanager
 def piped(
     inputs, # files, folders, patterns; `-` for standard input
@@ -92,6 +93,7 @@ def _many(n, what):
 def _long(seconds):
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds/60:.1f} min"
 
+# %% ../../nbs/cli/01_recordings.ipynb #d0cc9c1a
 def closing(
     verb:str,    # whose report it is
     report,      # DataFrame: input, seconds, status, message and what else there is
@@ -208,6 +210,7 @@ def enhance(
         report = _named(enhance_files(files, _folder(out), model, **run), stdin)
     return closing('enhance', report, out, json, system=model.name, **given, **part)
 
+# %% ../../nbs/cli/01_recordings.ipynb #a7ed4628
 def _folder(out):
     "`out`, unless it is meant to be standard output."
     if str(out)!='-': return out
@@ -238,6 +241,7 @@ def parse_gains(
 
 _usual = 'artifacts/tagger'
 
+# %% ../../nbs/cli/01_recordings.ipynb #90eb1279
 def _ears(detector):
     "A detector by name. Raises `ValueError` with what can be done where there is none yet."
     from weakse.detectors.protocol import load_detector
@@ -323,6 +327,7 @@ def _seconds(path):
     from weakse.core.audio import audio_info
     return round(audio_info(path).seconds, 3)
 
+# %% ../../nbs/cli/01_recordings.ipynb #e6b0a35a
 def _label_files(inputs, labels, overwrite):
     "`{recording: file for its labels, or None}`. Raises `OutputCollisionError` and `OSError`."
     from weakse.inference.enhance import (
@@ -340,6 +345,7 @@ def _label_files(inputs, labels, overwrite):
     _refuse_unwritable(labels.parent if single else labels)
     return dict(jobs)
 
+# %% ../../nbs/cli/01_recordings.ipynb #a4f0ab11
 def detect_files(
     inputs,               # recordings, folders or patterns
     detector,             # a `Detector`, or what `load_detector` takes
@@ -379,6 +385,7 @@ def _tell(events, most=60):
         share.sort_values('seconds', ascending=False),
         f"{len(events)} events; --csv writes when each of them is")
 
+# %% ../../nbs/cli/01_recordings.ipynb #db532c0a
 @verb(panel=recordings, csv='-o')
 def detect(
     # recordings, folders of them, quoted patterns, or - for standard input; with --anchors: one corpus
@@ -424,6 +431,7 @@ def _own_folder(out):
     raise ValueError(
         f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")
 
+# %% ../../nbs/cli/01_recordings.ipynb #3763dd28
 @verb(panel=recordings, out='-o')
 def doctor(
     # csv of weak labels (a file and its labels in each row), or the folder of a corpus

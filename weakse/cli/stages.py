@@ -40,6 +40,7 @@ def _as_options(text):
 # as torch says it
 _no_memory = re.compile(r"can't allocate memory|out of memory|Storage size calculation overflowed")
 
+# %% ../../nbs/cli/00_stages.ipynb #5b4c46b4
 def _explained(e):
     "What a person is told of an error; None for one that only a traceback explains."
     from weakse.core.parallel import WorkerKilledError
@@ -52,6 +53,7 @@ def _explained(e):
              "take a machine with more"
     )
 
+# %% ../../nbs/cli/00_stages.ipynb #a7790c07
 class _Door(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
     def invoke(self, ctx):
@@ -107,6 +109,7 @@ def as_file(
     from weakse.core.files import check_output
     check_output(path, inputs, folder=False, overwrite=overwrite)
 
+# %% ../../nbs/cli/00_stages.ipynb #1f989b03
 def as_table(
     path,      # output, a .json
     inputs,    # paths that are read
@@ -135,6 +138,7 @@ def _check_outputs(writes, values):
         if values[name] is not None:
             check(values[name], inputs, values.get('overwrite', False))
 
+# %% ../../nbs/cli/00_stages.ipynb #d162485b
 def verb(
     add:typer.Typer=app, # the command that gets the verb
     *,
@@ -198,6 +202,7 @@ stages = dict(
     listen='app.listening.listening_page',
 )
 
+# %% ../../nbs/cli/00_stages.ipynb #6965c59f
 # single values beside the blocks, and what stands in for one that is not given
 singles = dict(seed=0, data='sources', title='own corpus')
 
@@ -226,6 +231,7 @@ def stage(
     not fit."""
     return _filled(load_params(params).block(name))
 
+# %% ../../nbs/cli/00_stages.ipynb #f630e862
 def _filled(block):
     "The function of a block with its values filled in."
     dotted,values = _choose(block)
@@ -272,6 +278,7 @@ def corpus(
     made = stage('corpus', params)(data, out, truth, pairs)
     return f"{len(made)} clips of {len(made.vocabulary)} classes in {out}"
 
+# %% ../../nbs/cli/00_stages.ipynb #faced407
 @verb(writes=dict(out=as_folder, json=as_file))
 def tagger(
     corpus:Path, # folder of a corpus
@@ -308,6 +315,7 @@ def mine(
 
 _system = as_files('config.json','model.safetensors','vocabulary.csv','bank.npy')
 
+# %% ../../nbs/cli/00_stages.ipynb #dcb84f81
 @verb(writes=dict(out=_system, json=as_file))
 def train(
     anchors:Path=Path('artifacts/anchors'), # folder of anchors
@@ -328,6 +336,7 @@ def train(
     _note(json, report)
     return f"{report['steps']} steps, a system in {out}"
 
+# %% ../../nbs/cli/00_stages.ipynb #1001fcc8
 def _cost(anchors, settings, params):
     """Print what a training will cost; classes and rate are the anchors' where this run has found them
     already, else AudioSet's 527 and the corpus's."""
@@ -355,6 +364,7 @@ def _cost(anchors, settings, params):
             f"s a step, {cost['hours']:,.1f} hours for {cost['steps']:,} steps on this machine "
             f"({cost['device']}, {cost['precision']}); nothing was trained")
 
+# %% ../../nbs/cli/00_stages.ipynb #32157f0d
 @verb(writes=dict(out=as_files('pairs.csv')))
 def paired(
     data:Path,  # folder with the raw input
@@ -366,6 +376,7 @@ def paired(
     made = stage('paired', params)(data, out)
     return f"{len(made)} pairs in {out}"
 
+# %% ../../nbs/cli/00_stages.ipynb #66b7b9b6
 @verb(writes=dict(out=_system, json=as_file))
 def train_paired(
     model:str,  # segan | wave_unet
@@ -404,6 +415,7 @@ def _own_values(name, params):
     foreign = not set(names) <= {*singles, *stages}
     return {} if name not in names or (usual and foreign) else stage(name, params).keywords
 
+# %% ../../nbs/cli/00_stages.ipynb #13ac8026
 @verb(writes=dict(json=as_file))
 def score(
     *,
@@ -428,6 +440,7 @@ def score(
     if scores['scored']==scores['n_files']: return said
     _fail('score', said)
 
+# %% ../../nbs/cli/00_stages.ipynb #065f0de3
 def _scored(scores):
     "How many pairs have values, and how many reasons there are for what is missing."
     return f"{scores['scored']} of {scores['n_files']} files scored, {len(scores['failed'])} failures"
@@ -464,6 +477,7 @@ def table1(
     )
     return f"{len(rows)} systems in {out_json}"
 
+# %% ../../nbs/cli/00_stages.ipynb #00f6ad02
 _mark,_unmark = '<!-- table1 -->','<!-- /table1 -->'
 
 def write_index(
@@ -483,6 +497,7 @@ def write_index(
         return True
     return False
 
+# %% ../../nbs/cli/00_stages.ipynb #193bbaa1
 @verb()
 def report(
     *,
@@ -528,6 +543,7 @@ def read_means(
         (r['system'], k): v['mean'] for r in table['rows'] for k, v in r.items()
         if isinstance(v, dict) and v.get('mean') is not None}
 
+# %% ../../nbs/cli/00_stages.ipynb #6c32d7f9
 def check_same(
     here:dict,  # (system, metric) -> mean
     there:dict, # the same from another run
@@ -557,6 +573,7 @@ def figures(
     stage('figures', params)(corpus, tagger, pairs, enhanced, out, overwrite=overwrite)
     return f"figure1.png and figure2.png in {out}"
 
+# %% ../../nbs/cli/00_stages.ipynb #7df61d0d
 @verb(writes=dict(out=as_table))
 def ablate(
     corpus:Path,  # folder of a corpus
@@ -604,6 +621,7 @@ def kinds(
     return (f"{', '.join(f'{n} {k}' for k, n in table.kind.value_counts().items())} classes, "
             f"{int((~table.seen).sum())} of them unseen, in {out}")
 
+# %% ../../nbs/cli/00_stages.ipynb #2ba6a590
 @verb(writes=dict(out=as_folder))
 def scenes(
     data:Path,   # folder with the raw input
@@ -616,6 +634,7 @@ def scenes(
     "Make test scenes of speech, a transient and a stationary sound, each kept apart."
     return f"{len(stage('scenes', params)(data, corpus, kinds, out))} scenes in {out}"
 
+# %% ../../nbs/cli/00_stages.ipynb #42a90a5e
 @verb(writes=dict(out=_system, json=as_file))
 def train_selective(
     anchors:Path, # folder of anchors
@@ -635,6 +654,7 @@ def train_selective(
     _note(json, report)
     return f"{report['steps']} steps, a system in {out}"
 
+# %% ../../nbs/cli/00_stages.ipynb #c6afff0a
 @verb(writes=dict(out=as_folder, json=as_table))
 def selective(
     scenes:Path, # folder of test scenes
@@ -662,6 +682,7 @@ def selective(
     report = f(scenes, kinds, joint, out, json, **{**named, **f.keywords, **given, 'overwrite':overwrite})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
 
+# %% ../../nbs/cli/00_stages.ipynb #da276d87
 @verb(writes=dict(out=as_folder))
 def listen(
     results:Path, # selective.json of a run
@@ -685,6 +706,7 @@ def _rows(systems):
             f"two systems are called {', '.join(sorted(twice))}: name them apart, as in `mine={named[0][1]}`")
     return dict(named)
 
+# %% ../../nbs/cli/00_stages.ipynb #eda33d8f
 @verb(writes=dict(out=as_table))
 def compare(
     # names (noisy, highpass, wiener, oracle) or folders of systems; NAME=FOLDER names the row
@@ -750,6 +772,7 @@ def _own_run(run):
             "the parameter file")
     return own_folder(run, says=made_run)
 
+# %% ../../nbs/cli/00_stages.ipynb #95de422f
 def _point(path, data):
     "Write the pointer to raw input, unless it points there: DVC keeps its hashes in the same file."
     from weakse.core.files import edit_text
@@ -757,6 +780,7 @@ def _point(path, data):
     if there!=data:
         edit_text(path, yaml.safe_dump({'deps':[{'path':data}], 'outs':[{'path':'data'}]}))
 
+# %% ../../nbs/cli/00_stages.ipynb #45c8a787
 def run_folder(
     params:str|Path,     # a parameter file
     root:str|Path='.',   # the checkout
@@ -821,6 +845,7 @@ def default_targets(
     table1 = ['score@noisy','table1','figures'] if has_pairs(params) else ['train@unet']
     return [table1] + ([['listen']] if 'joint' in load_params(params) else [])
 
+# %% ../../nbs/cli/00_stages.ipynb #dcb3465d
 @verb()
 def repro(
     # stages of dvc.yaml to bring up to date, such as `ablate`; default: what the file has blocks for
@@ -852,6 +877,7 @@ fetch = typer.Typer(
     help="Get what others published: weights into the cache folder, data sets into a folder of yours. "
          "Checked, and resumed where it broke off.",
 )
+
 app.add_typer(fetch, name='fetch', rich_help_panel=a_run)
 
 @verb(fetch)
@@ -873,6 +899,7 @@ def voicebank(
     "VoiceBank-DEMAND at 16 kHz: the paper's test set, or the training set of its peers."
     return f"{part} pairs in {_behind('voicebank.fetch_voicebank')(out, part=part)}"
 
+# %% ../../nbs/cli/00_stages.ipynb #3a25e52b
 @verb(fetch)
 def audioset(
     out:Path,                    # folder to make: the lists, and audio/ for the clips

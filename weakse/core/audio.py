@@ -60,6 +60,7 @@ def noted():
 
 _filters = threading.RLock()   # the filters of warnings belong to the whole process, not to a thread
 
+# %% ../../nbs/core/03_audio.ipynb #38648447
 @contextlib.contextmanager
 def hushed(
     category=Warning, # what is not shown
@@ -188,6 +189,7 @@ def extreme(
     if level==0 or 2.**low <= level <= 2.**high: return 0
     return math.frexp(level)[1]
 
+# %% ../../nbs/core/03_audio.ipynb #6f148f6c
 def times_two_to(
     k:int,      # exponent; 0 returns `wav` itself
     wav:Tensor, # any shape
@@ -270,6 +272,7 @@ def tpdf(
     one,two = (torch.rand(shape, generator=generator, dtype=torch.float64, device='cpu') for _ in range(2))
     return one - two
 
+# %% ../../nbs/core/03_audio.ipynb #32b45257
 def write_samples(
     file,        # `soundfile.SoundFile`, open for writing
     wav:Tensor,  # `(C,t)`, full scale 1
@@ -292,6 +295,7 @@ def plain_text(
     "The text with its dollars drawn as dollars, not read as mathematics."
     return str(text).replace('$', r'\$')
 
+# %% ../../nbs/core/03_audio.ipynb #865d590d
 def show(
     wav:Tensor,      # `(T,)` or `(C,T)`; channels are averaged
     sample_rate:int, # Hz
@@ -440,6 +444,7 @@ def resample(
     out = torch.from_numpy(np.ascontiguousarray(soxr.resample(flat, from_rate, to_rate, quality='HQ').T))
     return fit_length(out, n).reshape(*wav.shape[:-1], n).to(wav.device)
 
+# %% ../../nbs/core/03_audio.ipynb #6846d27b
 def resample_pieces(
     pieces,        # of `(C, t)`, one after the other
     from_rate:int, # Hz
@@ -497,11 +502,14 @@ FORMATS = {
     '.caf': 'CAF',
     '.au': 'AU',
 }
+
 # read through ffmpeg
 _foreign = '.m4a','.m4b','.mp4','.aac','.webm','.mkv','.mov','.wma','.amr','.3gp','.ac3','.ape','.wv'
+
 # what looks like sound
 SOUND_SUFFIXES = (*FORMATS, *_foreign, '.raw', '.gsm', '.snd', '.voc', '.sph')
 
+# %% ../../nbs/core/03_audio.ipynb #ff6d260a
 def sound_files(
     folder,            # folder to look through
     pattern="**/*",    # of the names below it
@@ -550,6 +558,7 @@ def _bytes_at(file, place:int, n:int)->bytes:
         file.seek(place)
         return file.read(n)
 
+# %% ../../nbs/core/03_audio.ipynb #7e445205
 class _Prefixed:
     "A reader with a place of its own: `head`, then the bytes of the open `file` from `skip` on."
     def __init__(self, head, file, skip):
@@ -570,6 +579,7 @@ class _Prefixed:
         self.at += len(out)
         return out
 
+# %% ../../nbs/core/03_audio.ipynb #6efd6824
 class _Decoded:
     """What ffmpeg makes of a file: bytes without a name, which go with the last that holds this. Raises
     `AudioError`, `OSError` on a full disk."""
@@ -597,9 +607,12 @@ class _Decoded:
         self.why = (said.splitlines() or ['no sound in it'])[-1] if done.returncode else ''
         self.size = os.fstat(self.fileno()).st_size
 
+# %% ../../nbs/core/03_audio.ipynb #f586881e
 # all that somebody holds, and the few that are held here
 _held = weakref.WeakValueDictionary()
+
 _latest = []
+
 _most_kept,_most_bytes = 16,2**28                                    # of the latest; one alone may be longer
 
 def _decoded(path:Path)->_Decoded:
@@ -615,6 +628,7 @@ def _decoded(path:Path)->_Decoded:
             _latest.pop(0)
     return made
 
+# %% ../../nbs/core/03_audio.ipynb #de91f857
 def _through_ffmpeg(path:Path):
     """An open sound file: what ffmpeg makes of `path`. Raises `AudioError` where there is no ffmpeg or it
     fails; warns where it stops early."""
@@ -648,6 +662,7 @@ def _measured(path:Path, f):
     warn_audio(f"{path}: its header does not say how long it is; it was read to its end", 3)
     return true
 
+# %% ../../nbs/core/03_audio.ipynb #9639b303
 def _riff_chunks(path:Path)->list: # (name, place of the body, size)
     "The chunks of a RIFF or RF64 file, up to the first that cannot be."
     found = []
@@ -667,6 +682,7 @@ def _riff_chunks(path:Path)->list: # (name, place of the body, size)
             f.seek(length + length%2, 1)
     return found
 
+# %% ../../nbs/core/03_audio.ipynb #d39e5abe
 def _unsized_wav(path:Path):
     """Header with the true sizes, and the place where samples begin, of a WAV whose recorder never came back
     to write them."""
@@ -694,6 +710,7 @@ def _mp3_frame(head:bytes):
     spf,kbits = (144,MP3_KBITS[3]) if version==3 else (72,MP3_KBITS[2])
     return spf*1000*kbits[index-1]//hz + (head[2]>>1 & 1),version
 
+# %% ../../nbs/core/03_audio.ipynb #80aa8ecd
 def _sized(frame:bytes)->bool:
     "Does the first frame say how many there are?"
     return any(tag in frame for tag in (b'Xing',b'Info',b'VBRI'))
@@ -710,6 +727,7 @@ def _mp3_frames(path:Path, at:int, size:int, changed:int)->int:
             f.seek(found[0]-4, 1)
     return frames
 
+# %% ../../nbs/core/03_audio.ipynb #89016e21
 def _unsized_mp3(path:Path):
     "A first frame that says how many follow, and the place where they begin, of an MP3 that has none."
     with open(path, 'rb') as f:
@@ -726,6 +744,7 @@ def _unsized_mp3(path:Path):
     frame = head + bytes(side) + b'Xing' + struct.pack('>II', 1, frames)
     return frame.ljust(_mp3_frame(head)[0], b'\0'),begin
 
+# %% ../../nbs/core/03_audio.ipynb #7e677ccd
 def _open(path):
     "Open a sound file for reading, or raise an `AudioError` naming the path."
     import soundfile as sf
@@ -750,6 +769,7 @@ def _open(path):
     except sf.LibsndfileError as e:
         raise AudioError(f"{path}: {_why_undecodable(path, e)}") from None
 
+# %% ../../nbs/core/03_audio.ipynb #bcf26c0b
 def audio_info(
     path,        # sound file
 )->AudioInfo:    # frames, sample rate, channels, format, subtype
@@ -801,12 +821,14 @@ def _read_on(f, n:int):
         left -= len(x)
     return np.concatenate(parts) if parts else x
 
+# %% ../../nbs/core/03_audio.ipynb #c04ba067
 def in_order_only(
     f, # open `soundfile.SoundFile`
 )->bool:
     "Whether a coding can be decoded but not searched: GSM, the ADPCM of telephones, DWVW."
     return not f.seekable()
 
+# %% ../../nbs/core/03_audio.ipynb #6a1ecc61
 def _read(path:Path, f, start:float, seconds)->Tensor:
     "Decode `(C,T)` from `start` s on; warns when the file ends before its header says."
     check_span(start, seconds, path)

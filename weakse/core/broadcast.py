@@ -84,6 +84,7 @@ def broadcast_chunks(
         b'LIST': texts and b'adtl' + texts}
     return b''.join(_chunk(name, body) for name,body in made.items() if body)
 
+# %% ../../nbs/core/03a_broadcast.ipynb #14c2fb13
 def append_chunks(
     path,         # WAV or RF64 that is closed
     chunks:bytes, # of `broadcast_chunks`

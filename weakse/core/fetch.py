@@ -47,6 +47,7 @@ def sha256_of(
 
 _digits = dict(sha256=64, md5=32)
 
+# %% ../../nbs/core/06_fetch.ipynb #a7996110
 def _split_checksum(checksum:str)->tuple: # algorithm, digits
     "`md5:...`, `sha256:...` or 64 digits alone. Raises `ValueError` for anything else."
     algorithm,_,digits = checksum.lower().strip().rpartition(':')
@@ -149,6 +150,7 @@ def _check(part:Path, algorithm:str, digits:str, size)->None:
         f"what arrived is another file: {n} bytes with {algorithm} {got}; expected "
         f"{'' if size is None else f'{size} bytes with '}the hash below; it was thrown away")
 
+# %% ../../nbs/core/06_fetch.ipynb #cc61223c
 def fetch(
     url:str,       # address, http(s) or file
     checksum:str,  # `md5:` or `sha256:` and hexadecimal digits; 64 digits alone are a SHA-256
@@ -213,6 +215,7 @@ def keep_record(
         Path(folder or cache_dir()) / f'zenodo-{record}.json', dict(id=record, title=title, files=rows),
         overwrite=overwrite)
 
+# %% ../../nbs/core/06_fetch.ipynb #7f3c37aa
 def read_record(
     record:int,                # number
     *,
@@ -240,6 +243,7 @@ def read_record(
     except OSError as e:
         raise write_error(e, path) from e
 
+# %% ../../nbs/core/06_fetch.ipynb #dc5b1a62
 def fetch_published(
     record:int,                # number
     name:str,                  # a file of the record

@@ -53,6 +53,7 @@ def _remove(path:Path):
         path.unlink(missing_ok=True)
 
 marker,made_by = '.weakse',"weakse made this folder, and replaces it when it is made again\n"
+
 made_run = (
     "weakse made this folder for a run, and brings its settings up to date; it is never replaced as a whole\n"
 )
@@ -60,6 +61,7 @@ made_run = (
 class ForeignPathError(FileExistsError):
     "What stands at an output is not weakse's own, or is an input: nothing was touched."
 
+# %% ../../nbs/core/01_files.ipynb #671fdb98
 # files by which a folder is known that was made before there was a marker: those it has, and those it may
 # have; it has no others
 _older = [
@@ -83,6 +85,7 @@ def _has_old_config(path:Path)->bool:
         return True   # a system
     return config.get('detector') in ('small','panns','efficientat') and 'result' in config
 
+# %% ../../nbs/core/01_files.ipynb #1f51827c
 def is_own(
     path, # a folder
 )->bool:  # may it be replaced?
@@ -108,6 +111,7 @@ def _holds(path:Path, item)->bool:
     except OSError:
         return False
 
+# %% ../../nbs/core/01_files.ipynb #2b8a9886
 def check_output(
     path,           # file or folder to write
     inputs=(),      # files and folders that are read: none of them is lost
@@ -128,6 +132,7 @@ def check_output(
         raise ForeignPathError(f"{path} exists already: pass `overwrite=True`, or choose another name")
     return path
 
+# %% ../../nbs/core/01_files.ipynb #5b6aaea0
 def check_table(
     path,            # a .json to write; a .md of the same name is written beside it
     inputs=(),       # files and folders that are read: none of them is lost
@@ -148,6 +153,7 @@ def check_part(
             f"{path} is a link to another file, which would be written to: move it away, or choose another "
             "folder")
 
+# %% ../../nbs/core/01_files.ipynb #33c1b7eb
 def _check_kind(path:Path, folder):
     "A file never replaces a folder, a folder never a file, and nothing a folder that is not weakse's."
     if path.is_dir() and folder is False:
@@ -158,6 +164,7 @@ def _check_kind(path:Path, folder):
         raise ForeignPathError(
             f"{path} holds files that weakse did not make there: choose another folder, or empty it")
 
+# %% ../../nbs/core/01_files.ipynb #0319c91b
 def check_files(
     folder,          # where files are put beside what is there
     names,           # of the files
@@ -179,6 +186,7 @@ def check_files(
             "move it away")
     return folder
 
+# %% ../../nbs/core/01_files.ipynb #d9f7c817
 def own_folder(
     path,         # folder for files of a run
     *,
@@ -200,6 +208,7 @@ def own_folder(
         (path/marker).write_text(says, encoding='utf-8')
     return path
 
+# %% ../../nbs/core/01_files.ipynb #593d386d
 def own_folders(
     folders,   # to make, or to empty
     inputs=(), # files and folders that are read
@@ -221,6 +230,7 @@ def _begins()->str:
     "How the temporary names of this machine begin; then comes the process."
     return f".weakse-{hashlib.sha256(platform.node().encode()).hexdigest()[:6]}-"
 
+# %% ../../nbs/core/01_files.ipynb #145f0c21
 def _is_alive(pid:int)->bool:
     "Does the process run? Where that cannot be asked without harm, it is taken to."
     if os.name!='posix': return True
@@ -242,6 +252,7 @@ def _clean_up(folder:str):
         with contextlib.suppress(PermissionError):
             _remove(old)   # somebody else's, in a folder for all
 
+# %% ../../nbs/core/01_files.ipynb #4b882cc3
 @contextlib.contextmanager
 def scratch_path(
     path,        # output that the file is for
@@ -268,6 +279,7 @@ def scratch_folder():
         folder.mkdir(mode=0o700)
         yield folder
 
+# %% ../../nbs/core/01_files.ipynb #61c01353
 def _sync(path:Path):
     "Ask the system to bring a file's bytes to the disk before it is renamed."
     with open(path, 'rb') as f:
@@ -291,6 +303,7 @@ def put_in_place(
     _replace(tmp, path)
     return path
 
+# %% ../../nbs/core/01_files.ipynb #be43af90
 @contextlib.contextmanager
 def atomic_path(
     path,            # file or folder to write; missing parent folders are made
@@ -354,6 +367,7 @@ def write_json(
     text = json.dumps(_plain(obj, digits), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return write_text(path, text+'\n', overwrite=overwrite)
 
+# %% ../../nbs/core/01_files.ipynb #99c160f6
 def edit_text(
     path,     # file that somebody may keep, too: it is read first, and a link to it stays one
     text:str, # its content from now on

@@ -57,6 +57,7 @@ def _table_text(path):
     if '\0' in text: raise TableError(f"{path}: holds zero bytes, a table is text; save it as csv in UTF-8")
     return text
 
+# %% ../../nbs/core/04_labels.ipynb #fe20a64f
 def _records(path, text, separator):
     """(row, fields) of every line that is not empty; a row's number is that of its first line, as an editor
     shows it."""
@@ -79,6 +80,7 @@ def _first_record(path, text, separator):
         return 1,[]
     return row,[f.strip() for f in fields]
 
+# %% ../../nbs/core/04_labels.ipynb #20f7e9c1
 def _found_separator(path, text, columns):
     """The separator under which the first line has most of the wanted columns, then most columns at all; a
     comma where they are alike."""
@@ -95,6 +97,7 @@ def _fields_problem(fields, header, separator):
         f"{len(fields)} fields under {len(header)} columns ({', '.join(header)}): {extra[0]!r} is too many; "
         f"remove it, or put quotes around a field that holds {SEPARATORS[separator]}")
 
+# %% ../../nbs/core/04_labels.ipynb #821c5075
 def read_rows(
     path,        # csv, or the same with tabs or semicolons
     columns=(),  # for each wanted column the names it may have; they decide what separates the fields
@@ -145,6 +148,7 @@ def _check_unique(values:list, what:str):
 
 # %% ../../nbs/core/04_labels.ipynb #6cbaedaa
 _kinds = {str:'text', float:'a number', int:'a whole number', bool:'True or False'}
+
 _half = re.compile(r'\\udc([89a-f][0-9a-f])') # a byte of a name that is no UTF-8, as `write_table` spells it
 
 def write_table(
@@ -172,6 +176,7 @@ def _fits(text, kind):
         return kind is float and not text
     return True
 
+# %% ../../nbs/core/04_labels.ipynb #cdfda41c
 def _own_header(path, text, types):
     "The names of the columns, once every row has a field for each."
     records = _records(path, text, ',')
@@ -192,6 +197,7 @@ def _line(names):
     text = ' '.join(', '.join(names).split())
     return text if len(text) <= 120 else f'{text[:110]} ...'
 
+# %% ../../nbs/core/04_labels.ipynb #1a193a4a
 def _misfit(path, text, types):
     "The first field that is not of its column's kind, in words."
     records = _records(path, text, ',')
@@ -204,6 +210,7 @@ def _misfit(path, text, types):
         return f"{path}: its columns are not {', '.join(f'{c}: {_kinds[k]}' for c,k in types.items())}"
     return f"{path}: row {row}: {column} is {field[:60]!r}, expected {_kinds[types[column]]}"
 
+# %% ../../nbs/core/04_labels.ipynb #a50777e8
 def load_table(
     path,             # csv that a stage wrote
     types:dict,       # column that it must have -> `str`, `float`, `int` or `bool`
@@ -369,6 +376,7 @@ def _node_problems(nodes:list)->list:
         f"{n['name']!r} ({n['id']}) has the child {c!r}, which is no node; add it or remove it from child_ids"
         for n in nodes for c in n['child_ids'] if c not in known]
 
+# %% ../../nbs/core/04_labels.ipynb #51dbc927
 def _cycle_problem(nodes:list)->list:
     "The names along a cycle, if there is one."
     try:
@@ -471,6 +479,7 @@ def parents(self:Ontology,
     "The nodes directly above. Raises `UnknownClassError`."
     return self._names(self._parents[self.id(name)])
 
+# %% ../../nbs/core/04_labels.ipynb #a9faf32e
 @patch
 def descendants(self:Ontology,
     name:str, # name or id of a node
@@ -503,6 +512,7 @@ def within(self:Ontology,
         for id in _reach(self.id(n), lambda i: self.nodes[i]['child_ids'])}
     return [vocabulary.names[k] for k in sorted({_column(self.nodes[id], vocabulary) for id in ids}-{None})]
 
+# %% ../../nbs/core/04_labels.ipynb #edc0a7ec
 @patch
 def containing(self:Ontology,
     names,                 # names or ids of nodes; a single string is one

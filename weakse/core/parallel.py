@@ -51,6 +51,7 @@ def _begin(f):
 def _go_on(chunk):
     return [_begin.f(item) for item in chunk]
 
+# %% ../../nbs/core/05_parallel.ipynb #8e3dbf26
 class _Threads(threading.local):
     "How many blocks are open in all threads, what was set before the first; and the blocks of this thread."
     lock = threading.Lock()
@@ -75,6 +76,7 @@ class _Threads(threading.local):
 
 _threads = _Threads()
 
+# %% ../../nbs/core/05_parallel.ipynb #7948772e
 @contextlib.contextmanager
 def torch_threads(
     n:int, # threads of torch inside the block
@@ -98,6 +100,7 @@ def _serial(f, items, n_workers):
 
 _method = 'fork' if sys.platform=='linux' else 'spawn'
 
+# %% ../../nbs/core/05_parallel.ipynb #d10899dc
 def _stays(f):
     "Why `f` cannot go to other processes, or ''."
     if _method=='fork': return ''
@@ -120,6 +123,7 @@ def _no_pool(f):
         return str(e)   # /dev/shm cannot be written, or semaphores are missing
     return _stays(f)
 
+# %% ../../nbs/core/05_parallel.ipynb #36d02ed7
 def _until_broken(f, chunks, n):
     "Results of chunk after chunk, until a process dies."
     with _pool(f, n) as pool:
@@ -142,6 +146,7 @@ def _alone(f, item):
                     "its process was killed (out of memory?); use fewer workers, or backend='serial'")
             )
 
+# %% ../../nbs/core/05_parallel.ipynb #6a936c4d
 def _process(f, items, n_workers):
     n,why = min(n_workers, len(items)),_no_pool(f)
     if why:

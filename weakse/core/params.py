@@ -45,6 +45,7 @@ def _wrong_type(path, value, hint):
     return (f"parameter `{path}` is {_short(value)} ({type(value).__name__}) but {expected} is "
             f"expected{hint_text}")
 
+# %% ../../nbs/core/00_params.ipynb #f6e800f1
 # smallest and largest value of what many functions ask for by the same name; a function's own limits come
 # before the general ones
 limits = {
@@ -122,6 +123,7 @@ limits = {
     ),
 }
 
+# %% ../../nbs/core/00_params.ipynb #d49fe20d
 def _short(value):
     "A value for a message: in one line, and not longer than one."
     text = repr(value)
@@ -135,6 +137,7 @@ def _numbers(key, value):
     if isinstance(value, (list,tuple)): return [n for v in value for n in _numbers(key, v)]
     return [(key, value)] if isinstance(value, (int,float)) and not isinstance(value, bool) else []
 
+# %% ../../nbs/core/00_params.ipynb #d5aff250
 def check_limits(
     f:typing.Callable|str, # the function that uses the values, or its name
     values:dict,           # keyword -> value
@@ -155,6 +158,7 @@ def check_limits(
                 raise ParamsError(
                     f"{at} is {_short(x)}; expected a number from {low:g} to {high:g}: correct it")
 
+# %% ../../nbs/core/00_params.ipynb #4b2fee2b
 def check_values(
     f:typing.Callable,    # the function that will receive the values
     values:dict,          # keyword -> value
@@ -177,6 +181,7 @@ def check_values(
             raise ParamsError(_wrong_type(path+key, value, hints[key]))
     check_limits(f, values, path)
 
+# %% ../../nbs/core/00_params.ipynb #a0f108c2
 class Block:
     "The values of one stage, with the run's `seed`; `kwargs` checks them against the stage's function."
     def __init__(self,
@@ -255,6 +260,7 @@ class Params:
 # %% ../../nbs/core/00_params.ipynb #7aebe16e
 _most_bytes,_most_levels = 200_000,20   # a parameter file has some thousands of bytes and three levels
 
+# %% ../../nbs/core/00_params.ipynb #350b5f19
 class _Loader(yaml.SafeLoader):
     """YAML as parameter files need it: names as keys, each once, few levels, nothing that stands for
     something else."""
@@ -291,6 +297,7 @@ class _Loader(yaml.SafeLoader):
     def _refuse(self, mark, why):
         raise ParamsError(f"line {mark.line+1} {why}")
 
+# %% ../../nbs/core/00_params.ipynb #a4b6b147
 def _why(e):
     "What PyYAML says, in one line."
     mark = getattr(e, 'problem_mark', None)
@@ -305,6 +312,7 @@ def _parse(text, path):
     except (yaml.YAMLError, ValueError) as e:
         raise ParamsError(f"`{path}` is not valid YAML: {_why(e)}; correct it") from None
 
+# %% ../../nbs/core/00_params.ipynb #74b0cc91
 def load_params(
     path:str|Path='params.yaml', # a YAML file: one block for each stage
 )->Params:

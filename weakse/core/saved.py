@@ -56,6 +56,7 @@ def check_settings(
     except ParamsError as e:
         raise error(f"{e}, or {remedy}") from None
 
+# %% ../../nbs/core/07_saved.ipynb #12709222
 def read_config(
     path:str|Path,           # a `config.json`, `store.json`
     schema,                  # dataclass: its fields are keys; those without a default have to be there
@@ -83,6 +84,7 @@ def read_config(
             f"{remedy}")
     return values
 
+# %% ../../nbs/core/07_saved.ipynb #c773dcda
 def read_names(
     path:str|Path,           # a `vocabulary.csv`
     error=UnusableFileError, # to raise
@@ -120,6 +122,7 @@ def read_array(
             f"{path} has shape {x.shape} of {x.dtype}, expected ({wanted}) of kind {kind!r}: {remedy}")
     return x
 
+# %% ../../nbs/core/07_saved.ipynb #cabe6e32
 def shapes_of(
     make, # makes a network
 )->dict:  # name of each weight -> its shape; None where the network cannot be made without memory
@@ -130,6 +133,7 @@ def shapes_of(
     except Exception:
         return None   # building it in earnest says why
 
+# %% ../../nbs/core/07_saved.ipynb #c121e5d7
 def check_shapes(
     path:str|Path,           # a `.safetensors`
     own:dict,                # name -> shape, see `shapes_of`
@@ -153,6 +157,7 @@ def check_shapes(
         )
     return found
 
+# %% ../../nbs/core/07_saved.ipynb #6852cdfc
 def build_saved(
     make,                    # makes the network
     path:str|Path,           # its weights

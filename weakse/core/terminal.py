@@ -52,6 +52,7 @@ def put(
     except ValueError:
         pass   # a stream that is closed already
 
+# %% ../../nbs/core/02_terminal.ipynb #4f00278b
 def _hush(stream):
     "Let a stream that nobody reads end in the void, or Python complains of it when it exits."
     with contextlib.suppress(OSError, ValueError, AttributeError):

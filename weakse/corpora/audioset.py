@@ -37,6 +37,7 @@ def _fields(line):
     except csv.Error:
         return []
 
+# %% ../../nbs/corpora/05_audioset.ipynb #02d26369
 def _split_list(path):
     """Names of the columns, rows of text with their line numbers, and the number of rows that the comments
     promise."""
@@ -78,6 +79,7 @@ def _row_problems(t):
     ]
     return [(r.line, say(r)) for bad,say in checks for r in t[bad].itertuples()]
 
+# %% ../../nbs/corpora/05_audioset.ipynb #84cf9701
 def _class_problems(t, known, ontology):
     "Ids that are no class: the first line of each, and what the ontology says of it."
     lines = {}
@@ -153,6 +155,7 @@ def clip_names(
     tails = both + [f'_{a}' for a in _forms(start)] + ['']*alone
     return [f'{y}{id}{tail}' for tail in tails for y in ('','Y')]
 
+# %% ../../nbs/corpora/05_audioset.ipynb #9f81053e
 def _index(folder):
     """Name without suffix -> path relative to `folder`, of every clip below it; hidden folders hold
     unfinished ones."""
@@ -253,6 +256,7 @@ def _write_manifest(t, known, failures, tolerance, silence_db, path):
 def _examine(folder, file):
     return examine_clip(Path(folder)/file)
 
+# %% ../../nbs/corpora/05_audioset.ipynb #1b083d2c
 def make_manifest(
     segments:pd.DataFrame,  # id, start, end
     folder,                 # of clips
@@ -320,6 +324,7 @@ def coverage(
             'share': present / np.where(listed, listed, np.nan)}
     )
 
+# %% ../../nbs/corpora/05_audioset.ipynb #8536c9b8
 def show_coverage(
     table:pd.DataFrame, # from `coverage`
     ax=None,            # matplotlib Axes; None: a new figure
@@ -360,6 +365,7 @@ def _shaped_id(name):
 
 _shaped = ['balanced_train_segments.csv','class_labels_indices.csv','ontology.json']
 
+# %% ../../nbs/corpora/05_audioset.ipynb #43094d14
 def _write_lists(out, ids, mids, seconds, vocabulary):
     "The csv of segments, the csv of classes, and an ontology of one root; in AudioSet's form."
     used = sorted({m for row in mids for m in row})
@@ -383,6 +389,7 @@ def _write_lists(out, ids, mids, seconds, vocabulary):
         [node('/t/all', 'All sounds', used), *(node(m, vocabulary.names[vocabulary.index(m)]) for m in used)],
         overwrite=True)
 
+# %% ../../nbs/corpora/05_audioset.ipynb #80d4550f
 def audioset_shaped(
     corpus,                # a `Corpus` whose classes are AudioSet's, or its folder
     # folder to write: balanced_train_segments.csv, class_labels_indices.csv, ontology.json, audio/
@@ -421,6 +428,7 @@ def _too_many(manifest, max_missing, clips):
           "`corpus.max_missing`\n  "
         + '\n  '.join(f'{r.id} ({r.start:g} s): {r.status}: {r.reason}' for r in first.itertuples()))
 
+# %% ../../nbs/corpora/05_audioset.ipynb #4bcbdee0
 def _listed(data, segments, valid_segments, known, ontology):
     "The segments of both lists with their split: None where one list is given and the split is drawn."
     tables = [
@@ -438,6 +446,7 @@ def _listed(data, segments, valid_segments, known, ontology):
             ontology.containing([known.ids[known.index(l)] for l in row], known) for row in table.labels]
     return table
 
+# %% ../../nbs/corpora/05_audioset.ipynb #b9c46a72
 def _about(manifest, counts, vocabulary, labels, data, lists):
     "What corpus.json says of the manifest."
     heard = {l for row in labels for l in row}
@@ -511,6 +520,7 @@ def manifest_note(
 
 # %% ../../nbs/corpora/05_audioset.ipynb #e1ea6a52
 _google = 'https://storage.googleapis.com/us_audioset/youtube_corpus/v1/csv/'
+
 LISTS = {
     **{
         f'{n}.csv': f'{_google}{n}.csv'
@@ -520,9 +530,12 @@ LISTS = {
     # file -> published address
     'ontology.json': 'https://raw.githubusercontent.com/audioset/ontology/master/ontology.json',
 }
+
 # bytes that a list may have, where it is larger than the others
 _most = {'unbalanced_train_segments.csv': 2**28}
+
 _usual_most = 2**23
+
 PINS = 'lists.json' # beside the lists: what each was when it first came, name -> sha256 and bytes
 
 def _check_list(name, path):
@@ -534,6 +547,7 @@ def _check_list(name, path):
     elif absent := [id for id in audioset_vocabulary().ids if id not in Ontology.read(path).nodes]:
         raise ValueError(f"{name}: {len(absent)} of the 527 classes are no nodes, {absent[0]} among them")
 
+# %% ../../nbs/corpora/05_audioset.ipynb #d8d4efa4
 def _pinned(path, there):
     """Compare a list, now at `there`, with what it was when it first came, or note it. Raises `FetchError`
     for another."""
@@ -555,6 +569,7 @@ def _pinned(path, there):
             f"fetch it again, or remove its entry from {pins} if you mean this one")
     return path
 
+# %% ../../nbs/corpora/05_audioset.ipynb #6caa3e49
 def fetch_list(
     name:str,    # a key of `LISTS`
     folder,      # where to put it
@@ -599,11 +614,13 @@ _reasons = [
         r'timed out|timeout|resolve|connection|urlopen|ssl|network|http error 5\d\d|incomplete|broken pipe'),
     ('unavailable', r'unavailable|not available'),
 ]
+
 # reasons that tomorrow will not change
 LASTING = {
     'private', 'age restricted', 'blocked', 'members only', 'removed', 'unavailable', 'too short',
     'undecodable'}
 
+# %% ../../nbs/corpora/05_audioset.ipynb #043eaa48
 def failure_reason(
     message:str, # what a downloader said
 )->str:          # one of the reasons above, or "other"
@@ -618,6 +635,7 @@ class _Quiet:
         pass
     info = warning = error = debug
 
+# %% ../../nbs/corpora/05_audioset.ipynb #52bb74f8
 def youtube_audio(
     id:str,          # of the video
     folder,          # where to put it
@@ -646,6 +664,7 @@ def youtube_audio(
         said = re.sub(r'\x1b\[[\d;]*m', '', str(e)).removeprefix('ERROR: ')
         raise ClipError(failure_reason(said), said) from None
 
+# %% ../../nbs/corpora/05_audioset.ipynb #664cd8e0
 def _ffmpeg(source:Path, start, seconds)->Path:
     "Decode a part of a recording into a WAV beside it."
     tool = shutil.which('ffmpeg')
@@ -680,6 +699,7 @@ def _part(source, start, seconds, sample_rate):
         pass   # what it holds is not what its name says
     return load_audio(_ffmpeg(source, start, seconds), sample_rate, seconds=seconds)[0]
 
+# %% ../../nbs/corpora/05_audioset.ipynb #779569f2
 def cut_clip(
     source,                # a recording
     out,                   # .flac or .wav to write
@@ -719,6 +739,7 @@ _patience = dict(
     ),
 )
 
+# %% ../../nbs/corpora/05_audioset.ipynb #e22fa783
 class _Pace:
     """At most `rate` downloads a minute; after a refusal everybody waits, each time twice as long; after too
     many failures in a row the run ends."""
@@ -747,6 +768,7 @@ class _Pace:
                 f"{self.row} failures in a row, the last: {reason}: {message}\n  nothing is lost; {remedy}, "
                 "then call again")
 
+# %% ../../nbs/corpora/05_audioset.ipynb #d0e3a7b8
 _head = b'id,start,reason,message'
 
 class _Notes:
@@ -789,6 +811,7 @@ def _fetch_one(row, out, download, sample_rate, tolerance, pace, notes, tries):
         remove_own(part)
         return reason
 
+# %% ../../nbs/corpora/05_audioset.ipynb #47ec6f33
 def _each(f, rows, n_workers, stop):
     "`f` of each row in threads, as they come; only a few are begun ahead, and none after an error or Ctrl-C."
     rows = iter(rows)
@@ -822,6 +845,7 @@ def _left(table, out, retry):
         [r for r, t, l in zip(table.itertuples(), there, lost) if not (t or l)], keep + other,
         dict(there=int(there.sum()), given_up=int(lost.sum())))
 
+# %% ../../nbs/corpora/05_audioset.ipynb #571df057
 def fetch_clips(
     segments_csv,             # list of segments
     out,                      # folder of the clips

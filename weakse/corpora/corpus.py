@@ -102,6 +102,7 @@ def save(self:Corpus)->Path: # the folder
     write_table(folder/'clips.csv', table, float_format='%.6g', overwrite=True)
     return folder
 
+# %% ../../nbs/corpora/00_corpus.ipynb #5e7b3aad
 def read_corpus(
     folder, # a folder with `clips.csv`, `vocabulary.csv` and `corpus.json`
 )->Corpus:

@@ -39,8 +39,11 @@ def raise_all(
 _names_of = [
     ('file', 'filename', 'fname', 'slice_file_name', 'segment_id'),
     ('label', 'event_label', 'event_labels', 'class')]
+
 _onsets = 'onset','start_time_seconds','start_seconds' # a table with one of these has a row for each event
+
 _lists = {'event_labels': ','}                          # columns whose labels have a separator of their own
+
 # columns whose files lie in folders that another column names
 _folders = {'slice_file_name': ('fold', 'fold{}/{}')}
 
@@ -48,6 +51,7 @@ def _other_names(column):
     "The names that a wanted column may have."
     return next((names for names in _names_of if names[0]==column), (column,))
 
+# %% ../../nbs/corpora/04_folder.ipynb #f48205c2
 def _column(table, wanted):
     "The name that a wanted column has in the table, or None."
     return next((n for n in _other_names(wanted) if n in table), None)
@@ -73,6 +77,7 @@ def read_table(
             f"{path}: read with {SEPARATORS[separator]} between the fields", CorpusWarning, stacklevel=2)
     return table
 
+# %% ../../nbs/corpora/04_folder.ipynb #53c5248e
 def _joined(table, path):
     "One row a file: the labels of all its events, in their order."
     groups = table.groupby('file', sort=False)
@@ -82,6 +87,7 @@ def _joined(table, path):
     labels = groups.labels.agg(lambda rows: list(dict.fromkeys(l for row in rows for l in row)))
     return table.drop_duplicates('file').assign(labels=labels.tolist())
 
+# %% ../../nbs/corpora/04_folder.ipynb #7c2043ac
 def read_labels(
     path,                      # csv file, or one with tabs or semicolons
     file_column:str='file',    # column of file names
@@ -128,6 +134,7 @@ def _is_file(path):
     except (OSError, ValueError):
         return False
 
+# %% ../../nbs/corpora/04_folder.ipynb #1bfdd550
 def _own_names(files, root):
     """The names that a folder's files have there, and for those that differ in more than spelling, what
     differs."""
@@ -173,6 +180,7 @@ def _durations(table, data, told, progress):
                 problems.append(f"row {row}: {told.get(file, e)}")
     return seconds,problems
 
+# %% ../../nbs/corpora/04_folder.ipynb #6d068608
 def _table_problems(table):
     "Problems that the table shows by itself: rows without label, files named twice, unknown splits."
     twice = table.file[table.file.duplicated()].unique()
@@ -208,6 +216,7 @@ def _matched(folder, pattern):
             f"no audio in {folder}/clean matches {pattern!r}; expected files of {', '.join(AUDIO_TYPES)}")
     return sorted(there['clean'])
 
+# %% ../../nbs/corpora/04_folder.ipynb #d3bf5b3d
 def copy_pairs(
     folder,           # has clean/ and noisy/
     pairs,            # folder to write: clean/, noisy/, pairs.csv
@@ -232,6 +241,7 @@ def copy_pairs(
     raise_all(problems, folder)
     return pd.DataFrame(rows)
 
+# %% ../../nbs/corpora/04_folder.ipynb #f352d592
 def _write_pairs(pairs, table):
     "pairs.csv, also where there are none."
     for p in ('clean','noisy'):
@@ -262,6 +272,7 @@ def _truthless(truth):
     own_folder(check_files(truth, ['events.csv']))
     write_text(Path(truth)/'events.csv', 'file,class,onset,offset,level_db\n', overwrite=True)
 
+# %% ../../nbs/corpora/04_folder.ipynb #96674469
 def draw_splits(
     n:int,             # clips
     valid_share:float, # share of the validation clips
@@ -294,6 +305,7 @@ def write_corpus(
     corpus.save()
     return corpus
 
+# %% ../../nbs/corpora/04_folder.ipynb #c2134414
 def checked_table(
     table:pd.DataFrame,     # file, labels, split (None: drawn)
     root,                   # folder of the files
@@ -407,6 +419,7 @@ def _known_only(table, known, source):
             f"{bare.sum()} clips had no other and were left out", CorpusWarning, stacklevel=3)
     return table.assign(labels=labels)[~bare],dict(labels_taken_off=foreign, clips_left_out=int(bare.sum()))
 
+# %% ../../nbs/corpora/04_folder.ipynb #7eddd7d2
 def fsd50k_corpus(
     data,                     # the folder of FSD50K
     out,                      # corpus folder

@@ -48,6 +48,7 @@ def scene_mix(
     "The mixture of a scene at a level."
     return sum(scene_parts(scene, snr_db).values())
 
+# %% ../../nbs/corpora/07_scenes.ipynb #cdde2120
 def _level(speech, transient, stationary):
     "A scene whose objects have equal energy and 0 dB, and whose mixture peaks at 0.95 at most."
     equal = dict(
@@ -87,6 +88,7 @@ def scene_classes(
             err=True)
     return pd.DataFrame(table)[whole].reset_index(drop=True)
 
+# %% ../../nbs/corpora/07_scenes.ipynb #3ac0f57f
 def _read_kinds(kinds_csv):
     "The class table of a run."
     return load_table(
@@ -166,6 +168,7 @@ def test_scenes(
         return _make_scene(run, drawn, folder, i)
     return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
 
+# %% ../../nbs/corpora/07_scenes.ipynb #3f903ce5
 def _check_numbers(n_scenes, seconds):
     "Raise CorpusError for what cannot be."
     if n_scenes < 4 or seconds < 1:
@@ -249,4 +252,5 @@ def real_scenes(
         return dict(name=name, **drawn.iloc[i], voice=corpus.table.file[at["speech"]], text="")
     return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
 
+# %% ../../nbs/corpora/07_scenes.ipynb #b66db799
 SCENES = dict(synth=test_scenes, real=real_scenes)   # kind -> stage function

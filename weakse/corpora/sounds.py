@@ -50,6 +50,7 @@ def filter_db(
     h = np.interp(f, knots, 10**(np.maximum(gain(knots), -120)/20))
     return irfft(rfft(wav, n)*h, n)[:len(wav)]
 
+# %% ../../nbs/corpora/01_sounds.ipynb #28f815ba
 def coloured(
     rng:np.random.Generator, # source of all randomness
     n:int,                   # samples
@@ -171,6 +172,7 @@ def _join(parts, gaps, n, sample_rate):
     out = [np.concatenate([p, np.zeros(int(g*sample_rate))]) for p,g in zip(parts, gaps)]
     return np.concatenate(out)[:n]
 
+# %% ../../nbs/corpora/01_sounds.ipynb #f6677b19
 def generate(
     name:str,                # class
     rng:np.random.Generator, # source of all randomness
@@ -207,6 +209,7 @@ def _wind(rng, n, sr, say):
     flutter = swell(rng, n, sr, rng.uniform(4, 12), rng.uniform(1, 4))
     return flutter*(low*10**(depth*w/20) + rng.uniform(.1, .5)*bright*10**(2*depth*np.minimum(w, 1.5)/20))
 
+# %% ../../nbs/corpora/01_sounds.ipynb #eda29ac8
 @generator("Stream")
 def _stream(rng, n, sr, say):
     out = (
@@ -257,6 +260,7 @@ def _motor(rng, n, sr, f0, bumps=5):
     buzz = tone(pitch, amps, sr, rng.uniform(0, 2*np.pi, len(h)))
     return buzz/np.sqrt(np.mean(buzz**2)+1e-12) + rng.uniform(.1, .8)*noise
 
+# %% ../../nbs/corpora/01_sounds.ipynb #44b692a2
 @generator("Engine")
 def _engine(rng, n, sr, say):
     return _motor(rng, n, sr, _log(rng, 40, 140)) * swell(rng, n, sr, 1, rng.uniform(0, 2)) + rng.uniform(
@@ -285,6 +289,7 @@ def _traffic(rng, n, sr, say):
             * coloured(rng, n, sr, rng.uniform(-5, -2), 80, rng.uniform(2500, 7000), 3))
     return out
 
+# %% ../../nbs/corpora/01_sounds.ipynb #32928ed9
 @generator("Train")
 def _train(rng, n, sr, say):
     out = rng.uniform(0.3, 1) * coloured(rng, n, sr, rng.uniform(-8, -4), 30, 4000, 4) * swell(
@@ -320,6 +325,7 @@ def _fan(rng, n, sr, say):
     air = coloured(rng, n, sr, rng.uniform(-7, -3), rng.uniform(30, 100), rng.uniform(2000, 8000), 4)
     return air*beat + rng.uniform(.1, .6)*tone(blade*rng.integers(4, 9), _rolloff(rng, 5, 1), sr)
 
+# %% ../../nbs/corpora/01_sounds.ipynb #ba762c8f
 @generator("Vacuum cleaner")
 def _vacuum(rng, n, sr, say):
     t = np.arange(n)/sr
@@ -365,6 +371,7 @@ def _cricket(rng, n, sr, say):
             * np.clip(np.sin(2 * np.pi * trill * t), 0, 1) ** 2 * on)
     return out + rng.uniform(.005, .03)*coloured(rng, n, sr, -2, 200)
 
+# %% ../../nbs/corpora/01_sounds.ipynb #938b63dc
 @generator("Music")
 def _music(rng, n, sr, say):
     key,beat = rng.uniform(80, 160),60/rng.uniform(70, 150)
@@ -388,6 +395,7 @@ def _note(f0, amps, decay, sr):
         tone(np.full(len(t), f0), amps, sr) * np.minimum(t / 0.008, 1) * np.exp(-5 * t / decay)
         * np.minimum((t[-1] - t) / 0.02, 1))
 
+# %% ../../nbs/corpora/01_sounds.ipynb #18a3ae85
 @generator("Siren")
 def _siren(rng, n, sr, say):
     t = np.arange(n)/sr
@@ -422,6 +430,7 @@ def _bark(rng, n, sr, say):
             * rng.uniform(0.6, 1))
     return _join(parts, rng.uniform(.1, .5)*rng.uniform(.6, 1.6, len(parts)), n, sr)
 
+# %% ../../nbs/corpora/01_sounds.ipynb #8356c5e0
 @generator("Meow")
 def _meow(rng, n, sr, say):
     parts,size = [],_log(rng, 350, 750)
@@ -434,6 +443,7 @@ def _meow(rng, n, sr, say):
         parts.append((open_*np.sin(np.pi*u)+shut*(1-np.sin(np.pi*u)))*np.sin(np.pi*u)**.5)
     return _join(parts, rng.uniform(.2, .8, len(parts)), n, sr)
 
+# %% ../../nbs/corpora/01_sounds.ipynb #0262b3fa
 @generator("Cough")
 def _cough(rng, n, sr, say):
     parts = []
@@ -452,6 +462,7 @@ def _cough(rng, n, sr, say):
         parts.append(y*(blast+.3*np.exp(-((u-.6)/.2)**2))+glottis*x/(x.std()+1e-9)*y.std()*.5)
     return _join(parts, rng.uniform(.08, .45, len(parts)), n, sr)
 
+# %% ../../nbs/corpora/01_sounds.ipynb #adc76fa8
 @generator("Bird vocalization, bird call, bird song")
 def _bird(rng, n, sr, say):
     motif = []
@@ -470,6 +481,7 @@ def _bird(rng, n, sr, say):
         np.tile(rng.uniform(0.02, 0.15, len(motif)) + np.eye(len(motif))[-1] * rng.uniform(0.05, 0.5), times),
         n, sr)
 
+# %% ../../nbs/corpora/01_sounds.ipynb #0b7827c3
 @generator("Clapping")
 def _clapping(rng, n, sr, say):
     out,hands = np.zeros(n),rng.integers(1, 4)
@@ -521,6 +533,7 @@ def _slam(rng, n, sr, say):
         + rng.uniform(0.3, 1) * scatter(crack, [0, latch], [rng.uniform(0.05, 0.4), 1], size, sr)
         + rng.uniform(0.05, 0.4) * scatter(rattle, latch + late, 0.6 ** np.arange(5), size, sr))
 
+# %% ../../nbs/corpora/01_sounds.ipynb #c3abdfea
 @generator("Shatter")
 def _shatter(rng, n, sr, say):
     size,d = min(n, int(2.2*sr)),rng.uniform(.15, .6)
@@ -546,6 +559,7 @@ def _dishes(rng, n, sr, say):
     return out + 0.2 * scatter(
         burst(rng, sr, 0.1, slope=-6, low=80, high=1000), rng.uniform(0, n / sr, 3), 1.0, n, sr)
 
+# %% ../../nbs/corpora/01_sounds.ipynb #98018d86
 @generator("Typing")
 def _typing(rng, n, sr, say):
     times,out = _steps(rng, max(3, int(n/sr*rng.uniform(4, 11))), rng.uniform(.09, .2), .45),np.zeros(n)
@@ -593,6 +607,7 @@ def _alarm(rng, n, sr, say):
     soft = np.convolve(on, np.hanning(int(.006*sr)+3), 'same')
     return tone(np.full(n, _log(rng, 900, 3200)), amps, sr)*soft
 
+# %% ../../nbs/corpora/01_sounds.ipynb #9f77fe8d
 @generator("Telephone bell ringing")
 def _telephone(rng, n, sr, say):
     t = np.arange(n)/sr
@@ -608,6 +623,7 @@ def _telephone(rng, n, sr, say):
     f = np.where((t*rng.uniform(10, 25))%1 < .5, *(_log(rng, 500, 1200)*np.array([1, rng.uniform(1.1, 1.5)])))
     return tone(f, _rolloff(rng, 8, rng.uniform(.5, 1.5)), sr)*ringing
 
+# %% ../../nbs/corpora/01_sounds.ipynb #8b079660
 @generator("Vehicle horn, car horn, honking")
 def _horn(rng, n, sr, say):
     f0,parts = _log(rng, 260, 520),[]

@@ -42,6 +42,7 @@ def _read_lines(folder:Path, language:str)->list:
             f"recipe.yaml names language {language!r}, but {file} is missing; write one sentence a line")
     return [line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()]
 
+# %% ../../nbs/corpora/03_synth.ipynb #be21c028
 def read_recipe(
     data, # folder with classes.csv, recipe.yaml and sentences/
 )->Recipe:
@@ -142,6 +143,7 @@ def colour(
         + bumps_db(np.random.default_rng(bumps), f, 3, 3))
     return filter_db(wav, gain, sample_rate)
 
+# %% ../../nbs/corpora/03_synth.ipynb #cd2a862c
 def room(
     rng:np.random.Generator, # source of all randomness
     sample_rate:int,         # Hz
@@ -167,6 +169,7 @@ def _in_room(wav, rng, sample_rate, settings):
     return oaconvolve(
         wav, room(rng, sample_rate, rng.uniform(*settings['decay']), rng.uniform(*settings['direct'])))
 
+# %% ../../nbs/corpora/03_synth.ipynb #2915477b
 def render_event(
     name:str,                # class
     rng:np.random.Generator, # source of all randomness
@@ -223,6 +226,7 @@ def from_queue(
     turn,at = divmod(position, len(names))
     return names[np.random.default_rng([*seed, turn]).permutation(len(names))[at]]
 
+# %% ../../nbs/corpora/03_synth.ipynb #eaa13500
 def clip_classes(
     run:Run,   # seed and shares
     index:int, # of the clip
@@ -294,6 +298,7 @@ def _source(wanted:str)->str:
         return 'formant'
     return wanted
 
+# %% ../../nbs/corpora/03_synth.ipynb #f88108af
 def render_stems(
     file:str,                   # name of a clip, such as "clip_00012.flac"
     data,                       # folder with the recipe
@@ -323,6 +328,7 @@ def _ambience(run, rng, cast, name, n):
     under = [k for k in run.recipe.paired if run.recipe.kinds[k]=='stationary']
     return mix_at_snr(draw(name), draw(under[rng.integers(len(under))]), 0.)
 
+# %% ../../nbs/corpora/03_synth.ipynb #09c7fb99
 def render_pair(
     run:Run,           # what all pairs share
     snrs:tuple,        # dB; taken in turn
@@ -356,6 +362,7 @@ def render_pair(
     gain = min(1., .98/float(noisy.abs().max()))
     return gain*clean,gain*noisy,row
 
+# %% ../../nbs/corpora/03_synth.ipynb #52a65ee9
 def _make_pair(run, snrs, folder, split, index):
     "Render and write one pair; its row."
     clean,noisy,row = render_pair(run, snrs, index, split)

@@ -74,13 +74,16 @@ def safe_entries(
 
 # %% ../../nbs/corpora/06_voicebank.ipynb #eef301d0
 record = 'https://datashare.ed.ac.uk/bitstream/handle/10283/2791/'
+
 # end of the archives' names, number of files
 parts = dict(test=('testset_wav', 824), train28=('trainset_28spk_wav', 11572))
+
 _published = {
     'clean_testset_wav.zip': 'md5:34eb1c0ba7ef667e9b966866c542fc16',
     'noisy_testset_wav.zip': 'md5:fb1b86caa31e8ba5b506c0c64da9aab5',
     'clean_trainset_28spk_wav.zip': 'md5:d2d5a45ec32f8fcbf201bde0447e20ba',
     'noisy_trainset_28spk_wav.zip': 'md5:1fca9e8bafb8cd069f6653c6d92f9e9c'}
+
 _halves = 'clean','noisy'
 
 def _find(folder:Path, half:str, end:str)->Path:
@@ -94,6 +97,7 @@ def _find(folder:Path, half:str, end:str)->Path:
         f"{names[0]}.zip, or a folder {names[0]}/ or {half}/"
         + (f"; it has {', '.join(there[:5]) or 'nothing'}" if folder.is_dir() else ""))
 
+# %% ../../nbs/corpora/06_voicebank.ipynb #c1d5874d
 def _sources(source, end, checksums, cache, progress)->dict: # half -> folder or archive
     "Both halves of a part, downloaded where `source` is an address."
     if '://' not in str(source): return {half: _find(Path(source), half, end) for half in _halves}
@@ -118,6 +122,7 @@ def _entries(
     raise_all([f"{s!r} is there {n} times; keep one" for s,n in sorted(stems.items()) if n>1], half)
     return {Path(n).stem: n for n in names}
 
+# %% ../../nbs/corpora/06_voicebank.ipynb #7ad93b6a
 def _wrong_speakers(names, part)->list: # sentences
     "What the names say about the part they are of."
     odd = [n for n in names if not re.fullmatch(r'p\d{3}_\d{3}', n)]
@@ -137,6 +142,7 @@ def _wrong_speakers(names, part)->list: # sentences
         else []
     )
 
+# %% ../../nbs/corpora/06_voicebank.ipynb #378e1867
 def matched(
     clean:Path,  # folder or archive
     noisy:Path,  # folder or archive
@@ -171,6 +177,7 @@ def _unpacked(half:Path, name:str)->bytes:
         raise ArchiveError(
             f"{half.name}: {name} is damaged ({e}): delete the archive and download it again") from None
 
+# %% ../../nbs/corpora/06_voicebank.ipynb #4e433bdd
 def _load(
     half:Path,       # folder or archive
     name:str,        # inside it
@@ -245,6 +252,7 @@ def _is_whole(out:Path, part:str, sample_rate:int)->bool:
         f"{out} holds {what}, part {part!r} at {sample_rate} Hz is wanted: choose another folder, or delete "
         "that one")
 
+# %% ../../nbs/corpora/06_voicebank.ipynb #00860567
 def _workspace(out:Path, about:dict, inputs)->Path:
     """The folder where the work goes on; begun anew when it was begun for something else. Raises
     `ForeignPathError` for somebody else's."""

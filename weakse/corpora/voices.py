@@ -33,6 +33,7 @@ class Voice:
         "Language, variant and the two numbers that tell two speakers of one variant apart."
         return f"{self.language}+{self.variant}-{self.pitch}-{self.rate}"
 
+# %% ../../nbs/corpora/02_voices.ipynb #944c6e89
 def draw_voices(
     n:int,           # how many
     languages:list,  # eSpeak NG voice names
@@ -55,6 +56,7 @@ def draw_voices(
 # %% ../../nbs/corpora/02_voices.ipynb #d14b518b
 ESPEAK_RATE = 22050 # Hz, of eSpeak NG's output
 
+# %% ../../nbs/corpora/02_voices.ipynb #2be777e8
 _SPEAKER = r"""
 import ctypes, json, os, sys
 library, data = sys.argv[1:]
@@ -105,6 +107,7 @@ def _speaker():
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     return speaker
 
+# %% ../../nbs/corpora/02_voices.ipynb #c61fe9b3
 def espeak(
     text:str,    # one sentence
     voice:Voice, # who says it
@@ -142,6 +145,7 @@ def _syllables(rng, n, rate):
     gaps = 60/(rate*1.6)*rng.lognormal(0, .25, n)+.25*(rng.uniform(size=n)<.08)
     return _vowels[rng.integers(0, len(_vowels), n)],np.cumsum(gaps)-gaps[0],rng.choice([0, .3, 1], n),gaps
 
+# %% ../../nbs/corpora/02_voices.ipynb #06b43bb2
 def formants(
     text:str,    # decides the syllables
     voice:Voice, # decides pitch, rate and vocal tract
@@ -159,6 +163,7 @@ def formants(
         rng, n, ESPEAK_RATE, 2, 1500, 8000)
     return _resonate(source, t, at, vowels/voice.stretch)+.02*noise
 
+# %% ../../nbs/corpora/02_voices.ipynb #e2483c32
 def _resonate(source, t, at, vowels, width=90.):
     "Three moving resonances, on overlapping windows of 23 ms in the Fourier domain."
     size,hop = 512,128

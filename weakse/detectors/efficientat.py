@@ -187,6 +187,7 @@ class EfficientAT(nn.Module):
         tags = torch.cat([self.eval().net(w) for w in windows.split(self.batch_size)]).sigmoid()
         return tags.unflatten(0, (len(wav), len(starts)))[:, serves]
 
+# %% ../../nbs/detectors/03_efficientat.ipynb #f06438e3
 def _at_least(wav, n):
     "Zeros after waveforms shorter than `n` samples."
     return nn.functional.pad(wav, (0, max(0, n - wav.shape[-1])))

@@ -39,6 +39,7 @@ def _standing_in(modules:dict):
             else:
                 sys.modules[name] = module
 
+# %% ../../nbs/detectors/02_panns.ipynb #d52f8c52
 @functools.cache
 def network_classes()->types.ModuleType: # has `Cnn14` and `Cnn14_DecisionLevelMax`
     """The module `panns_inference.models`, without the side effects of its package. Raises ImportError when
@@ -160,6 +161,7 @@ def load_network(
     )
     return net.requires_grad_(False).eval()
 
+# %% ../../nbs/detectors/02_panns.ipynb #fd18c018
 def load(
     folder:str|Path|None=None, # what `prepare` wrote; None: AudioSet's classes with the published thresholds
     *,
@@ -184,6 +186,7 @@ def load(
     return PANNs(*nets, vocabulary).to(
         torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
 
+# %% ../../nbs/detectors/02_panns.ipynb #d3cf6c4f
 @dataclass
 class SavedPANNs:
     "What `config.json` of a prepared folder holds."
@@ -214,6 +217,7 @@ def _noises(n, generator):
     gate = (draw(10) < .7).float().repeat_interleave(2048, 1)
     return level*(sound/sound.std(-1, keepdim=True))*(.05 + gate)
 
+# %% ../../nbs/detectors/02_panns.ipynb #46c03663
 @torch.no_grad()
 def _settle(net, sounds):
     """Let batch norms take their statistics from these sounds, and the last layer give logits around -8 on
@@ -233,6 +237,7 @@ def _settle(net, sounds):
     net.fc_audioset.weight *= scale[:, None]
     net.fc_audioset.bias.copy_(-8 - scale*heard[0].mean(0))
 
+# %% ../../nbs/detectors/02_panns.ipynb #c0a87fa5
 @torch.no_grad()
 def stand_in(
     name:str,   # Cnn14 | Cnn14_DecisionLevelMax
@@ -245,6 +250,7 @@ def stand_in(
     _settle(net, _noises(32, generator))
     return net
 
+# %% ../../nbs/detectors/02_panns.ipynb #63bcf178
 def write_stand_ins(
     folder:str|Path, # a cache folder of its own; never the one with the published weights
     seed:int=0,      # of the weights

@@ -241,6 +241,7 @@ def _shape(x):
     "Shape of a tensor; of anything else, what it is."
     return tuple(x.shape) if isinstance(x, Tensor) else None if x is None else type(x).__name__
 
+# %% ../../nbs/detectors/00_protocol.ipynb #43dc0605
 def read_weights(
     path:str|Path,                  # file of `torch.save`
     own:dict,                       # state dict of the network, on any device

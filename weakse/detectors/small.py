@@ -139,6 +139,7 @@ def _crop(mel, n, rng):
     first = rng.integers(len(mel) - n + 1)
     return mel[first:first + n].roll(int(rng.integers(n)), 0)
 
+# %% ../../nbs/detectors/01_small.ipynb #4645fb24
 def draw_batch(
     mels:list,          # `(F,M)` of every clip
     targets:np.ndarray, # `(N,K)` weak labels
@@ -171,6 +172,7 @@ def _fast_bfloat16()->bool:
     known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(known and known())
 
+# %% ../../nbs/detectors/01_small.ipynb #a3c221e0
 def fit_small(
     model:SmallDetector, # changed in place
     mels:list,           # `(F,M)` of every training clip
@@ -246,6 +248,7 @@ class SavedSmall:
 
 _again = "copy the whole folder again, or run `weakse tagger` again"
 
+# %% ../../nbs/detectors/01_small.ipynb #b26be4d1
 def load(
     folder:str|Path|None, # what `save_small` wrote
 )->SmallDetector:
@@ -317,4 +320,5 @@ def train_tagger(
     save_small(model, out, result, losses)
     return result
 
+# %% ../../nbs/detectors/01_small.ipynb #91f9574f
 prepare = train_tagger

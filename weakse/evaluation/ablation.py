@@ -35,11 +35,15 @@ changes = {                                                        # variant -> 
     'half_threshold': {'mine': {'threshold_scale':.5}},
     'after': {'train': {'place':'after'}},
     'snr': {'train': {'mixtures': {'level':'snr'}}}}
+
 # conditions at inference; of any other variant the mean soft tag alone
 asked = {'base': ('mean','one_hot'), 'one_hot': ('one_hot',)}
+
 metrics = ('pesq','csig','covl','ssnr','si_sdr')                   # what is compared; of each, more is better
 
 Question = namedtuple('Question', 'name section paper other choice instead')
+
+# %% ../../nbs/evaluation/04_ablation.ipynb #bcfa7448
 # paper and other: (variant, condition at inference)
 questions = [
     Question(
@@ -80,6 +84,7 @@ def _merged(a, b):
 # by the ablation itself, for every cell
 _set_here = 'seed','progress','truth','checkpoint_every','checkpoints'
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #cbd2f552
 def base_settings(
     mine:dict|None,   # the run's block `mine`
     train:dict|None,  # the run's block `train`
@@ -132,6 +137,7 @@ def _test_files(pairs, n):
         [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(n, len(names))).round().astype(int))]
         if names else [])
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #ec460adb
 def _copy_pairs(pairs, names, out):
     "A folder with these test pairs alone."
     with atomic_path(out, [pairs]) as tmp:
@@ -153,6 +159,7 @@ def _scored(pairs, system, out, progress, **options):
     remove_own(out)
     return _light(scores)
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #487eef84
 def _make_cell(paths, settings, seed, folder, conditions, progress):
     "One variant and seed from anchors to scores."
     store, by = Path(paths['anchors']), settings['anchors']['by']
@@ -182,6 +189,7 @@ def _make_cell(paths, settings, seed, folder, conditions, progress):
         trained={k: trained[k] for k in ('parameters', 'loss', 'seconds')},
     )
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #707d1711
 def _cell(paths, name, settings, seed, work, fingerprint, progress):
     "The kept result of a variant and seed, made where it is missing or was made otherwise."
     kept, folder = work/f'{name}_{seed}.json', work/f'{name}_{seed}'
@@ -216,6 +224,7 @@ def crossed_interval(
     half = student_t.ppf((1 + level)/2, degrees)*max(parts.sum() - rest, parts.max())**.5
     return float(mean - half), float(mean + half)
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #94a7aabe
 def _paired(paper, other, metric):
     """`(S, N)` differences of two lists of scores (one a seed), over the files that have the metric
     everywhere."""
@@ -292,6 +301,7 @@ def _answers(cells):
             other='/'.join(q.other), differences=compare_cells(paper, other))
         yield answer | dict(verdict=verdict(answer), says=sentence(answer))
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #93076072
 def gather(
     cells:dict,   # variant -> kept results, one a seed, the same seeds for all
     noisy:dict,   # scores of the unprocessed files, file -> metric -> value
@@ -318,6 +328,7 @@ def _table(head, rows):
 def _value(v, form):
     return '' if v is None else format(v, form)
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #116b01fd
 def to_markdown(
     result:dict, # made by `gather` or read from its JSON
 )->str:          # markdown
@@ -378,6 +389,7 @@ def _cells(names, seeds, make, progress):
             del cells[n]
     return cells
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #b8cf0219
 def ablate(
     corpus:str|Path,               # folder of the corpus, for anchors at random places
     detector:str|Path,             # folder of its detector, with the thresholds
@@ -429,6 +441,7 @@ def ablate(
         steps=steps, width=width, batch=batch_size, seeds=len(seeds), files=len(files), parameters=parameters)
     return _written(gather(cells, noisy, title, about), out_json, overwrite)
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #172f5fc8
 def _written(result, out_json, overwrite):
     "The result as it is stored, and as markdown beside it."
     result = read_json(write_json(out_json, result, overwrite=overwrite))
@@ -455,6 +468,7 @@ def _forest(ax, answers, metric):
     ax.tick_params(labelsize=8)
     ax.grid(axis='x', alpha=.3)
 
+# %% ../../nbs/evaluation/04_ablation.ipynb #20531ba7
 def draw_ablation(
     result:dict,                  # made by `ablate` or read from its JSON
     which:tuple=('pesq','si_sdr'),# metrics, one panel each

@@ -13,6 +13,7 @@ import numpy as np
 # samples: even the shortest utterances and pauses, 97 frames of 4 ms together, do not fill the table in this
 # time
 longest = 18*16000
+
 table = 50           # utterances that the package keeps; the start of one more is written behind the table
 
 class _Signal(ctypes.Structure):
@@ -25,6 +26,7 @@ class _Signal(ctypes.Structure):
 def _at(x, first=0):
     return ctypes.c_void_p(x.ctypes.data + first*x.itemsize)
 
+# %% ../../nbs/evaluation/00_apart.ipynb #892f6d1f
 def _filtered(lib, wav, margin):
     "The signal as the package listens to it: between margins of silence, through both its filters."
     x = np.zeros(len(wav) + 2*margin + 5120, np.float32)   # 320 ms more for the filter to ring
@@ -40,6 +42,7 @@ def _filtered(lib, wav, margin):
     lib.apply_filters(_at(x), ctypes.c_long(n))
     return x,n
 
+# %% ../../nbs/evaluation/00_apart.ipynb #84086ed6
 def n_utterances(
     wav:np.ndarray, # `(T,)` clean speech at 16 kHz, largest value of both signals 1
 )->int|None:        # places in the table; None: this build of the package does not show its parts
@@ -79,6 +82,7 @@ def pesq_apart(
               "pieces"
     )
 
+# %% ../../nbs/evaluation/00_apart.ipynb #e02275b4
 def _compute(clean, estimate):
     "In the child: count, then compute."
     from pesq import PesqError, pesq

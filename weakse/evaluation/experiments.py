@@ -56,6 +56,7 @@ def sdr_sar(
 ORDERS = {
     "2": ("transient", "stationary"), "3": ("speech",), "reverse": ("stationary", "transient"),
     "one_shot": (("transient", "stationary"),)}
+
 SPEECH = "Speech"
 
 def _class_of(row, kind):
@@ -76,6 +77,7 @@ def _network(system, ask, mix, order, row, parts, rate, strength=None):
         system, mix, [ask(system, kinds, row, parts, rate) for kinds in order], rate, strength=strength)
     return [(t.float(), r.float()) for t,r in passes]
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #8c98038b
 def _masks(mix, order, row, parts, rate):
     "The same passes with the ideal ratio mask of each target."
     residual,passes = mix,[]
@@ -103,6 +105,7 @@ def rows_of(
         (name, order, f, extra_snrs) for name, f in (("true object", true), ("oracle mask", _masks))
         for order in ("2", "3")]
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #b108fcda
 def outputs(
     order:str,    # name of an order
     passes:list,  # (target, residual) of each pass
@@ -166,6 +169,7 @@ def _seen(row, o, scene_seen):
 # columns of values.csv
 _VALUES = ["scene", "snr_db", "seen", "system", "condition", "object", "kind", "metric", "class", "value"]
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #fe1862b5
 def run_scene(
     folder,        # of the scenes
     row:dict,      # of scenes.csv
@@ -193,6 +197,7 @@ def run_scene(
             )
     return values
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #70ad8134
 def _keep(audio, found, name, snr, rate):
     "Write what was extracted at `system/condition/snr/NAME_object.wav`."
     for o in found:
@@ -227,6 +232,7 @@ def _expanded(values):
     every = over[over.n==values.snr_db.nunique()].drop(columns="n").assign(snr_db="mean")
     return pd.concat([values.astype(dict(snr_db=object)), every])
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #870bd64a
 def summarise(
     values:pd.DataFrame, # made by `run_scene`, of all scenes
     seed:int=0,          # of the bootstrap
@@ -265,6 +271,7 @@ def difference_rows(
         dict(a="/".join(a), b="/".join(b), **_mean_row(dict(zip(keys, key)), g.value.to_numpy(float), seed))
         for key, g in joined.groupby(keys, sort=False)]
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #0c3a51e2
 COMPARED = [
     (("joint", c, o), (other, c, o)) for other in ("ablation", "table")
     for c, o in (("2", "extracted"), ("2", "enhanced2"), ("3", "extracted3"))] + [
@@ -304,6 +311,7 @@ def _recognised(system, store, kinds, at):
             nearest=near == own)
     )
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #b6cc37e2
 def _recognition_rows(system, table, seed, why):
     "The means of what `_recognised` gave; a row without any anchor says `why`."
     rows = []
@@ -319,6 +327,7 @@ def _unrecognised(system, why):
     "The rows of `recognition` where there is nothing to recognise."
     return _recognition_rows(system, pd.DataFrame(columns=["kind", "seen", "accuracy", "nearest"]), 0, why)
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #97afcc5a
 def recognition(
     system,               # `System` with a classification branch
     store,                # anchors of held-out clips
@@ -346,6 +355,7 @@ def _goal(what, at_least, row):
         **{k: None if row is None else row[k] for k in ("value", "low", "high")},
         reached=bool(row is not None and row["value"] is not None and row["value"] > at_least))
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #82d6abba
 def goals(
     rows:list,        # of `summarise` and `recognition`
     differences:list, # of `difference_rows`
@@ -377,6 +387,7 @@ def goals(
 OUTPUTS = {
     ("noisy", "0", "noisy"): "noisy", ("joint", "1", "enhanced1"): "enhanced 1",
     ("joint", "2", "enhanced2"): "enhanced 2", ("joint", "3", "extracted3"): "extracted 3"}
+
 OTHERS = {
     ("full strength", "2"): "joint at full strength, condition 2",
     ("full strength", "3"): "joint at full strength, condition 3",
@@ -387,7 +398,9 @@ OTHERS = {
     ("true object", "3"): "true speech as reference †",
     ("oracle mask", "2"): "ideal ratio masks, condition 2 †",
     ("oracle mask", "3"): "ideal ratio mask, condition 3 †"}
+
 OBJECT_METRICS = dict(sdr="SDR", sar="SAR", sdri="SDRi")
+
 SPEECH_METRICS = dict(pesq="PESQ", stoi="STOI", estoi="ESTOI", si_sdr="SI-SDR")
 
 def _cells(rows, metrics, **wanted):
@@ -397,6 +410,7 @@ def _cells(rows, metrics, **wanted):
         _cell(dict(mean=r["value"], low=r["low"], high=r["high"], n=r["n"], failed=r["failed"]), m) if r
         else "" for r, m in found]
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #c1bcb41c
 def _objects_table(t):
     "SDR, SAR and SDRi of what the joint system extracts, by level and by what is seen."
     rows = []
@@ -416,6 +430,7 @@ def _objects_table(t):
     return _markdown_table(
         ["objects", *(f"{n} {w}" for w in ("seen", "unseen") for n in OBJECT_METRICS.values())], rows)
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #c92ac02d
 def _speech_table(t):
     "PESQ, STOI, ESTOI and SI-SDR of the page's columns, by level."
     rows = [
@@ -431,6 +446,7 @@ def _speech_table(t):
     ]
     return _markdown_table(["SNR", "speech", *SPEECH_METRICS.values()], rows)
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #08240957
 def _others_table(t, snr):
     "All systems and orders at one level."
     rows = []
@@ -473,6 +489,7 @@ def _plain(side):
     return {"0": system, "reverse": f"{system} reverse", "one_shot": f"{system} one shot"}.get(
         condition, f"{system} ({condition})")
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #7bd62325
 def _told_cells(r):
     "A row of `recognition` in words."
     by = dict(accuracy="head", nearest="nearest embedding")[r["metric"]]
@@ -481,6 +498,7 @@ def _told_cells(r):
         else f"{r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]")
     return [f"{r['system']}, {r['kind']}", "yes" if r["seen"] else "no", by, r["n"], right]
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #72c4cadd
 def selective_markdown(
     t:dict, # what `write_selective` stores
 )->str:     # markdown
@@ -542,6 +560,7 @@ def write_selective(
     write_text(Path(out_json).with_suffix(".md"), selective_markdown(t), overwrite=overwrite)
     return t
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #c0fed1df
 def _systems(folders):
     "Loaded systems, by the names of the tables."
     loaded = {name: load_system(folder) for name,folder in folders.items() if folder is not None}
@@ -604,6 +623,7 @@ def run_experiments(
         values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed,
         overwrite=overwrite)
 
+# %% ../../nbs/evaluation/05_experiments.ipynb #fadae9bd
 def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
     "`run_scene` for a scene with its number; the first ones keep their audio."
     i,row = numbered

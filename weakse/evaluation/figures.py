@@ -24,6 +24,7 @@ from ..core.terminal import say
 class NothingToDrawError(ValueError):
     "No recording of the run is what a figure shows; the message says what is missing."
 
+# %% ../../nbs/evaluation/03_figures.ipynb #9a52fc65
 def pick_clip(
     corpus:Corpus,          # clips with weak labels
     detector:Detector,      # that listens to them
@@ -52,6 +53,7 @@ def pick_clip(
         return float(find_anchors(curve, [0], seconds, detector.hop)[1][0] - curve.mean())
     return max(tqdm(having[:n_candidates], desc='choosing a clip', disable=not progress), key=prominence)
 
+# %% ../../nbs/evaluation/03_figures.ipynb #618f4ad9
 def _kind(table, n=2)->str: # "noise", "speaker" or, where neither is known, "file"
     "In what `n` examples are to differ."
     return next((k for k in ('noise','speaker') if table[k].nunique() >= n), 'file')
@@ -130,6 +132,7 @@ def _example(
         load_audio(f / row.file) for f in (pairs / 'noisy', pairs / 'clean', enhanced))
     return noisy,clean,estimate,rate
 
+# %% ../../nbs/evaluation/03_figures.ipynb #503171e7
 def figure2(
     rows:pd.DataFrame, # rows of `pairs.csv`: file, snr_db, noise
     pairs,             # folder with noisy/ and clean/
@@ -170,6 +173,7 @@ def _or_words(name, draw):
     fig.text(.5, .5, plain_text(textwrap.fill(f"Nothing to draw: {why}", 90)), ha='center', va='center')
     return fig,"Nothing to draw:",f"{why}."
 
+# %% ../../nbs/evaluation/03_figures.ipynb #93a59c1f
 def draw_figures(
     corpus,                   # folder of a corpus
     tagger,                   # name or folder of a detector, or a `Detector`

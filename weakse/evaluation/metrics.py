@@ -165,6 +165,7 @@ _centre = np.array(
         50, 120, 190, 260, 330, 400, 470, 540, 617.372, 703.378, 798.717, 904.128, 1020.38, 1148.30, 1288.72,
         1442.54, 1610.70, 1794.16, 1993.93, 2211.08, 2446.71, 2701.97, 2978.04, 3276.17, 3597.63]
 )  # Hz
+
 _width = np.array(
     [70] * 7
     + [
@@ -182,6 +183,7 @@ def _critical_bands(
     gain = np.exp(-11*x**2)*(_width[0]/_width)[:,None]
     return gain*(gain>np.exp(-30/(2*2.303)))
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #a848c704
 def _band_levels(
     frames,          # `(F,N)`
     sample_rate:int, # Hz
@@ -210,6 +212,7 @@ def _slope_weights(level)->np.ndarray: # `(F,24)`
     near_top = 20/(20+level.max(1, keepdims=True)-level[:,:-1])
     return near_top/(1+_nearest_peak(level)-level[:,:-1])
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #3f104da4
 def wss(
     clean,           # `(T,)` clean speech
     estimate,        # `(T,)` what is judged
@@ -245,6 +248,7 @@ def _apart(c, e)->float:
     if 'error' in found: raise MetricError(f"PESQ has no value ({found['error']})")
     return found['value']
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #928dd3ac
 def pesq_wb(
     clean,           # `(T,)` clean speech
     estimate,        # `(T,)` what is judged
@@ -316,6 +320,7 @@ def _solved(f, *args, **kwargs)->np.ndarray: # dB, clamped
         raise MetricError("no filter can be fitted: the references are nearly zero or copies of each other")
     return _clamp_db(values)
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #ccc7db50
 def bss_eval(
     references, # `(S,T)` the true sources
     estimates,  # `(S,T)` estimates in the same order
@@ -336,6 +341,7 @@ def bss_eval(
     values = _solved(bss_eval_sources, r, e, filter_length=taps, compute_permutation=False)
     return dict(zip(('sdr','sir','sar'), values))
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #4797d98d
 def fitted_sdr(
     clean,    # `(T,)` clean speech
     estimate, # `(T,)` what is judged
@@ -419,6 +425,7 @@ def _audio_files(
         names[name] = p
     return names
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #308700cc
 def _partners(
     clean_dir,    # folder of clean files
     enhanced_dir, # folder of estimates
@@ -469,6 +476,7 @@ def _told(text, *paths):
         text = text.replace(str(p), f'{p.parent.name}/{p.name}')
     return text
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #3196d0c9
 def _score_file(
     item,   # (name, clean path, estimate path, highest rate in Hz, samples of tolerance)
 )->dict:    # file, metrics, failed, notes
@@ -521,6 +529,7 @@ def _failures(rows)->list: # dicts of file, metrics, reason
             )
     return out
 
+# %% ../../nbs/evaluation/01_metrics.ipynb #79f6d2e4
 def _summary(
     rows,     # dicts made by `_score_file`
     seed:int, # of the bootstrap

@@ -109,6 +109,7 @@ _systems = dict(
     noisy='Noisy', highpass='High-pass', wiener='Wiener', segan='SEGAN', wave_unet='Wave-U-Net',
     oracle='Oracle')
 
+# %% ../../nbs/evaluation/02_tables.ipynb #b2953f00
 def _row(system, scores, needs_clean, trained_on="")->dict:
     "One measured row: metric -> mean, low, high, n, failed."
     n_files = scores.get('n_files', len(scores['files']))
@@ -163,6 +164,7 @@ def table1_dict(
             rows=reported_table1().to_dict('records')),
     )
 
+# %% ../../nbs/evaluation/02_tables.ipynb #ab54a4af
 def table1(
     scores:dict,      # system -> dict made by `score_folders`
     title="Table 1",  # heading
@@ -226,6 +228,7 @@ def _training_notes(rows)->list: # sentences
             if any(r['needs_clean'] for r in rows) else [])
     )
 
+# %% ../../nbs/evaluation/02_tables.ipynb #c9cb59af
 def _measured_section(t)->str:
     "The measured means, and the files behind them."
     rows = [[_name(r),*(_cell(r[k], k) for k in _columns)] for r in t['rows']]
@@ -245,6 +248,7 @@ def _measured_section(t)->str:
         notes.append(f"Manifest of the training corpus: `{t['manifest']}`.")
     return f"**Measured: {t['measured']}**\n\n{_markdown_table(['System', *(shown[k] for k in _columns)], rows)}\n\n{' '.join(notes)}"
 
+# %% ../../nbs/evaluation/02_tables.ipynb #04b33c68
 def _difference_section(t)->str:
     "Each system minus the first, file by file."
     if not t['differences']: return ''
@@ -281,6 +285,7 @@ def _number(v, k, wide)->str: # v: dict of mean, low, high
         _cell(dict(v, failed=0), k).replace(f' ±{_stay}', '±') if wide
         else _cell(dict(v, failed=0), k).split(' ')[0])
 
+# %% ../../nbs/evaluation/02_tables.ipynb #864eeb8a
 def print_table1(
     table,        # dict made by `table1_dict`, or the path of its JSON
     console=None, # `rich` console; None: the terminal
@@ -341,6 +346,7 @@ def print_scores(
     put(console, table_of(*columns, rows=rows, title=title))
     print_failures(scores, console=console)
 
+# %% ../../nbs/evaluation/02_tables.ipynb #7b17a446
 def print_failures(
     scores:dict,  # made by `score_folders`
     name="",      # whose scores they are
@@ -371,6 +377,7 @@ def _named(score_files)->dict: # system -> path
     rank = {k: i for i,k in enumerate(_order)}
     return dict(sorted(zip(names, paths), key=lambda x: (rank.get(x[0], len(_order)-1.5), x[0])))
 
+# %% ../../nbs/evaluation/02_tables.ipynb #04f78b23
 def write_table1(
     score_files,                 # paths of score files (`SYSTEM.json`), or a mapping system -> path
     out_json,                    # JSON to write

@@ -89,6 +89,7 @@ def _(model:WaveUNet):
 # s; after a quarter of a second, 60 Hz have died away by 300 dB
 _memory = {'noisy':0., 'highpass':0.25}
 
+# %% ../../nbs/inference/00_enhance.ipynb #49d718f3
 def system_reach(
     system,    # `System`
 )->Reach|None: # None: it has no end, or nobody has said
@@ -125,6 +126,7 @@ def overlap_stretches(
             yield out[:, :end-a]
         carry = out[:, end-a:]*(1-rise[:out.shape[-1]-end+a])
 
+# %% ../../nbs/inference/00_enhance.ipynb #96adcaa0
 def overlap_add(
     f,             # `(C, t)` -> `(C, t)`
     wav:Tensor,    # `(C, T)`
@@ -189,9 +191,11 @@ def _whole(system, wav, rate, cond, gain, precision, clean=None):
 
 # %% ../../nbs/inference/00_enhance.ipynb #5acf5ea0
 _inaudible = 3e-8                                                    # half a step of 24 bits
+
 # samples at the lower rate after which the resampler's filter is below 1e-6
 _ringing = 128
 
+# %% ../../nbs/inference/00_enhance.ipynb #2c2506f5
 @dataclass
 class _Local:
     "A system that estimates any part of a recording as one pass over all of it would."
@@ -297,6 +301,7 @@ def _share(system, strength):
         raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
     return strength
 
+# %% ../../nbs/inference/00_enhance.ipynb #3c88aa63
 def _plan(
     system, rate, rms, n_channels, n, *, target, condition, strength, block, overlap, precision, clean=None,
     context=None, offset=None):
@@ -326,6 +331,7 @@ def _plan(
         return y if strength==1 else strength*y + (1-strength)*read(a, b)
     return dict(f=f, n=n, block=size, overlap=0 if n <= size else share)
 
+# %% ../../nbs/inference/00_enhance.ipynb #e598dc12
 def _wanted(system):
     return 10**(system.config['level_db']/20) if 'level_db' in system.config else 0.05
 
@@ -354,10 +360,10 @@ def _shown(read, offset, far_off):
 def _padded(read, n):
     return lambda a,b: fit_length(read(min(a, n), min(b, n)), b-a)
 
-
 def _rms(energy_sum, count):
     return math.sqrt(energy_sum/count)
 
+# %% ../../nbs/inference/00_enhance.ipynb #c5bac226
 @dataclass
 class _Sums:
     "What is known of the levels of a recording that is read piece by piece."
@@ -416,6 +422,7 @@ def enhance(
     out = torch.cat(list(stretches), -1).reshape(np.shape(wav))
     return out.to(wav.device) if isinstance(wav, Tensor) else out.numpy()
 
+# %% ../../nbs/inference/00_enhance.ipynb #4a502333
 def _with_progress(stretches, n, rate, progress, name="enhance", start=0):
     "Pass `stretches` on and count their seconds, from sample `start` on."
     with tqdm(
@@ -448,6 +455,7 @@ def condition_of(
         [_embed(system, r, f"reference {i + 1} of {len(references)}") for i, r in enumerate(references)]
     ).mean(0)
 
+# %% ../../nbs/inference/00_enhance.ipynb #59788a3a
 def _by_name(system, name):
     "The row of the bank, unless there is nothing in it."
     cond = system.condition(name)
@@ -464,6 +472,7 @@ def _by_embedding(system, vector):
         f"a tensor of shape {tuple(vector.shape)} is no embedding of system `{system.name}`, which has "
         f"({n},); a recording is given with its rate, as `(wav, sample_rate)`, or as a Path")
 
+# %% ../../nbs/inference/00_enhance.ipynb #e6af658d
 def _embed(system, reference, name):
     "Embedding `(D,)` of one recording, at the rate of the system."
     if isinstance(reference, tuple) and len(reference)==2:
@@ -496,6 +505,7 @@ def _single(x):
 class NotDetectedError(ValueError):
     "A class that is asked for is not in the recording."
 
+# %% ../../nbs/inference/00_enhance.ipynb #f5c64cc5
 def _check_present(names, x, rate, system, detector):
     "Raise `NotDetectedError` for the first class that cannot be heard, with those that can."
     if detector == 'own':
@@ -556,6 +566,7 @@ def extract_sequence(
         found.append((target.reshape(np.shape(mix)), residual.reshape(np.shape(mix))))
     return found
 
+# %% ../../nbs/inference/00_enhance.ipynb #22c28c87
 def _all_conditions(system, conditions):
     """The vector of every pass. Raises `ValueError` for none, for one outside a list, and for one that occurs
     twice."""
@@ -613,6 +624,7 @@ def show_enhancement(
 def _finite(wav):
     return wav.where(wav.float().isfinite(), 0.)
 
+# %% ../../nbs/inference/00_enhance.ipynb #d478fa6a
 @dataclass
 class _Part:
     "What is worked on of a sound file, and what is known of it once it has been read."
@@ -652,6 +664,7 @@ class _Part:
     def notes(self):
         return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
 
+# %% ../../nbs/inference/00_enhance.ipynb #cac040a9
 @contextlib.contextmanager
 def _float_file(path, rate, n_channels):
     """A file of floats to write to, for as long as it is worked with. Raises `OSError` naming the folder
@@ -663,6 +676,7 @@ def _float_file(path, rate, n_channels):
         raise OSError(
             f"{path} cannot be written ({e}): is the disk full? free some space in {path.parent}") from e
 
+# %% ../../nbs/inference/00_enhance.ipynb #f6ed04fa
 def _searchable(path):
     """A file in which any place can be read at once, its `AudioInfo`, its tags, and what is to be held
     meanwhile, such as the folder of a copy."""
@@ -680,6 +694,7 @@ def _searchable(path):
         raise EmptyAudioError(f"{path} has a header but no samples; record, copy or download it again")
     return copy,info,tags,folder
 
+# %% ../../nbs/inference/00_enhance.ipynb #e1192a83
 def _survey(path, start=0., seconds=None, repair=False, step=5):
     """The `_Part` from `start` on, read once in stretches of `step` seconds. Raises `AudioError` on what
     cannot be used."""
@@ -701,6 +716,7 @@ def _survey(path, start=0., seconds=None, repair=False, step=5):
     part.chunks = broadcast_chunks(path, part.first, part.n)
     return part
 
+# %% ../../nbs/inference/00_enhance.ipynb #0ed88c6f
 def _stretch(part, a, b):
     """Samples a to b of a part, those that are none counted and replaced. Raises `NonFiniteAudioError` where
     they may not be."""
@@ -717,12 +733,16 @@ def _stretch(part, a, b):
     return _finite(wav)
 
 _opus_rates = 8000,12000,16000,24000,48000
+
 # of two channels at 44.1 kHz, for qualities 0, 0.1, ... 1
 _vorbis_kbits = 64,80,96,112,128,160,192,224,256,320,500
+
 # what libsndfile writes wrong, and what holds the same
 _spoilt = dict(ALAC_20='PCM_24', ALAC_24='PCM_24', ALAC_32='PCM_32')
+
 _lossy = 'MPEG_LAYER_III','VORBIS','OPUS'
 
+# %% ../../nbs/inference/00_enhance.ipynb #0a2452d2
 def _density(path, info, subtype, bitrate=None):
     """What an encoder is told so that it spends at least the bits of the input, or `bitrate` kbit/s. Raises
     `AudioError` for a rate that is none."""
@@ -745,6 +765,7 @@ def _density(path, info, subtype, bitrate=None):
     wanted = next((k for k in steps if k >= .98*kbits), high)
     return dict(compression_level=min(.99, max(0, (high-wanted)/(high-low))), bitrate_mode='CONSTANT')
 
+# %% ../../nbs/inference/00_enhance.ipynb #c88a504b
 def _coding(info, path, subtype=None):
     """Format and subtype for an output file: those of the input where the suffix allows it. Raises
     `AudioError`."""
@@ -824,6 +845,7 @@ def run_key(
     )
     return digest.hexdigest()
 
+# %% ../../nbs/inference/00_enhance.ipynb #431e6389
 def _beside(out, suffix):
     "The part of an output: named after it where the system allows so long a name, else by its digest."
     whole = f".{out.name}.part"
@@ -842,6 +864,7 @@ def _blocks_there(part, side, key, place):
         and part.stat().st_size >= place(saved['blocks']))
     return saved['blocks'] if fits else 0
 
+# %% ../../nbs/inference/00_enhance.ipynb #9a7f8dc2
 @contextlib.contextmanager
 def _locked(part, side, out):
     "The part opened to append, by one run at a time. Raises `BlockingIOError` that says who is writing."
@@ -863,6 +886,7 @@ def _locked(part, side, out):
                 f"{out} is being written by {_writer(side)}: wait for it, or choose another output")
         yield file
 
+# %% ../../nbs/inference/00_enhance.ipynb #c9d5acb0
 def _writer(side):
     "Which process writes a part."
     try:
@@ -962,7 +986,7 @@ def enhance_file(
         input=str(path), output=str(out), seconds=round(part.n / rate, 3),
         status='ok' if part.rms else 'silent', message='; '.join(notes + part.notes()))
 
-
+# %% ../../nbs/inference/00_enhance.ipynb #46a9e4bb
 def _without_clean(system):
     "The system, unless it needs clean speech, which a lone recording does not have."
     if not system.needs_clean: return system
@@ -998,6 +1022,7 @@ def _matches(item, skip):
             "the pattern")
     return [(p, p.relative_to(root)) for p in found]
 
+# %% ../../nbs/inference/00_enhance.ipynb #0e19b0bd
 def _once_each(inputs, skip):
     "What `_matches` finds for all inputs; a file that is named in several ways counts once, by the first."
     found = {}
@@ -1021,6 +1046,7 @@ def _written_as(rel):
     a film may lie beside its sound."""
     return rel if rel.suffix.lower() in FORMATS else rel.with_name(f"{rel.name}.wav")
 
+# %% ../../nbs/inference/00_enhance.ipynb #5aa0d118
 def _identity(path):
     "What two names of one file share: hard links its place on the disk, symbolic links the path behind them."
     try:
@@ -1107,6 +1133,7 @@ def _pair_names(folder, needs_clean):
             f"first is {missing[0]}: the oracle needs all of them")
     return names
 
+# %% ../../nbs/inference/00_enhance.ipynb #e164eb35
 def enhance_pairs(
     pairs,                # folder of a test split: `noisy/NAME.wav`, `clean/NAME.wav`
     system,               # name, folder or `System`

@@ -45,6 +45,7 @@ def _demo_system():
     return System(
         'bands', _demo_bands_of, sample_rate=16000, vocabulary=Vocabulary(list(_demo_bands)), block=1.0)
 
+# %% ../../nbs/inference/02_extract.ipynb #488989e2
 class _DemoDetector:
     "Hears a class where its band has energy."
     sample_rate = 16000
@@ -98,6 +99,7 @@ def _resolve(name, vocabulary, ontology):
         f"unknown class {name!r}; expected a name or id among the {len(vocabulary)} "
         f"classes{' or a node of the ontology' if ontology else ''}, nearest: {', '.join(map(repr, near))}")
 
+# %% ../../nbs/inference/02_extract.ipynb #0e7f915c
 def _some(names, n=8):
     return ', '.join(names[:n]) + (f" and {len(names)-n} more" if len(names) > n else '')
 
@@ -129,6 +131,7 @@ def detect_long(
         found.append(events[events.onset < events.offset])
     return _join_events(pd.concat(found, ignore_index=True))
 
+# %% ../../nbs/inference/02_extract.ipynb #625cb3f6
 def _mono(read, a, b, step=2**18):
     "`(b-a,)` the mean of the channels, of which few samples are in memory at once."
     return torch.cat([down_mix(read(at, min(b, at+step))) for at in range(a, b, step)])
@@ -222,6 +225,7 @@ def _verbs(asked, find):
                         f"{c!r} is asked for twice, in `{found[c][0]}` and in `{verb}`: name it once")
     return found
 
+# %% ../../nbs/inference/02_extract.ipynb #26779d4c
 def _wish(asked, find, floor_db, strength, saved):
     "The gains of a wish. Raises `ValueError` on options that make no sense."
     gains = dict(asked['gains'])
@@ -273,6 +277,7 @@ class Extraction:
     def __iter__(self):
         return iter((self.kept, self.removed))
 
+# %% ../../nbs/inference/02_extract.ipynb #aa2dabaa
 def _estimates(system, x, rate, wish, progress, **options):
     """`{class: (C, T)}` float64 on the grid of `x`; those to drop are taken out before the others are
     searched."""
@@ -316,6 +321,7 @@ def _split(exact, targets, wish):
 def _db(factor):
     return 20*math.log10(factor) if factor else -math.inf
 
+# %% ../../nbs/inference/02_extract.ipynb #9b085518
 def _report(exact, targets, wish):
     "One row a class, then the rest."
     sounds = {**targets, 'rest': exact - sum(targets.values())}
@@ -375,6 +381,7 @@ def extract(
         as_given(kept), as_given(removed), {c: as_given(t) for c, t in targets.items()},
         _report(x.double(), targets, wish), events)
 
+# %% ../../nbs/inference/02_extract.ipynb #739d50d3
 def _listen(read, n, rate, detector, progress):
     "The detector and what it hears; None and None where nobody is to be asked."
     if detector is None: return None, None
@@ -392,6 +399,7 @@ def _once(read):
         return last[a,b]
     return cached
 
+# %% ../../nbs/inference/02_extract.ipynb #82829085
 def _file_plan(system, read, n, rate, rms, n_channels, wish, offset=None, **options):
     "Keyword arguments of `overlap_stretches` that give what is kept."
     def plan(c, level):
@@ -437,6 +445,7 @@ def _common_gain(peak, subtype, dither=False):
     room = 3 if dither else 1                                        # steps; noise takes up to two
     return 1.0 if peak*full <= full-room else (full-room-1)/(full*peak)
 
+# %% ../../nbs/inference/02_extract.ipynb #edc0304e
 def _halves(x, kept, gain, subtype, noise=None):
     """`kept, removed`, in whole steps where the coding has steps; what `noise` adds to one it takes from the
     other."""
@@ -456,6 +465,7 @@ def _half(which, source, mix, gain, subtype, dither=False, step=2**16):
                 _finite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain,
                 subtype, noise)[which].T
 
+# %% ../../nbs/inference/02_extract.ipynb #8c0e12b8
 def _extract_to(outs, source, form, subtype, stretches, dither=False, **like):
     "Write both files, and return their common gain in dB."
     info = source.info
@@ -484,6 +494,7 @@ def detect_file(
         warn_audio(f"{path}: {note}")
     return detect_long(part.read, part.n, part.info.sample_rate, detector, threshold, progress=progress)
 
+# %% ../../nbs/inference/02_extract.ipynb #0d8b311d
 def extract_file(
     path,                        # sound file
     out_kept,                    # file to write what is kept to; the suffix chooses the format
@@ -556,6 +567,7 @@ def _existing(jobs, overwrite, resume):
             "`resume=True` to do the rest, or choose another folder")
     return {p for p,*outs in jobs if resume and not overwrite and all(o.exists() for o in outs)}
 
+# %% ../../nbs/inference/02_extract.ipynb #89c28ba1
 def extract_files(
     inputs,           # file, folder or pattern, or a list of them
     out,              # folder to write to: `out/kept/...` and `out/removed/...`

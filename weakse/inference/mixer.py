@@ -58,6 +58,7 @@ def _classes(classes, events, vocabulary, ontology):
         "without a detector nobody knows which classes are there: name them, such as classes=['Speech', "
         "'Music']")
 
+# %% ../../nbs/inference/03_mixer.ipynb #53c3bc6a
 class Mixer:
     "A recording taken apart once, mixed as often as one likes."
     def __init__(self,
@@ -147,6 +148,7 @@ def heard_gains(self:Mixer)->dict: # name -> dB
         n: -math.inf if n in self.muted or (self.soloed and n not in self.soloed) else db
         for n, db in self.gains.items()}
 
+# %% ../../nbs/inference/03_mixer.ipynb #9b17ff20
 @patch
 def _exact_mix(self:Mixer, gains, rest):
     "The mix of samples so large that float32 cannot add them: what is beyond its range is at the end of it."
@@ -210,6 +212,7 @@ def _python(x):
 def _is_name(x):
     return isinstance(x, (str, os.PathLike))
 
+# %% ../../nbs/inference/03_mixer.ipynb #ac5ecf70
 @patch
 def _doors(self:Mixer, other):
     """System and detector where they are not the usual ones; `other(name)` says how to call one that has no
@@ -233,6 +236,7 @@ def line(self:Mixer)->str: # Python
     return ("kept, removed = extract(wav, sample_rate, "
             f"{', '.join(f'{k}={_python(v)}' for k, v in wanted.items())})")
 
+# %% ../../nbs/inference/03_mixer.ipynb #217b6f1a
 @patch
 def command(self:Mixer,
     path="INPUT", # sound file

@@ -81,6 +81,7 @@ def _begin(self):
     self._stretches = overlap_stretches(
         read=functools.partial(_read, self), **self._plan_of(1.0, n=2**62, offset=self._offset))
 
+# %% ../../nbs/inference/01_stream.ipynb #5bab7dde
 def _start(self):
     "Forget everything and begin anew."
     self.latency = _latency(self)
@@ -88,11 +89,13 @@ def _start(self):
     self._ready = _zeros(self, self.latency)
     self._stretches = None
     self._offset = None
+
 Stream._start = _start
 
 def _seconds(self):
     "The latency, s."
     return self.latency/self.sample_rate
+
 Stream.seconds = property(_seconds)
 
 def _read(self, a, b):
@@ -114,6 +117,7 @@ def _checked(self, wav):
     _check_finite(x, "the block")
     return x.detach().cpu()
 
+# %% ../../nbs/inference/01_stream.ipynb #60d8262e
 def _push(self,
     wav, # `(C, t)`, or `(t,)` for one channel: tensor or array, any t
 ):       # as many samples in the same shape: the estimate of what was pushed `latency` samples ago, zeros at first
@@ -130,6 +134,7 @@ def _push(self,
     out,self._ready = self._ready[:, :x.shape[-1]],self._ready[:, x.shape[-1]:]
     out = out.reshape(np.shape(wav))
     return out if isinstance(wav, Tensor) else out.numpy()
+
 Stream.push = _push
 
 def _advance(self, stretch):
@@ -139,6 +144,7 @@ def _advance(self, stretch):
     self._waiting = [_read(self, first, self._pushed).clone()]
     self._kept = first
 
+# %% ../../nbs/inference/01_stream.ipynb #2ed06873
 def _flush(self):  # `(C, latency)`: what is still on its way
     "End the stream: give out the rest and be ready for another."
     n = self._pushed
@@ -151,4 +157,5 @@ def _flush(self):  # `(C, latency)`: what is still on its way
     out = self._ready
     self._start()
     return out
+
 Stream.flush = _flush

@@ -102,6 +102,7 @@ def _columns_of(names, vocabulary, folder):
             f"{_again}")
     return names.map(index).to_numpy(np.int64)
 
+# %% ../../nbs/mining/00_anchors.ipynb #21f756eb
 class AnchorStore:
     "Anchors of a corpus in a folder, with their tags; audio is read through a memory map."
     def __init__(self,
@@ -253,6 +254,7 @@ class AuditError(ValueError):
     "A file of verdicts that cannot be honoured; the message lists every problem found."
 
 VERDICTS = ("accept", "reject")
+
 AUDIT_COLUMNS = ["file", "class", "verdict"]
 
 def _raise_problems(problems, path):
@@ -263,6 +265,7 @@ def _raise_problems(problems, path):
             f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n  "
             + "\n  ".join(problems[:20]) + more)
 
+# %% ../../nbs/mining/00_anchors.ipynb #410be184
 def read_audit(
     path:str|Path, # csv with the columns file, class, verdict (accept or reject)
 )->pd.DataFrame:   # the three columns as text; no rows where the file is missing or empty
@@ -305,6 +308,7 @@ def _verdict_problem(file, name, vocabulary, labels):
     return (f"{file!r} has no label {name!r}, so it has no such anchor (labels: "
             f"{', '.join(vocabulary.names[i] for i in sorted(labels[file]))}); correct the row or remove it")
 
+# %% ../../nbs/mining/00_anchors.ipynb #6d36f3ac
 def _rejections(
     audit,                 # csv of verdicts; None: there is none
     corpus,                # whose anchors they are
@@ -381,6 +385,7 @@ def read_events(
         path, {"file": str, "class": str, "onset": float, "offset": float},
         "build the corpus again, or give the csv of its true events")
 
+# %% ../../nbs/mining/00_anchors.ipynb #352b1b69
 def anchor_accuracy(
     store:AnchorStore, # anchors
     truth,             # csv, or table, of true events: file, class, onset (s), offset (s)
@@ -421,6 +426,7 @@ def _draw_curve(ax, probs, hop, start, seconds, title):
     ax.set(ylim=(0, 1.05), ylabel="probability", xlabel="time (s)")
     ax.set_title(plain_text(title), loc="left")
 
+# %% ../../nbs/mining/00_anchors.ipynb #07a9a0e1
 def _draw_tags(ax, tags, vocabulary, labels, top):
     "The highest tags as bars with their names beside them, so that a long name costs no width."
     best = tags.argsort(descending=True)[:top].tolist()

@@ -160,6 +160,7 @@ def _check(m, bank):
     if m.seconds and m.seconds > m.store.seconds:
         raise ValueError(f"`seconds` is {m.seconds} but anchors last {m.store.seconds} s; lower it")
 
+# %% ../../nbs/mining/03_mixtures.ipynb #34adc2f3
 def _snr_limits(m, focus, snr_range, focus_snr_range):
     "Lowest and highest SNR for a target of each class, two arrays `(K,)`."
     limits = np.tile(np.asarray(snr_range, np.float32), (len(m.store.vocabulary.names),1))

@@ -57,6 +57,7 @@ def _shared(keys, holders):
         shared |= holders[k]
     return shared
 
+# %% ../../nbs/mining/02_pairs.ipynb #623e0000
 def _first_fit(own, holders):
     """Algorithm 1 in one pass: yields each anchor, the place of its partner or -1, and the rejected ones as
     bits."""
@@ -170,6 +171,7 @@ def _pair_disjoint(idx, sets, clips, rng):
         tally['no other anchor left' if not rejected else 'shares a class with every anchor left'] += j<0
     return idx, places, tally
 
+# %% ../../nbs/mining/02_pairs.ipynb #5f9d7776
 def _pair_matching(idx, sets, clips, rng):
     "A maximum matching of a mini-batch, which looks at every two anchors."
     own, holders = _bits(sets[idx], clips[idx])
@@ -198,6 +200,7 @@ def _pair_random(idx, sets, clips, rng):
         np.concatenate([first, other]), [(i, len(first) + i) for i in range(len(first))],
         Counter({'tried': len(first)}))
 
+# %% ../../nbs/mining/02_pairs.ipynb #c1557516
 # ways to pair a mini-batch
 pairings = dict(
     disjoint=_pair_disjoint, matching=_pair_matching, neighbour=_pair_neighbour, random=_pair_random)
@@ -256,6 +259,7 @@ def _tried(names, tally):
         'pairs_tried': tally['tried'], 'pairs_rejected': {k: tally[k] for k in _of_pairs},
         'rejected_by_class': dict(classes.most_common(10)), 'anchors_left': left}
 
+# %% ../../nbs/mining/02_pairs.ipynb #26839ce3
 def mining_report(
     store,        # anchors
     pairs,        # `(M, 2)` anchor numbers
@@ -282,6 +286,7 @@ def mining_report(
         report['focus_share'] = float((classes[pairs]==focus).any(1).mean())
     return report | (_tried(names, tally) if tally else {})
 
+# %% ../../nbs/mining/02_pairs.ipynb #c7eb0326
 def report_frame(
     report:dict,    # made by `mine`
 )->pd.DataFrame:    # index what; columns n, share (of the drawn anchors, of the tried pairs)
@@ -330,6 +335,7 @@ def _check_mining(store, focus, focus_share, batch_size):
             "`anchors.min_area`, or set `mine.focus_share` to 0")
     return k
 
+# %% ../../nbs/mining/02_pairs.ipynb #0e21dae8
 def _focus_places(share, batch_size, n_classes):
     """Places of a mini-batch for the focus class, so that it is in `share` of the pairs; few classes fill
     fewer places."""
@@ -342,6 +348,7 @@ def _members(classes):
 class NoPairsError(MiningError):
     "The anchors are such that no two of them make a pair; the message says what they share."
 
+# %% ../../nbs/mining/02_pairs.ipynb #d9e920fb
 def mine_store(
     store,                        # anchors: `.tags`, `.classes`, `.vocabulary`, `.table` with a column clip
     thresholds,                   # `(K,)` probabilities above which a class is present
@@ -419,6 +426,7 @@ def mine(
     write_json(Path(out)/'report.json', report, overwrite=True)
     return report
 
+# %% ../../nbs/mining/02_pairs.ipynb #8c05e699
 def _checked(store, pairs, events):
     """What the true events say of the anchors (share that hits its class by half or more) and of the pairs
     (share truly disjoint)."""
@@ -441,6 +449,7 @@ def _events(truth):
     path = Path(truth)/'events.csv' if Path(truth).is_dir() else Path(truth)
     return path if path.is_file() and len(path.read_bytes().split(b'\n', 1)[-1].strip()) > 0 else None
 
+# %% ../../nbs/mining/02_pairs.ipynb #ed7bc4de
 def _thresholds(store, path):
     "The thresholds of the vocabulary file, which must be the store's vocabulary."
     vocabulary = Vocabulary.read(path)

@@ -66,6 +66,7 @@ def _medians(store, values, purest):
     best = table[table.groupby("k").cumcount() < np.ceil(purest*count)]
     return pd.DataFrame(dict(n=table.groupby("k").size(), gini=best.groupby("k").gini.median())).sort_index()
 
+# %% ../../nbs/mining/04_sound_types.ipynb #44f34b97
 def _draw_unseen(kinds, share, seed):
     "`(K,)` bool: `share` of the classes of each of the two kinds, one at least where there are two or more."
     unseen = np.zeros(len(kinds), bool)
@@ -143,6 +144,7 @@ def measure_kinds(
     write_table(out_csv, table, [anchors], overwrite=overwrite)
     return table
 
+# %% ../../nbs/mining/04_sound_types.ipynb #3fdef03e
 def read_kinds(
     path:str|Path,  # what `measure_kinds` wrote
 )->pd.DataFrame:    # class, n, gini, kind, seen

@@ -145,8 +145,10 @@ def _embed(self,
             f"{len(many)} references but {len(rates)} sample rates; give one rate for all, or one for each")
     embeddings = [model.embed(wav)[0].cpu() for model,wav in (_heard(self, w, r) for w,r in zip(many, rates))]
     return torch.stack(embeddings).mean(0)
+
 System.embed = _embed
 
+# %% ../../nbs/models/05_registry.ipynb #1aa218a9
 def _ranked(self, scores):
     "Names and scores, the highest first."
     return dict(sorted(zip(self.vocabulary.names, scores.tolist()), key=lambda x: -x[1]))
@@ -160,6 +162,7 @@ def _classify(self,
     short or silent."""
     model, wav = _heard(self, wav, sample_rate)
     return _ranked(self, model.classify(wav)[0].float().softmax(-1).cpu())
+
 System.classify = _classify
 
 @torch.no_grad()
@@ -170,6 +173,7 @@ def _tags(self,
     "Which classes can be heard. Raises `ValueError` like `classify`."
     model, wav = _heard(self, wav, sample_rate)
     return _ranked(self, model.tags(wav)[0].cpu())
+
 System.tags = _tags
 
 # %% ../../nbs/models/05_registry.ipynb #bc54a1f5
@@ -250,6 +254,7 @@ def save_system(
     write_json(folder/'config.json', saved, digits=12, overwrite=True)
     return folder
 
+# %% ../../nbs/models/05_registry.ipynb #372e1ca0
 def _check_sizes(config, n_names, bank, folder):
     "Raise unless config, vocabulary and bank speak of the same number of classes."
     kwargs = config['kwargs']
@@ -292,6 +297,7 @@ class SavedSystem:
 
 _copy = "copy the whole folder again, or train again"
 
+# %% ../../nbs/models/05_registry.ipynb #726dacad
 def _read_config(folder):
     "The checked `config.json` of a system's folder."
     if not (folder/'config.json').is_file():
@@ -308,6 +314,7 @@ def _read_config(folder):
         _copy)
     return config
 
+# %% ../../nbs/models/05_registry.ipynb #63723aee
 def _read_vocabulary(folder, config, expected):
     """The folder's vocabulary, checked against the fingerprint and against the vocabulary at hand; None for a
     model without condition."""
@@ -350,6 +357,7 @@ def _read_model(folder, config):
     return build_saved(
         make, folder / 'model.safetensors', UnusableSystemError, _copy, config['model']).requires_grad_(False)
 
+# %% ../../nbs/models/05_registry.ipynb #f0b188c1
 class Network:
     "A network as the function of a `System`; it can be pickled, as a closure cannot."
     def __init__(self,
@@ -367,6 +375,7 @@ class Network:
         "Run the network where it lies."
         return self.model(wav.to(self.device), cond if cond is None else cond.to(self.device)).to(wav.device)
 
+# %% ../../nbs/models/05_registry.ipynb #b541caf3
 def _learned(folder, vocabulary, device):
     "The `System` of a folder."
     config = _read_config(folder)

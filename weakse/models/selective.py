@@ -77,6 +77,7 @@ class ClassificationBranch(nn.Module):
 # %% ../../nbs/models/01_selective.ipynb #cd18d714
 VARIANTS = 'joint','table','unconditioned'
 
+# %% ../../nbs/models/01_selective.ipynb #baa141bf
 class SelectiveNet(nn.Module):
     """Extract the sound that an example, a class or nothing asks for. Raises `ValueError` for an unknown
     variant."""

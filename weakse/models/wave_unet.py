@@ -27,12 +27,15 @@ def interpolate(
 # %% ../../nbs/models/04_wave_unet.ipynb #ceba45bf
 # kernels (Stoller et al., Table 1), and slope of the leaky ReLU (their code)
 DOWN = 15
+
 UP = 5
+
 SLOPE = .2
 
 def _conv(n_in, n_out, kernel):
     return nn.Conv2d(n_in, n_out, (1, kernel), padding=(0, kernel//2), dtype=torch.float32)
 
+# %% ../../nbs/models/04_wave_unet.ipynb #da2172ac
 class WaveUNet(nn.Module):
     """Speech and noise from their mixture (Macartney and Weyde 2018). Raises `ParamsError` for a size outside
     its limits."""

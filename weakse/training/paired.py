@@ -49,6 +49,7 @@ def _pair(folder, name, sample_rate, problems):
     if silent: return problems.append(f"{name}: the {silent[0]} file is silent; remove the pair")
     return (torch.stack([noisy, clean])*32768).round().clamp(-32768, 32767).short().numpy()
 
+# %% ../../nbs/training/03_paired.ipynb #b3c96220
 def _refuse(folder, problems, pairs):
     "Raise for problems, or where nothing was found."
     if problems:
@@ -243,6 +244,7 @@ def _report(s, rows, windows, model, outside, seconds):
         loss=light_curve(rows, 10)[-1]['loss'] if rows else None, seconds=round(seconds, 1),
         outside_share=outside)
 
+# %% ../../nbs/training/03_paired.ipynb #69bb3379
 def _train(name, pairs, out, s, make_task, every, folder, progress):
     "What both stages share: data, task, checkpoint, loop, system, report."
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
@@ -316,6 +318,7 @@ def train_segan(
         'segan', pairs, out, s, make_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'),
         progress)
 
+# %% ../../nbs/training/03_paired.ipynb #0afd9a26
 def _reference(windows, n):
     "Clean and noisy windows `(n, T)` spread over all recordings: the reference batch."
     found = windows.at(windows.starts[np.linspace(0, len(windows) - 1, n).astype(int)])

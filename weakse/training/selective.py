@@ -74,6 +74,7 @@ def pure_anchors(
     }
     return {s: {k: m for k,m in pool.items() if len(m) >= least} for s,pool in pools.items()}
 
+# %% ../../nbs/training/04_selective.ipynb #a909483d
 def usable_anchors(
     store,                    # anchors
     kinds:pd.DataFrame,       # class, kind, seen
@@ -140,6 +141,7 @@ class Scenes:
         "Batches from step `start` on, without end."
         return prefetch(self.batch, start, ahead)
 
+# %% ../../nbs/training/04_selective.ipynb #cb12dc98
 def _check(s):
     "Refuse settings that do not fit each other."
     unknown = [t for t in s.targets if t not in SLOTS]
@@ -161,6 +163,7 @@ def _references(s, slots, classes, anchors, rng):
     others = np.array([rng.choice(m[m!=a]) for m,a in zip(members, anchors)])
     return np.where((rng.random(len(anchors)) < s.same_share) & (anchors >= 0), anchors, others)
 
+# %% ../../nbs/training/04_selective.ipynb #e090e801
 def _draw(s, step, rng):
     """What is in each scene, anchors, classes and presence `(B,3)`; what is asked for, slot, class and
     reference `(B,)`."""
@@ -180,6 +183,7 @@ def _draw(s, step, rng):
         anchors=anchors, classes=classes, here=here, slot=slot, asked=asked, absent=absent,
         reference=reference)
 
+# %% ../../nbs/training/04_selective.ipynb #df8c82b4
 def _draw_removed(s, d, rng):
     """Another object of each scene, one to be removed before: its class and a reference of it; it is in the
     scene from now on."""
@@ -205,6 +209,7 @@ def _stems(s, anchors, rng):
     speech = scale_to_snr(transient + stationary, speech, -_uniform(rng, *s.snr_range, len(anchors)))
     return torch.stack([speech, transient, stationary], 1)
 
+# %% ../../nbs/training/04_selective.ipynb #8a918db9
 def _make_batch(s, step):
     "The batch of a step: draw, scale, mix."
     rng, at = np.random.default_rng([s.seed, step]), torch.arange(s.batch_size, device='cpu')
@@ -367,6 +372,7 @@ def train_selective(
 
 # %% ../../nbs/training/04_selective.ipynb #ed0a13bc
 _of_unet = 'width','depth','n_fft','hop_length','place','input','mask_floor_db'
+
 _of_task = 'a','b','stop_gradient','precision','schedule','steps','warmup','clip','ema'
 
 def _make_scenes(store, kinds, s):
@@ -393,6 +399,7 @@ def _make_task(store, s):
     return JointTask(
         model, make_loss(s['loss'] or {'waveform_mae': 1.0}), s['lr'], **{k: s[k] for k in _of_task})
 
+# %% ../../nbs/training/04_selective.ipynb #a45c4086
 def _train(store, kinds, out, s, every, folder, progress):
     "The work of `train_selective`: scenes, task, checkpoint, loop, system."
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them

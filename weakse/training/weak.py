@@ -52,6 +52,7 @@ def fit(
             bar.set_postfix(loss=f"{logs['loss']:.4f}")
     return history
 
+# %% ../../nbs/training/02_weak.ipynb #1992b754
 def outside_share(
     history, # rows of `fit`
 )->float:    # share of the time, 0..1
@@ -163,6 +164,7 @@ def steps_kept(
             "and it goes on from there",
         ) from e
 
+# %% ../../nbs/training/02_weak.ipynb #a97dcb27
 def _read_checkpoint(path):
     "The state in a file, or None with a warning when the file is damaged."
     try:
@@ -276,6 +278,7 @@ def train_unet(
 
 # %% ../../nbs/training/02_weak.ipynb #257cde78
 _of_model = ('width','depth','n_fft','hop_length','place','input','normalise','mask_floor_db')
+
 _of_task = ('precision','schedule','steps','warmup','clip','ema','amsgrad')
 
 def _make_task(n_cond, s):
@@ -284,6 +287,7 @@ def _make_task(n_cond, s):
     return WeakTask(
         model, make_loss(s['loss'] or {'waveform_mae': 1.0}), s['lr'], **{k: s[k] for k in _of_task})
 
+# %% ../../nbs/training/02_weak.ipynb #aa9ace58
 def _train(anchors, mined, out, settings, every, folder, progress):
     "The work of `train_unet`: data, model, task, checkpoint, loop, system."
     from weakse.mining.anchors import read_anchors
