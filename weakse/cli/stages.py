@@ -139,6 +139,10 @@ def _check_outputs(writes, values):
             check(values[name], inputs, values.get('overwrite', False))
 
 # %% ../../nbs/cli/00_stages.ipynb #d162485b
+def _one_line(said):
+    "A docment as the help shows it: what stands on several lines above a parameter is one text."
+    return said and ' '.join(said.split())
+
 def verb(
     add:typer.Typer=app, # the command that gets the verb
     *,
@@ -156,7 +160,7 @@ def verb(
         ps = [
             p.replace(
                 annotation=Annotated[
-                    p.annotation, _knob(p, docs.get(p.name), short.get(p.name), complete.get(p.name))]
+                    p.annotation, _knob(p, _one_line(docs.get(p.name)), short.get(p.name), complete.get(p.name))]
             )
             for p in inspect.signature(f).parameters.values()
         ]
@@ -167,6 +171,7 @@ def verb(
             start,said = time.perf_counter(),f(**kwargs)
             if said:
                 _say(f"{called}: {said} ({time.perf_counter()-start:.1f} s)", 'green')
+        run.__doc__ = '\n\n'.join(map(_one_line, re.split(r'\n\s*\n', f.__doc__ or '')))
         run.__signature__ = inspect.Signature(ps)
         run.__annotations__ = {p.name:p.annotation for p in ps}
         add.command(called, rich_help_panel=panel)(run)
