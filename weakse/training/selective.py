@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from ..mining.anchors import read_anchors
 from ..mining.conditions import close_related, purity
+from ..core.devices import in_precision
 from ..core.files import check_files
 from ..mining.sound_types import read_kinds
 from .losses import make_loss
@@ -296,7 +297,7 @@ class JointTask(WeakTask):
 
     def autocast(self):
         "Convolutions in `self.dtype` where this is entered."
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype!=torch.float32)
+        return in_precision(self.device, self.dtype)
 
 # %% ../../nbs/training/04_selective.ipynb #2b678368
 @torch.no_grad()
