@@ -16,7 +16,7 @@ from weakse.inference.enhance import (
 from weakse.core.labels import Vocabulary
 from weakse.app.listening import write_group
 from weakse.evaluation.tables import write_readme, write_table1
-from weakse.training.weak import Checkpoint
+from weakse.training.checkpoints import Checkpoint
 
 def tree(folder):
     "Relative path -> hash of every file below a folder."

@@ -349,7 +349,7 @@ def _cost(anchors, settings, params):
         anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.core.files import read_json
     from weakse.core.labels import Vocabulary, audioset_vocabulary
-    from weakse.training.weak import training_cost
+    from weakse.training.cost import training_cost
     there = (anchors/'store.json').is_file()
     blocks = load_params(params)
     info = (
