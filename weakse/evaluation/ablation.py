@@ -126,7 +126,7 @@ def _fingerprint(store, pairs, names):
     trees = (ast.dump(ast.parse(inspect.getsource(import_module(f'weakse.{m}')))) for m in _code)
     h = hashlib.sha256(''.join(trees).encode())
     for path in [
-        Path(store) / 'mining.anchors.csv', Path(store) / 'tags.npy',
+        Path(store) / 'anchors.csv', Path(store) / 'tags.npy',
         *(Path(pairs) / d / n for d in ('clean', 'noisy') for n in names)]:
         h.update(path.read_bytes())
     return h.hexdigest()[:16]
