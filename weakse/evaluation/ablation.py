@@ -117,7 +117,8 @@ def base_settings(
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
 _code = (
     'mining.anchors', 'mining.conditions', 'inference.enhance', 'training.losses', 'evaluation.metrics',
-    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.tasks', 'training.weak')
+    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes', 'training.tasks',
+    'training.weak', 'core.devices')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."
