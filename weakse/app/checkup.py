@@ -20,7 +20,11 @@ from torch import Tensor
 
 from ..corpora.folder import _named, _own_names, _table_problems, _vocabulary, read_labels
 from ..mining.anchors import detect_anchors
-from ..core.audio import AudioError, audio_info, dc_offset, down_mix, load_audio, noted, plain_text, stft
+from ..core.audio import audio_info, load_audio
+from ..core.display import plain_text
+from ..core.loudness import dc_offset
+from ..core.spectrogram import stft
+from ..core.waveform import AudioError, down_mix, noted
 from ..mining.conditions import RELATED, close_related
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector

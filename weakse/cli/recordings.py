@@ -19,7 +19,7 @@ def _coded_as(path):
     """The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says
     so."""
     import soundfile as sf
-    from weakse.core.audio import FORMATS
+    from weakse.core.decoding import FORMATS
     try:
         form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError:
@@ -286,7 +286,7 @@ def extract(
     from weakse.models.registry import load_system
     from weakse.app.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
-    from weakse.core.audio import SOUND_SUFFIXES
+    from weakse.core.decoding import SOUND_SUFFIXES
     if out.suffix.lower() in SOUND_SUFFIXES:
         raise ValueError(
             f"{out} looks like a file; expected a folder, because there are two results: "
@@ -311,7 +311,7 @@ def extract(
 # %% ../../nbs/cli/01_recordings.ipynb #64d221d6
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
-    from weakse.core.audio import AudioError, noted
+    from weakse.core.waveform import AudioError, noted
     from weakse.inference.extract import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:

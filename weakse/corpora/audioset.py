@@ -17,8 +17,11 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .folder import AUDIO_TYPES, draw_splits, raise_all, write_corpus
-from ..core.audio import (
-    FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio)
+from ..core.audio import load_audio, save_audio
+from ..core.decoding import FORMATS
+from ..core.display import plain_text
+from ..core.loudness import rms_db
+from ..core.waveform import AudioError, EmptyAudioError, noted
 from .corpus import Corpus, CorpusError, read_corpus
 from ..core.fetch import FetchError, _download, sha256_of
 from ..core.files import (

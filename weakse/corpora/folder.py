@@ -11,7 +11,10 @@ import importlib,os,unicodedata,warnings
 from pathlib import Path, PurePosixPath
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from ..core.audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
+from ..core.audio import audio_info, load_audio, save_audio
+from ..core.decoding import SOUND_SUFFIXES
+from ..core.loudness import energy
+from ..core.waveform import AudioError
 from .corpus import Corpus, CorpusError
 from ..core.files import check_files, own_folder, own_folders, place_of, real_path, write_text
 from ..core.labels import (

@@ -15,7 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.audio import energy, fit_length, load_audio, save_audio
+from ..core.audio import load_audio, save_audio
+from ..core.loudness import energy
+from ..core.resampling import fit_length
 from .corpus import Corpus, CorpusError, read_corpus
 from ..core.files import atomic_path, check_output
 from ..core.labels import load_table, write_table

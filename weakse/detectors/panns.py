@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..core.audio import fit_length
+from ..core.resampling import fit_length
 from ..corpora.corpus import read_corpus
 from .protocol import corpus_thresholds, read_weights
 from ..core.fetch import cache_dir, fetch_published, hash_of, keep_record, read_record

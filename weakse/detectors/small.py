@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..core.audio import LogMel
+from ..core.spectrogram import LogMel
 from ..corpora.corpus import Corpus, read_corpus
 from .protocol import clip_tags, equal_pr_thresholds
 from ..core.labels import Vocabulary

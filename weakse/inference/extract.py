@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from ..core.audio import (
-    BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
-    stft, istft, tpdf, warn_audio, write_samples)
+from ..core.audio import BITS, dithering, tpdf, write_samples
+from ..core.decoding import open_audio
+from ..core.loudness import rms_db
+from ..core.spectrogram import stft, istft
+from ..core.waveform import (
+    AudioError, NonFiniteAudioError, check_audio, check_rate, down_mix, noted, warn_audio)
 from ..detectors.protocol import detect, load_detector
 from ..core.files import atomic_path, check_output, scratch_path
 from .enhance import (
@@ -458,7 +461,7 @@ def _halves(x, kept, gain, subtype, noise=None):
 def _half(which, source, mix, gain, subtype, dither=False, step=2**16):
     "Stretches `(C, t)` float64 for the file of what is kept (0) or removed (1)."
     noise = dithering(dither)                                        # the same for both
-    with _open(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
+    with open_audio(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
         file.seek(source.first)
         while len(k := kept.read(step, always_2d=True)):
             yield _halves(

@@ -16,7 +16,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.audio import plain_text, resample, rms_db, show
+from ..core.display import plain_text, show
+from ..core.loudness import rms_db
+from ..core.resampling import resample
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, clip_batches, load_detector
 from ..core.labels import TableError, UnknownClassError, Vocabulary, load_table, read_rows, write_table

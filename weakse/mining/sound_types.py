@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.audio import plain_text
+from ..core.display import plain_text
 from .anchors import AnchorStore, read_anchors
 from .conditions import purity
 from ..core.files import check_output

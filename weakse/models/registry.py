@@ -13,7 +13,9 @@ import numpy as np, torch
 from pathlib import Path
 from torch import Tensor, nn
 from safetensors.torch import save
-from ..core.audio import check_audio, down_mix, extreme, resample, times_two_to
+from ..core.loudness import extreme, times_two_to
+from ..core.resampling import resample
+from ..core.waveform import check_audio, down_mix
 from ..core.files import atomic_path, check_files, own_folder, write_json
 from .segan import SEGAN
 from .selective import SelectiveNet

@@ -10,7 +10,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from ..core.audio import fit_length
+from ..core.resampling import fit_length
 from ..core.params import check_limits
 
 # %% ../../nbs/models/03_segan.ipynb #6f9efac9

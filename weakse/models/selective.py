@@ -10,7 +10,7 @@ import math
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
-from ..core.audio import LogMel
+from ..core.spectrogram import LogMel
 from ..core.params import check_limits
 from .unet import ConditionalUNet
 
