@@ -21,7 +21,8 @@ from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.inference.extract import _demo_bands, _demo_system, _DemoDetector, extract
 from weakse.inference.enhance import enhance
-from weakse.core.labels import Ontology, Vocabulary
+from weakse.core.labels import Vocabulary
+from weakse.core.ontology import Ontology
 from weakse.mining.pairs import mine_store
 from weakse.evaluation.metrics import _direct
 from weakse.inference.mixer import Mixer

@@ -28,8 +28,10 @@ from ..core.waveform import AudioError, down_mix, noted
 from ..mining.conditions import RELATED, close_related
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
-from ..core.files import atomic_path, check_files, own_folder, scratch_folder, write_text
-from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
+from ..core.files import atomic_path, scratch_folder, write_text
+from ..core.outputs import check_files, own_folder
+from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map
+from ..core.tables import write_table
 from ..core.parallel import pmap
 
 # %% ../../nbs/app/03_checkup.ipynb #aea0a858

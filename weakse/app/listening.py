@@ -19,8 +19,9 @@ from ..core.audio import load_audio, write_samples
 from ..core.display import MP3_RATES
 from ..core.resampling import resample
 from ..core.waveform import AudioError
-from ..core.files import atomic_path, check_output, read_json
-from ..core.labels import load_table
+from ..core.files import atomic_path, read_json
+from ..core.outputs import check_output
+from ..core.tables import load_table
 from ..core.parallel import pmap
 from ..corpora.scenes import PARTS, load_scene, read_scenes, scene_parts
 from ..core.terminal import say

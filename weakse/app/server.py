@@ -14,7 +14,8 @@ from ..core.audio import load_audio
 from ..core.loudness import mix_at_snr
 from .audit import AuditView
 from ..inference.extract import vocabulary_of
-from ..core.files import real_path, scratch_folder, write_json, write_text
+from ..core.files import scratch_folder, write_json, write_text
+from ..core.paths import real_path
 from ..inference.enhance import enhance
 from ..core.labels import audioset_vocabulary
 from .mixer_view import MixerView

@@ -22,7 +22,8 @@ from ..core.resampling import resample
 from ..core.spectrogram import LogMel
 from ..core.waveform import check_audio, down_mix
 from ..core.files import scratch_folder
-from ..core.labels import Ontology, Vocabulary, nearest_names
+from ..core.labels import Vocabulary, nearest_names
+from ..core.ontology import Ontology
 
 # %% ../../nbs/app/00_widgets.ipynb #cc479857
 _css = """

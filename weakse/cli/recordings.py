@@ -120,7 +120,7 @@ def closing(
 # %% ../../nbs/cli/01_recordings.ipynb #65d061f0
 def _place(path, suffixes, overwrite):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     from weakse.inference.enhance import _refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes:
@@ -282,7 +282,7 @@ def extract(
 )->str:                    # closing line
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
     from weakse.inference.extract import extract_files
-    from weakse.core.labels import Ontology
+    from weakse.core.ontology import Ontology
     from weakse.models.registry import load_system
     from weakse.app.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
@@ -426,7 +426,7 @@ def detect(
 # %% ../../nbs/cli/01_recordings.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
-    from weakse.core.files import is_own
+    from weakse.core.outputs import is_own
     if not os.path.lexists(out) or is_own(out): return
     raise ValueError(
         f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")

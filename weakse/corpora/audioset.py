@@ -24,10 +24,12 @@ from ..core.loudness import rms_db
 from ..core.waveform import AudioError, EmptyAudioError, noted
 from .corpus import Corpus, CorpusError, read_corpus
 from ..core.fetch import FetchError, _download, sha256_of
-from ..core.files import (
-    ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place,
-    read_json, remove_own, write_json)
-from ..core.labels import Ontology, Vocabulary, audioset_vocabulary, load_table, write_table
+from ..core.files import atomic_path, put_in_place, read_json, write_json
+from ..core.outputs import (
+    ForeignPathError, check_files, check_output, own_folder, own_folders, remove_own)
+from ..core.labels import Vocabulary, audioset_vocabulary
+from ..core.ontology import Ontology
+from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
 
 # %% ../../nbs/corpora/05_audioset.ipynb #2a3726ab

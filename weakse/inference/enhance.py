@@ -27,7 +27,9 @@ from ..core.waveform import (
     AudioError, EmptyAudioError, NonFiniteAudioError, check_audio, check_rate, noted)
 from ..core.broadcast import append_chunks, broadcast_chunks
 from ..detectors.protocol import _audible, load_detector
-from ..core.files import atomic_path, check_output, place_of, read_json, scratch_folder, write_json
+from ..core.files import atomic_path, read_json, scratch_folder, write_json
+from ..core.outputs import check_output
+from ..core.paths import place_of
 from ..models.selective import SelectiveNet, UnusableReferenceError
 from ..models.unet import ConditionalUNet
 from ..models.wave_unet import WaveUNet, receptive_field

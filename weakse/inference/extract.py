@@ -21,12 +21,14 @@ from ..core.spectrogram import stft, istft
 from ..core.waveform import (
     AudioError, NonFiniteAudioError, check_audio, check_rate, down_mix, noted, warn_audio)
 from ..detectors.protocol import detect, load_detector
-from ..core.files import atomic_path, check_output, scratch_path
+from ..core.files import atomic_path, scratch_path
+from ..core.outputs import check_output
 from .enhance import (
     NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches, run_key,
     _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions,
     _refuse_unwritable, _rms, _single, _Sums, _survey, _without_clean, _write_stretches)
-from ..core.labels import UnknownClassError, Vocabulary, nearest_names, write_table
+from ..core.labels import UnknownClassError, Vocabulary, nearest_names
+from ..core.tables import write_table
 from ..core.params import check_limits
 from ..models.registry import System, load_system
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from torch import Tensor
 from ..core.audio import load_audio, save_audio
-from ..core.files import check_files, own_folder, own_folders
-from ..core.labels import write_table
+from ..core.outputs import check_files, own_folder, own_folders
+from ..core.tables import write_table
 from ..mining.mixtures import prefetch, shuffled_positions
 from ..models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from ..models.unet import count_parameters

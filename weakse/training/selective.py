@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from ..mining.anchors import read_anchors
 from ..mining.conditions import close_related, purity
-from ..core.files import check_files
+from ..core.outputs import check_files
 from ..mining.sound_types import read_kinds
 from .losses import make_loss
 from ..mining.pairs import anchor_sets

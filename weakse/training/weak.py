@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from ..core.files import atomic_path, check_files, is_own, marker, own_folder, read_json
+from ..core.files import atomic_path, read_json
+from ..core.outputs import check_files, is_own, marker, own_folder
 from .losses import make_loss
 from ..core.params import check_limits
 from ..core.saved import check_room
