@@ -266,7 +266,7 @@ def changes(node):
 def test_nothing_is_changed_outside_the_mechanism():
     found = {}
     for path in sorted(PACKAGE.rglob('*.py')):
-        if path.name in ('_modidx.py','files.py'): continue
+        if path.name in ('_modidx.py','files.py','outputs.py'): continue
         for top in ast.parse(path.read_text()).body:
             if isinstance(top, (ast.FunctionDef, ast.ClassDef)) and (lines := changes(top)):
                 found[path.stem, top.name] = lines

@@ -17,7 +17,8 @@ import typer, yaml
 from fastcore.docments import docments
 from typer.core import TyperGroup
 from ..core.terminal import console, say as _say
-from ..core.params import Block, ParamsError, check_limits, load_params
+from ..core.params import Block, load_params
+from ..core.schema import ParamsError, check_limits
 
 # %% ../../nbs/cli/00_stages.ipynb #1f900707
 def _message(e):

@@ -89,6 +89,15 @@ def in_order_only(
     "Whether a coding can be decoded but not searched: GSM, the ADPCM of telephones, DWVW."
     return not f.seekable()
 
+# %% ../../nbs/core/13_audio.ipynb #09adb031
+def _decode(path:Path, f, first:int, wanted:int):
+    "`(t,C)` samples from sample `first` on. Raises `AudioError` where the coding is broken."
+    try:
+        _skip(f, first)
+        return _read_on(f, wanted)
+    except RuntimeError as e:
+        raise AudioError(f"{path}: {why_undecodable(path, e)}") from None
+
 # %% ../../nbs/core/13_audio.ipynb #6a1ecc61
 def read_span(
     path:Path,   # sound file
@@ -103,11 +112,7 @@ def read_span(
         raise EmptyAudioError(
             f"{path}: start {start} s is at or after its end, {f.frames / f.samplerate:.2f} s; start earlier")
     wanted = -1 if seconds is None else max(1, round(min(seconds*f.samplerate, 2**53)))
-    try:
-        _skip(f, first)
-        x = _read_on(f, wanted)
-    except RuntimeError as e:
-        raise AudioError(f"{path}: {why_undecodable(path, e)}") from None
+    x = _decode(path, f, first, wanted)
     if not len(x):
         raise EmptyAudioError(
             f"{path} has a header but no samples (its header says {promised}); record, copy or download it "

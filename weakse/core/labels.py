@@ -47,8 +47,10 @@ def _check_unique(values:list, what:str):
                 "rename one")
         seen.add(v)
 
-def _check_sizes(names, ids, thresholds):
-    "Raise `ValueError` unless there are equally many."
+def _check_classes(names, ids, thresholds):
+    "Raise `ValueError` unless names and ids are different and there are equally many of all."
+    _check_unique(names, 'name')
+    _check_unique(ids, 'id')
     sizes = len(names),len(ids),len(names if thresholds is None else thresholds)
     if len(set(sizes))>1:
         raise ValueError("{} names, {} ids and {} thresholds; expected equally many".format(*sizes))
@@ -63,9 +65,7 @@ class Vocabulary:
     ):
         self.names,self.ids = list(names),list(names if ids is None else ids)
         self.thresholds = None if thresholds is None else np.asarray(thresholds, dtype=np.float64)
-        _check_unique(self.names, 'name')
-        _check_unique(self.ids, 'id')
-        _check_sizes(self.names, self.ids, self.thresholds)
+        _check_classes(self.names, self.ids, self.thresholds)
         self._index = {id: k for k,id in enumerate(self.ids)} | {name: k for k,name in enumerate(self.names)}
     def __len__(self):
         return len(self.names)

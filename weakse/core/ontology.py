@@ -81,11 +81,6 @@ class Ontology:
     def _names(self, ids):
         return [self.nodes[id]['name'] for id in ids]
 
-    @property
-    def roots(self)->list: # names
-        "The nodes that no node contains."
-        return self._names(id for id,above in self._parents.items() if not above)
-
 # %% ../../nbs/core/17_ontology.ipynb #bbcb8d17
 @patch(cls_method=True)
 def read(cls:Ontology,
@@ -95,8 +90,7 @@ def read(cls:Ontology,
     nodes = read_json(path)
     if not isinstance(nodes, list) or not nodes:
         raise OntologyError(
-            f"{path} holds a {type(nodes).__name__}; expected a list of nodes with id, name and child_ids"
-        )
+            f"{path} holds a {type(nodes).__name__}; expected a list of nodes with id, name and child_ids")
     try:
         return cls(nodes)
     except OntologyError as e:
@@ -126,6 +120,11 @@ def _reach(id:str, steps)->list: # ids, `id` first
         found[here] = True
         left.extend(reversed(steps(here)))
     return list(found)
+
+@patch(as_prop=True)
+def roots(self:Ontology)->list: # names
+    "The nodes that no node contains."
+    return self._names(id for id,above in self._parents.items() if not above)
 
 @patch
 def children(self:Ontology,

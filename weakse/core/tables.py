@@ -160,7 +160,7 @@ def _misfit(path, text, types):
 
 # %% ../../nbs/core/15_tables.ipynb #3ace7999
 def _parsed(text, header, types):
-    "The table of a text. Raises `ValueError` or `OverflowError` for a field that is not of its column's type."
+    "The table of a text. Raises `ValueError` or `OverflowError` for a field of another type."
     import pandas as pd
     empty = {c: [''] for c in header if types.get(c) is float}
     return pd.read_csv(

@@ -23,7 +23,7 @@ from ..core.display import plain_text
 from ..core.loudness import rms_db
 from ..core.waveform import AudioError, EmptyAudioError, noted
 from .corpus import Corpus, CorpusError, read_corpus
-from ..core.fetch import FetchError, _download, sha256_of
+from ..core.fetch import FetchError, download_part, sha256_of
 from ..core.files import atomic_path, put_in_place, read_json, write_json
 from ..core.outputs import (
     ForeignPathError, check_files, check_output, own_folder, own_folders, remove_own)
@@ -588,7 +588,7 @@ def fetch_list(
     by_hand = f"\n  address:  {url}\n  by hand:  download it elsewhere and put it at {path}"
     with atomic_path(path) as tmp:
         try:
-            _download(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
+            download_part(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
         except FetchError as e:
             raise FetchError(f"cannot fetch {name}: {e}{by_hand}") from None
         try:

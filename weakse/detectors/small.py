@@ -22,7 +22,7 @@ from .protocol import clip_tags, equal_pr_thresholds
 from ..core.labels import Vocabulary
 from ..core.files import atomic_path, write_json
 from ..core.outputs import check_output
-from ..core.params import check_limits
+from ..core.schema import check_limits
 from ..core.saved import (
     build_saved, check_room, check_settings, check_shapes, newest_format, read_config, read_names)
 

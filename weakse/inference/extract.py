@@ -29,7 +29,7 @@ from .enhance import (
     _refuse_unwritable, _rms, _single, _Sums, _survey, _without_clean, _write_stretches)
 from ..core.labels import UnknownClassError, Vocabulary, nearest_names
 from ..core.tables import write_table
-from ..core.params import check_limits
+from ..core.schema import check_limits
 from ..models.registry import System, load_system
 
 # %% ../../nbs/inference/02_extract.ipynb #dade22f8

@@ -11,7 +11,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from ..core.resampling import fit_length
-from ..core.params import check_limits
+from ..core.schema import check_limits
 
 # %% ../../nbs/models/04_wave_unet.ipynb #8939f22e
 def interpolate(

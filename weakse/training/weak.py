@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from ..core.files import atomic_path, read_json
 from ..core.outputs import check_files, is_own, marker, own_folder
 from .losses import make_loss
-from ..core.params import check_limits
+from ..core.schema import check_limits
 from ..core.saved import check_room
 from .tasks import WeakTask
 
