@@ -11,7 +11,7 @@ from weakse.mining.sound_types import read_kinds
 from weakse.core.labels import TableError, Vocabulary, load_table, write_table
 from weakse.app.listening import listening_page
 from weakse.corpora.scenes import _read_kinds, read_scenes
-from weakse.corpora.synth import read_recipe
+from weakse.corpora.recipe import read_recipe
 
 NAMES = Vocabulary(['Speech', 'Dog'])
 DAMAGED = dict(
