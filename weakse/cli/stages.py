@@ -184,8 +184,8 @@ def verb(
 stages = dict(
     corpus=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
-        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.folder.fsd50k_corpus',
-        esc50='corpora.folder.esc50_corpus'),
+        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
+        esc50='corpora.esc50.esc50_corpus'),
     tagger=dict(
         small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),

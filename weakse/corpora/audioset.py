@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from .folder import AUDIO_TYPES, draw_splits, raise_all, write_corpus
+from .folder import draw_splits, write_corpus
 from ..core.audio import (
-    FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio)
-from .corpus import Corpus, CorpusError, read_corpus
+    FORMATS, SOUND_SUFFIXES, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio)
+from .corpus import Corpus, CorpusError, raise_all, read_corpus
 from ..core.fetch import FetchError, _download, sha256_of
 from ..core.files import (
     ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place,
@@ -135,7 +135,7 @@ def read_segments(
     return t[['id','start','end','labels','line']]
 
 # %% ../../nbs/corpora/17_audioset.ipynb #8a4f7dcc
-CLIP_TYPES = AUDIO_TYPES # what is looked for; what cannot be decoded is reported so
+CLIP_TYPES = SOUND_SUFFIXES # what is looked for; what cannot be decoded is reported so
 
 def _forms(seconds):
     "A time as file names write it: seconds with and without decimals, milliseconds."

@@ -10,11 +10,10 @@ import functools,os,re,stat,struct,zipfile,zlib
 from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
-from .folder import AUDIO_TYPES, raise_all
-from ..core.audio import AudioError, audio_info, energy, load_audio, noted, save_audio
-from .corpus import CorpusError
+from .corpus import CorpusError, raise_all
+from ..core.audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, noted, save_audio
 from ..core.fetch import fetch, hash_of
-from ..core.files import atomic_path, own_folder, put_in_place, read_json, scratch_folder, write_json
+from ..core.files import own_folder, put_in_place, read_json, scratch_folder, write_json
 from ..core.labels import write_table
 from ..core.parallel import pmap
 
@@ -64,7 +63,7 @@ def safe_entries(
             f"{path} is refused, nothing was written: {'; '.join(bad[:5])}{' ...' if len(bad) > 5 else ''}; "
             "get the published archive")
     names = sorted(
-        i.filename for i in infos if not i.is_dir() and Path(i.filename).suffix.lower() in AUDIO_TYPES
+        i.filename for i in infos if not i.is_dir() and Path(i.filename).suffix.lower() in SOUND_SUFFIXES
         and not i.filename.startswith('__MACOSX') and not Path(i.filename).name.startswith('.'))
     if not names:
         raise ArchiveError(
@@ -116,7 +115,7 @@ def _entries(
         if half.is_file()
         else sorted(
             p.relative_to(half).as_posix() for p in half.rglob('*')
-            if p.suffix.lower() in AUDIO_TYPES and not p.name.startswith('.'))
+            if p.suffix.lower() in SOUND_SUFFIXES and not p.name.startswith('.'))
     )
     stems = Counter(Path(n).stem for n in names)
     raise_all([f"{s!r} is there {n} times; keep one" for s,n in sorted(stems.items()) if n>1], half)
