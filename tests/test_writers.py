@@ -211,8 +211,9 @@ def writers():
 OWN = dict(
     replaces_its_folder_alone='detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
                               'save_small train_tagger fetch_voicebank',
-    asks_before_it_writes_beside_others='audioset_corpus audioset_shaped copy_pairs esc50_corpus '
-                                        'folder_corpus fsd50k_corpus write_corpus save write_report '
+    asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
+                                        'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs '
+                                        'save write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet write_stand_ins',
     edits_what_it_has_read='set_verdict write_readme make_manifest',
