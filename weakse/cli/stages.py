@@ -916,7 +916,7 @@ def audioset(
 )->str:                          # closing line
     """AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the
     reason."""
-    report = _behind('corpora.audioset.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
+    report = _behind('corpora.audioset_clips.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
     return ', '.join(f'{v:,} {k}' for k,v in report.items() if isinstance(v, int)) + f', in {out}'
 
 def main():

@@ -88,8 +88,8 @@ def _motor(rng, n, sr, f0, bumps=5):
 # %% ../../nbs/corpora/02_stationary.ipynb #44b692a2
 @generator("Engine")
 def _engine(rng, n, sr, say):
-    return _motor(rng, n, sr, log_uniform(rng, 40, 140)) * swell(rng, n, sr, 1, rng.uniform(0, 2)) + rng.uniform(
-        0, 0.3) * rumble(rng, n, sr)
+    return _motor(rng, n, sr, log_uniform(rng, 40, 140)) * swell(
+        rng, n, sr, 1, rng.uniform(0, 2)) + rng.uniform(0, 0.3) * rumble(rng, n, sr)
 
 @generator("Bus")
 def _bus(rng, n, sr, say):

@@ -127,7 +127,9 @@ def _steps_on_floor(rng, n, sr, say):
 @generator("Knock")
 def _knock(rng, n, sr, say):
     m = int(rng.integers(2, 7))
-    wood = ring(log_uniform(rng, 90, 350)*rng.uniform(1, 6, 7), rng.uniform(.02, .12, 7), rng.uniform(.2, 1, 7), sr)
+    wood = ring(
+        log_uniform(rng, 90, 350) * rng.uniform(1, 6, 7), rng.uniform(0.02, 0.12, 7), rng.uniform(0.2, 1, 7),
+        sr)
     grain = wood/np.abs(wood).max()
     tick = burst(rng, sr, .012, slope=-2, low=500, bumps=2)
     times,amps = np.tile(_steps(rng, m, rng.uniform(.12, .35), .08), 1),rng.uniform(.6, 1, m)
@@ -165,8 +167,8 @@ def _dishes(rng, n, sr, say):
     out = np.zeros(n)
     for _ in range(rng.integers(3, 8)):
         ware = ring(
-            log_uniform(rng, 600, 3000) * rng.uniform(1, 4.5, 6), rng.uniform(0.03, 0.35, 6), rng.uniform(0.2, 1, 6),
-            sr)
+            log_uniform(rng, 600, 3000) * rng.uniform(1, 4.5, 6), rng.uniform(0.03, 0.35, 6),
+            rng.uniform(0.2, 1, 6), sr)
         m = rng.integers(1, 5)
         times = rng.uniform(0, .9*n/sr)+np.cumsum(rng.exponential(.12, m))
         out += scatter(ware/np.abs(ware).max(), times, rng.lognormal(-.5, .5, m), n, sr)
@@ -234,7 +236,9 @@ def _telephone(rng, n, sr, say):
             rng.uniform(0.2, 1, 5), sr)
         times = np.arange(0, n/sr, 1/rng.uniform(18, 28))
         return scatter(gong, times[(times%(on+off)) < on], 1., n, sr)
-    f = np.where((t*rng.uniform(10, 25))%1 < .5, *(log_uniform(rng, 500, 1200)*np.array([1, rng.uniform(1.1, 1.5)])))
+    f = np.where(
+        (t * rng.uniform(10, 25)) % 1 < 0.5,
+        *(log_uniform(rng, 500, 1200) * np.array([1, rng.uniform(1.1, 1.5)])))
     return tone(f, rolloff(rng, 8, rng.uniform(.5, 1.5)), sr)*ringing
 
 # %% ../../nbs/corpora/03_transient.ipynb #8b079660
