@@ -192,7 +192,7 @@ stages = dict(
     anchors='mining.anchors.detect_anchors',
     mine='mining.pairs.mine',
     train='training.weak.train_unet',
-    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
+    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.clean_pairs.copy_train_pairs'),
     segan='training.paired.train_segan',
     wave_unet='training.paired.train_wave_unet',
     enhance='inference.enhance.enhance_pairs',
@@ -349,7 +349,7 @@ def _cost(anchors, settings, params):
         anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.core.files import read_json
     from weakse.core.labels import Vocabulary, audioset_vocabulary
-    from weakse.training.weak import training_cost
+    from weakse.training.cost import training_cost
     there = (anchors/'store.json').is_file()
     blocks = load_params(params)
     info = (
