@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from ..core.audio import load_audio, mix_at_snr
 from .audit import AuditView
-from ..inference.extract import vocabulary_of
+from ..inference.requests import vocabulary_of
 from ..core.files import real_path, scratch_folder, write_json, write_text
 from ..inference.enhance import enhance
 from ..core.labels import audioset_vocabulary

@@ -116,7 +116,8 @@ def base_settings(
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
 _code = (
-    'mining.anchors', 'mining.conditions', 'inference.enhance', 'training.losses', 'evaluation.metrics',
+    'mining.anchors', 'mining.conditions', 'inference.blocks', 'inference.levels', 'inference.running',
+    'inference.planning', 'inference.enhance', 'training.losses', 'evaluation.metrics',
     'mining.pairs', 'mining.mixtures', 'models.unet', 'training.tasks', 'training.weak')
 
 def _fingerprint(store, pairs, names):
