@@ -4,7 +4,8 @@ import os, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, torch, typer
 from typer.testing import CliRunner
-from weakse import cli, saved
+from weakse.cli import stages as cli
+from weakse.core import saved
 from weakse.detectors.panns import _same_weights
 from weakse.models.unet import ConditionalUNet
 from weakse.core.saved import UnusableFileError, check_room

@@ -3,7 +3,8 @@ TypeError."""
 import functools, os, subprocess, sys
 from pathlib import Path
 import pytest, torch
-from weakse import cli, joint
+from weakse.cli import stages as cli
+from weakse.training import selective as joint
 from weakse.evaluation.ablation import base_settings
 from weakse.core.params import Params
 
