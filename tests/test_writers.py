@@ -182,7 +182,8 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path):
 # -----------------------------------------------------------------------------------------------------------
 
 PACKAGE = Path(__file__).parents[1]/'weakse'
-# what writes in weakse/files.py
+MECHANISM = PACKAGE/'core'/'files.py'
+# what writes in it
 SHARED = {'atomic_path','put_in_place','edit_text','own_folder','own_folders','write_json'}
 
 def functions():
@@ -223,7 +224,8 @@ OWN = dict(
     writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
                                    'training_cost',
     hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings',
-    has_hidden_files_of_its_own='checkpointed_chunks')
+    is_used_behind_check_output='write_chunks',
+    has_hidden_files_of_its_own='checkpointed_chunks refuse_unwritable')
 
 def test_every_public_writer_asks_or_needs_not():
     known = {name for names in OWN.values() for name in names.split()}
