@@ -29,7 +29,11 @@ def local_level(
     return ((power[:, end]-power[:, start]).clamp_min(0)/(end-start)).sqrt()
 
 # %% ../../nbs/inference/02_levels.ipynb #e28dffa5
-def rms_of_energy(energy_sum, count):
+def rms_of_energy(
+    energy_sum:float, # sum of squares
+    count:int,        # of numbers, at least 1
+)->float:             # their root mean square
+    "The RMS of numbers that were summed up before."
     return math.sqrt(energy_sum/count)
 
 # %% ../../nbs/inference/02_levels.ipynb #c5bac226
@@ -48,8 +52,10 @@ class LevelSums:
         self.total,self.power = self.total+exact.sum(-1),self.power+squares.sum(-1)
         return self
 
-    def level(self, rate):
-        "RMS without the offset, and the offset `(C, 1)`; None where there is none."
+    def level(self,
+        rate:int, # Hz
+    ):            # RMS without the offset, and the offset `(C, 1)`, or None where there is none
+        "Level and constant offset of what was taken in."
         offset = dc_offset(self.total, self.power, self.n, rate)
         if not offset.any(): return rms_of_energy(self.energy, self.n*len(offset)),None
         left = self.energy - self.n*offset.square().sum().item()

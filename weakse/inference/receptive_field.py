@@ -26,10 +26,9 @@ def unet_frames(
     at:int=0,  # frame of the mask
 )->tuple:      # first and last frame of the spectrogram that it depends on
     "The frames that one frame of a `ConditionalUNet`'s mask depends on, by the sizes of its layers."
-    # the last block
     need = []
-    low = at-2
-    high = at+2
+    # the last block
+    low,high = at-2,at+2
     # up the right side, the finest level first
     for _ in range(depth):
         low,high = low-2,high+2
@@ -78,4 +77,6 @@ def system_receptive_field(
 )->ReceptiveField|None: # None: it has no end, or nobody has said
     "The receptive field of a system, at its own rate."
     if hasattr(system, 'model'): return receptive_field_of(system.model)
-    return None if system.name not in _memory else ReceptiveField(*2*(round(_memory[system.name]*system.sample_rate),))
+    if system.name not in _memory: return None
+    n = round(_memory[system.name]*system.sample_rate)
+    return ReceptiveField(n, n)

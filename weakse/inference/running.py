@@ -9,6 +9,7 @@ __all__ = ['MAX_NUMBERS', 'run_system', 'run_whole', 'PartEstimator', 'at_level_
 import copy, math
 import torch
 from dataclasses import dataclass
+from fastcore.basics import patch
 from torch import Tensor
 from ..core.audio import extreme, fit_length, resample, resample_pieces, times_two_to
 from .levels import local_level
@@ -22,112 +23,142 @@ MAX_NUMBERS = 2**23
 # s of all channels together that a network is given at once
 _longest = 32
 
-def run_system(system, wav, cond, clean, precision):
-    "Estimates `(C, T)` of a system for waveforms at its rate; silent ones stay silent."
+def run_system(
+    system,         # `System`
+    wav:Tensor,     # `(C, T)` at its rate
+    cond:Tensor,    # `(D,)`, or None
+    clean:Tensor,   # `(C, T)` clean speech, for an oracle, or None
+    precision:str,  # "auto", "float32" or "bfloat16"
+)->Tensor:          # `(C, T)` estimates
+    "Run a system on all channels; silent ones stay silent."
     cpu = torch.device('cpu')
     out = torch.zeros_like(wav)
     live = wav.any(-1).nonzero()[:,0]
+    n_together = max(1, _longest*system.sample_rate//wav.shape[-1])
     with torch.inference_mode(), in_precision(cpu, pick_precision(precision, cpu)):
-        for some in live.split(max(1, _longest*system.sample_rate//wav.shape[-1])) if len(live) else ():
+        for some in live.split(n_together) if len(live) else ():
             out[some] = system(wav[some], cond, None if clean is None else clean[some]).float()
     return out
 
-def run_whole(system, wav, rate, cond, gain, precision, clean=None):
-    "Estimate `(C, T)` of a short recording, in one pass under one gain."
+# %% ../../nbs/inference/03_running.ipynb #2c47c660
+def run_whole(
+    system,             # `System`
+    wav:Tensor,         # `(C, T)`
+    rate:int,           # Hz
+    cond:Tensor,        # `(D,)`, or None
+    gain:float,         # brings `wav` to the level that the system is shown
+    precision:str,      # "auto", "float32" or "bfloat16"
+    clean:Tensor=None,  # `(C, T)` clean speech, for an oracle
+)->Tensor:              # `(C, T)` estimate
+    "Estimate a short recording in one pass, under one gain."
     # a few lone samples: give the filters 50 ms
     n = max(wav.shape[-1], rate//20)
     given = None if clean is None else resample(fit_length(gain*clean, n), rate, system.sample_rate)
-    y = run_system(system, resample(fit_length(gain*wav, n), rate, system.sample_rate), cond, given, precision)
+    shown = resample(fit_length(gain*wav, n), rate, system.sample_rate)
+    y = run_system(system, shown, cond, given, precision)
     return fit_length(resample(y, system.sample_rate, rate), n)[:, :wav.shape[-1]]/gain
 
 # %% ../../nbs/inference/03_running.ipynb #5acf5ea0
-_inaudible = 3e-8                                                    # half a step of 24 bits
-
+_inaudible = 3e-8     # half a step of 24 bits
 # samples at the lower rate after which the resampler's filter is below 1e-6
 _ringing = 128
 
-# %% ../../nbs/inference/03_running.ipynb #2c2506f5
 @dataclass
 class PartEstimator:
     "A system that estimates any part of a recording as one pass over all of it would."
     system:System
-    rate:int
-    cond:Tensor
+    rate:int          # Hz, of the recording
+    cond:Tensor       # `(D,)`, or None
     field:ReceptiveField
     window:int|None   # of the level, samples at the system's rate; None: levels as they come
     own:bool          # each channel gets its level, or all have one
     wanted:float      # RMS that the system is shown
-    precision:str
-    n_channels:int
+    precision:str     # "auto", "float32" or "bfloat16"
+    n_channels:int    # C
     level:float=1.    # of the recording, where there is no window
 
-    def span(self, a, b, n):
-        """For samples a to b: what the network is shown, and what the level is measured on, at the system's
-        rate; what is read, at the recording's."""
-        to = self.system.sample_rate
-        rate = self.rate
-        r = self.field
-        up,total = to//math.gcd(to, rate),n if n==math.inf else round(n*to/rate)
-        ring = 0 if to==rate else math.ceil(_ringing*max(1, to/rate))
-        low = max(0, a*to//rate - r.left - ring - up)//r.step*r.step
-        high = min(total, -(-b*to//rate) + r.right + ring)
-        since, until = (
-            (low, high) if self.window is None
-            else (max(0, low - self.window), min(total, max(high + self.window // 2, self.window))))
-        since = max(0, since-ring)//up*up                            # both rates have a sample here
-        return low,high,since,since*rate//to,min(n, -(-(until+ring)*rate//to))
+# %% ../../nbs/inference/03_running.ipynb #2c2506f5
+@patch
+def span(self:PartEstimator,
+    a:int, # first sample
+    b:int, # the one behind the last
+    n:int, # samples of the recording; infinity while its end is unknown
+)->tuple:  # low, high, since, first, last
+    """For samples a to b: what the network is shown (low to high) and from where on the level is measured
+    (since), at the system's rate; what is read (first to last), at the recording's."""
+    to,rate = self.system.sample_rate,self.rate
+    up,total = to//math.gcd(to, rate),n if n==math.inf else round(n*to/rate)
+    ring = 0 if to==rate else math.ceil(_ringing*max(1, to/rate))
+    low = max(0, a*to//rate - self.field.left - ring - up)//self.field.step*self.field.step
+    high = min(total, -(-b*to//rate) + self.field.right + ring)
+    since,until = low,high
+    if self.window is not None:
+        since,until = max(0, low-self.window),min(total, max(high + self.window//2, self.window))
+    since = max(0, since-ring)//up*up                            # both rates have a sample here
+    return low,high,since,since*rate//to,min(n, -(-(until+ring)*rate//to))
 
-    def estimate(self, read, a, b, n):
-        "Samples a to b of the estimate, `(C, b-a)`."
-        to,rate = self.system.sample_rate,self.rate
-        low,high,since,first,last = self.span(a, b, n)
-        x = self._at_own_rate(read, first, last)
-        # only a stream gets here with such a peak
-        k = extreme(float(x.abs().max()), low=-math.inf, high=50) if x.numel() else 0
-        x = times_two_to(-k, x)
-        if to != rate:
-            x[x.abs() < _inaudible] = 0
-        level = self.rms_of(x, since, n if n==math.inf else round(n*to/rate))[:, low-since:high-since]
-        y = run_system(self.system, x[:, low-since:high-since]/level, self.cond, None, self.precision)*level
-        up = to//math.gcd(to, rate)
-        # the next place where both rates have a sample
-        start = -(-low//up)
-        y,since = y[:, start*up-low:],start*up*rate//to
-        return times_two_to(k, self._at_given_rate(y, a-since, b-since))
+# %% ../../nbs/inference/03_running.ipynb #b9df5587
+@patch
+def estimate(self:PartEstimator,
+    read,  # `read(a, b)` -> samples a to b of the recording, `(C, b-a)`
+    a:int, # first sample
+    b:int, # the one behind the last
+    n:int, # samples of the recording; infinity while its end is unknown
+)->Tensor: # `(C, b-a)`
+    "Samples a to b of the estimate."
+    to,rate = self.system.sample_rate,self.rate
+    low,high,since,first,last = self.span(a, b, n)
+    x = self._at_own_rate(read, first, last)
+    # only a stream gets here with such a peak
+    k = extreme(float(x.abs().max()), low=-math.inf, high=50) if x.numel() else 0
+    x = times_two_to(-k, x)
+    if to != rate:
+        x[x.abs() < _inaudible] = 0
+    level = self._level_around(x, since, n if n==math.inf else round(n*to/rate))[:, low-since:high-since]
+    y = run_system(self.system, x[:, low-since:high-since]/level, self.cond, None, self.precision)*level
+    up = to//math.gcd(to, rate)
+    # the next place where both rates have a sample
+    start = -(-low//up)
+    y,since = y[:, start*up-low:],start*up*rate//to
+    return times_two_to(k, self._at_given_rate(y, a-since, b-since))
 
-    def _at_own_rate(self, read, first, last):
-        """Samples first to last of the recording at the system's rate; of a rate or width out of the
-        ordinary, a piece at a time."""
-        few = max(1, MAX_NUMBERS//self.n_channels)
-        if last-first <= few: return resample(read(first, last), self.rate, self.system.sample_rate)
-        pieces = (read(a, min(last, a+few)) for a in range(first, last, few))
-        out = torch.cat(list(resample_pieces(pieces, self.rate, self.system.sample_rate)), -1)
-        return fit_length(out, max(1, round((last-first)*self.system.sample_rate/self.rate)))
+# %% ../../nbs/inference/03_running.ipynb #3b34ea4d
+@patch
+def _at_own_rate(self:PartEstimator, read, first, last):
+    "Samples first to last of the recording at the system's rate."
+    few = max(1, MAX_NUMBERS//self.n_channels)
+    if last-first <= few: return resample(read(first, last), self.rate, self.system.sample_rate)
+    pieces = (read(a, min(last, a+few)) for a in range(first, last, few))
+    out = torch.cat(list(resample_pieces(pieces, self.rate, self.system.sample_rate)), -1)
+    return fit_length(out, max(1, round((last-first)*self.system.sample_rate/self.rate)))
 
-    def _at_given_rate(self, y, a, b):
-        "Samples a to b, at the recording's rate, of an estimate; what lies before them is not kept."
-        to = self.system.sample_rate
-        rate = self.rate
-        at = 0
-        found = []
-        end = min(b, max(1, round(y.shape[-1]*rate/to)))
-        for piece in resample_pieces(y.split(max(1, MAX_NUMBERS*to//(8*max(rate, to)*len(y))), -1), to, rate):
-            if at < end and at+piece.shape[-1] > a:
-                found.append(piece[:, max(0, a-at):end-at].clone())
-            at += piece.shape[-1]
-        return fit_length(torch.cat([y[:, :0], *found], -1), b-a)
+@patch
+def _at_given_rate(self:PartEstimator, y, a, b):
+    "Samples a to b, at the recording's rate, of an estimate; what lies before them is not kept."
+    to,rate = self.system.sample_rate,self.rate
+    at,found = 0,[]
+    end = min(b, max(1, round(y.shape[-1]*rate/to)))
+    few = max(1, MAX_NUMBERS*to//(8*max(rate, to)*len(y)))
+    for piece in resample_pieces(y.split(few, -1), to, rate):
+        if at < end and at+piece.shape[-1] > a:
+            found.append(piece[:, max(0, a-at):end-at].clone())
+        at += piece.shape[-1]
+    return fit_length(torch.cat([y[:, :0], *found], -1), b-a)
 
-    def rms_of(self, x, since, total):
-        "What `x`, which begins at sample `since` of `total`, is divided by, `(C or 1, T)`."
-        if self.window is None: return x.new_full((1, x.shape[-1]), self.level)
-        x = x if self.own else x.square().mean(0, keepdim=True).sqrt()
-        some = x.split(max(1, MAX_NUMBERS//(8*x.shape[-1])))               # float64, several times over
-        return torch.cat(
-            [(local_level(c, self.window, since, total) / self.wanted).clamp_min(1e-12).float() for c in some]
-        )
+# %% ../../nbs/inference/03_running.ipynb #e9cf8d97
+@patch
+def _level_around(self:PartEstimator, x, since, total):
+    "What `x`, which begins at sample `since` of `total`, is divided by, `(C or 1, T)`."
+    if self.window is None: return x.new_full((1, x.shape[-1]), self.level)
+    x = x if self.own else x.square().mean(0, keepdim=True).sqrt()
+    some = x.split(max(1, MAX_NUMBERS//(8*x.shape[-1])))               # float64, several times over
+    levels = (local_level(c, self.window, since, total)/self.wanted for c in some)
+    return torch.cat([level.clamp_min(1e-12).float() for level in levels])
 
 # %% ../../nbs/inference/03_running.ipynb #e5a5f778
-def at_level_one(system):
+def at_level_one(
+    system, # `System` with a network
+):          # a copy of it
     "The system, its network shown waveforms as they come: whoever calls it has brought them to one level."
     net,other = copy.copy(getattr(system.model, 'extractor', system.model)),copy.copy(system)
     net.normalise = False
