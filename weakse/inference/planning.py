@@ -38,6 +38,7 @@ def _check_seconds(**options):
             raise ValueError(
                 f"{name} is {value}, expected seconds, {'more than' if name == 'block' else 'at least'} 0")
 
+# %% ../../nbs/inference/04_planning.ipynb #89170882
 def block_sizes(
     system,         # `System`
     rate:int,       # Hz, of the recording

@@ -9,59 +9,82 @@ __all__ = ['zero_nonfinite', 'RecordingPart', 'float_file', 'survey_file']
 import contextlib, dataclasses, os, tempfile
 import soundfile as sf, torch
 from dataclasses import dataclass
+from fastcore.basics import patch
 from pathlib import Path
-from ..core.audio import (
-    AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read, check_span, fit_length, in_order_only, load_audio)
+from weakse.core.audio import (
+    AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read, check_span, fit_length, in_order_only,
+    load_audio)
 from ..core.broadcast import broadcast_chunks
 from .levels import rms_of_energy, LevelSums
 
 # %% ../../nbs/inference/06_reading.ipynb #2792559e
-def zero_nonfinite(wav):
+def zero_nonfinite(
+    wav,  # tensor of any shape
+):        # the same shape
+    "Zeros in the place of NaN and infinite samples."
     return wav.where(wav.float().isfinite(), 0.)
 
 # %% ../../nbs/inference/06_reading.ipynb #d478fa6a
 @dataclass
 class RecordingPart:
     "What is worked on of a sound file, and what is known of it once it has been read."
-    path:Path
+    source:Path      # the file
+    path:Path        # where it can be read at any place: the file, or a decoded copy
     info:AudioInfo
-    first:int      # sample that it begins with
-    repair:bool    # zeros stand for NaN and infinite samples
-    n:int=0        # samples
+    first:int        # sample that it begins with
+    repair:bool      # zeros stand for NaN and infinite samples
+    n:int=0          # samples
     rms:float=0.
-    level:float=0. # RMS without the offset
+    level:float=0.   # RMS without the offset
     offset:object=None # `(C, 1)`, or None
-    bad:int=0      # NaN and infinite samples
-    bad_at:int=0   # the first of them
+    bad:int=0        # NaN and infinite samples
+    bad_at:int=0     # the first of them
     keep:object=None # a decoded copy, which goes with this
     tags:dict=None   # title, artist and what else the file says of itself
     riff_chunks:bytes=b'' # of a broadcast wave, see `broadcast_chunks`
 
-    def load(self, a, b):
-        "Samples a to b of the part, `(C, b-a)` or what there is of them."
-        where = dict(start=(self.first+a)/self.info.sample_rate, seconds=(b-a)/self.info.sample_rate)
-        if not self.repair: return load_audio(self.path, mono=False, **where)[0]
-        with _open(self.path) as file:
-            return _read(self.path, file, **where)
+# %% ../../nbs/inference/06_reading.ipynb #013785f3
+@patch
+def load(self:RecordingPart,
+    a:int, # first sample of the part
+    b:int, # the one behind the last
+):         # `(C, b-a)` or what there is of them
+    "Samples a to b, as they are."
+    where = dict(start=(self.first+a)/self.info.sample_rate, seconds=(b-a)/self.info.sample_rate)
+    if not self.repair: return load_audio(self.path, mono=False, **where)[0]
+    with _open(self.path) as file:
+        return _read(self.path, file, **where)
 
-    def read(self, a, b):
-        "Samples a to b, `(C, b-a)`, as `overlap_chunks` wants them."
-        wav = self.load(a, b)
-        return fit_length(zero_nonfinite(wav) if self.repair else wav, b-a)
+@patch
+def read(self:RecordingPart,
+    a:int, # first sample of the part
+    b:int, # the one behind the last
+):         # `(C, b-a)`
+    "Samples a to b, as `overlap_chunks` wants them."
+    wav = self.load(a, b)
+    return fit_length(zero_nonfinite(wav) if self.repair else wav, b-a)
 
-    def repaired(self):
-        "What a report says of samples that were none: a list of one note or of nothing."
-        return [
-            f"{self.bad} NaN or infinite samples were replaced by 0, the first at "
-            f"{(self.first + self.bad_at) / self.info.sample_rate:.3f} s"
-        ][: self.bad]
+# %% ../../nbs/inference/06_reading.ipynb #e9d1e531
+@patch
+def repaired(self:RecordingPart)->list: # of one note or of none
+    "What a report says of samples that were none."
+    return [
+        f"{self.bad} NaN or infinite samples were replaced by 0, the first at "
+        f"{(self.first + self.bad_at) / self.info.sample_rate:.3f} s"
+    ][: self.bad]
 
-    def notes(self):
-        return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
+@patch
+def notes(self:RecordingPart)->list: # of notes
+    "What a report says of the part."
+    return self.repaired() + ["all samples are zero, zeros were written"]*(not self.rms)
 
 # %% ../../nbs/inference/06_reading.ipynb #cac040a9
 @contextlib.contextmanager
-def float_file(path, rate, n_channels):
+def float_file(
+    path:Path,      # to write
+    rate:int,       # Hz
+    n_channels:int, # C
+):                  # a `SoundFile`
     """A file of floats to write to, for as long as it is worked with. Raises `OSError` naming the folder
     where the disk is full."""
     try:
@@ -90,26 +113,38 @@ def _searchable(path):
     return copy,info,tags,folder
 
 # %% ../../nbs/inference/06_reading.ipynb #e1192a83
-def survey_file(path, start=0., seconds=None, repair=False, step=5):
-    """The `RecordingPart` from `start` on, read once in chunks of `step` seconds. Raises `AudioError` on what
-    cannot be used."""
-    opened,info,tags,keep = _searchable(Path(path))
+def survey_file(
+    path,          # sound file
+    start=0.,      # where the part begins, s
+    seconds=None,  # how much of it to take, s; None: to the end
+    repair=False,  # put zeros in the place of NaN and infinite samples, instead of refusing them
+    step=5,        # s that are read at once
+)->RecordingPart:  # with its length, level and notes
+    "Read a part of a recording once. Raises `AudioError` on what cannot be used."
+    path = Path(path)
+    opened,info,tags,keep = _searchable(path)
     check_span(start, seconds, path)
-    part,sums = RecordingPart(opened, info, round(start*info.sample_rate), repair, keep=keep, tags=tags),LevelSums()
+    part = RecordingPart(path, opened, info, round(start*info.sample_rate), repair, keep=keep, tags=tags)
+    sums = _summed(part, seconds, step)
+    part.n,part.rms = sums.n,rms_of_energy(sums.energy, sums.n*info.channels)
+    part.level,part.offset = sums.level(info.sample_rate)
+    part.riff_chunks = broadcast_chunks(path, part.first, part.n)
+    return part
+
+# %% ../../nbs/inference/06_reading.ipynb #a2165887
+def _summed(part, seconds, step):
+    "The `LevelSums` of a part that is read piece by piece."
+    info,sums = part.info,LevelSums()
     step = max(1, min(step*info.sample_rate, 2**22//info.channels))  # what is in memory counts channels too
-    end = (
-        max(1, info.frames - part.first) if seconds is None
-        else max(1, round(min(seconds * info.sample_rate, 2**53))))
+    wanted = info.frames-part.first if seconds is None else round(min(seconds*info.sample_rate, 2**53))
+    end = max(1, wanted)
     for a in range(0, end, step):
         if a and part.first+a >= info.frames: break                  # `seconds` asks for more than there is
         # to the end means beyond it: then a file cut short says so
         wav = _checked_chunk(part, a, a+step if seconds is None else min(end, a+step))
         sums.add(wav)
         if wav.shape[-1] < step: break
-    part.n,part.rms = sums.n,rms_of_energy(sums.energy, sums.n*info.channels)
-    part.level,part.offset = sums.level(info.sample_rate)
-    part.riff_chunks = broadcast_chunks(path, part.first, part.n)
-    return part
+    return sums
 
 # %% ../../nbs/inference/06_reading.ipynb #dc8d8352
 def _checked_chunk(part, a, b):
