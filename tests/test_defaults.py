@@ -277,7 +277,8 @@ def paired_training(d, tmp):
 
 @job
 def tagger_training(d, tmp):
-    from weakse.detectors.small import SmallDetector, fit_small
+    from weakse.detectors.small import SmallDetector
+    from weakse.training.tagger import fit_small
     torch.manual_seed(0)
     with torch.device('cpu'):
         model = SmallDetector(names, 8000, width=2)

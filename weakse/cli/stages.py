@@ -187,7 +187,7 @@ stages = dict(
         audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.folder.fsd50k_corpus',
         esc50='corpora.folder.esc50_corpus'),
     tagger=dict(
-        small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
+        small='training.tagger.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),
     anchors='mining.anchors.detect_anchors',
     mine='mining.pairs.mine',
