@@ -62,7 +62,7 @@ def test_too_few_held_out_anchors_are_a_missing_value_with_its_reason(crowded, t
     rows = recognition(heard(), crowded, KINDS)
     assert set(told(rows))==set(RECOGNISED) and not any(v is not None for v in told(rows).values())
     assert all(r['n']==0 and 'too few held-out anchors' in r['why'] for r in rows)
-    with pytest.raises(JointError, match='no class of kind'):
+    with pytest.raises(JointError, match='no class of sound type'):
         usable_anchors(crowded, KINDS)   # a training still needs them
     assert not any(pure_anchors(crowded, KINDS).values())
 
