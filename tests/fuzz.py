@@ -533,7 +533,7 @@ def use_anchors(rng, store, here):
     if s is None: return
     if len(s) and not np.isfinite(s.wav(0).numpy()).all(): raise Finding('non-finite', 'anchor')
     verb('mine', store, store/'vocabulary.csv', here/'mined', '--params', REPO/'params'/'smoke.yaml')
-    verb('kinds', store, here/'kinds.csv', '--params', REPO/'params'/'smoke.yaml')
+    verb('sound_types', store, here/'sound_types.csv', '--params', REPO/'params'/'smoke.yaml')
 
 def tables(rng, here, world):
     shutil.copytree(world/'pairs'/'clean', here/'in')
@@ -598,7 +598,7 @@ def aimed(rng, here, world):
         lambda: verb('detect', one, '-o', at, '--detector', world / 'small'),
         lambda: verb('detect', one, '--labels', at, '--detector', world / 'small'),
         lambda: verb('enhance', one, '-o', here / 'new', '--json', at, '--system', 'noisy'),
-        lambda: verb('kinds', world / 'anchors', at, '--params', REPO / 'params' / 'smoke.yaml'),
+        lambda: verb('sound_types', world / 'anchors', at, '--params', REPO / 'params' / 'smoke.yaml'),
         lambda: verb(
             'mine', world / 'anchors', world / 'anchors' / 'vocabulary.csv', at, '--params',
             REPO / 'params' / 'smoke.yaml'),

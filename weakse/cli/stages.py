@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['recordings', 'a_run', 'app', 'stages', 'singles', 'tolerance', 'fetch', 'as_folder', 'as_file', 'as_table',
            'as_files', 'verb', 'stage', 'check_params', 'corpus', 'tagger', 'mine', 'train', 'paired', 'train_paired',
-           'score', 'table1', 'write_index', 'report', 'read_means', 'check_same', 'figures', 'ablate', 'kinds',
+           'score', 'table1', 'write_index', 'report', 'read_means', 'check_same', 'figures', 'ablate', 'sound_types',
            'scenes', 'train_selective', 'selective', 'listen', 'compare', 'run_folder', 'has_pairs', 'default_targets',
            'repro', 'efficientat', 'panns', 'voicebank', 'audioset', 'main']
 
@@ -17,7 +17,8 @@ import typer, yaml
 from fastcore.docments import docments
 from typer.core import TyperGroup
 from ..core.terminal import console, say as _say
-from ..core.params import Block, load_params
+from ..core.params import Block, load_params, present_names
+from ..core.schema import ParamsError, check_limits
 from ..core.schema import ParamsError, check_limits
 
 # %% ../../nbs/cli/00_stages.ipynb #1f900707
@@ -55,6 +56,9 @@ def _explained(e):
     )
 
 # %% ../../nbs/cli/00_stages.ipynb #a7790c07
+# verbs that had another name -> the one they have
+_former_verbs = {'kinds': 'sound_types'}
+
 class _Door(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
     def invoke(self, ctx):
@@ -65,6 +69,14 @@ class _Door(TyperGroup):
             if ctx.params.get('debug') or said is None: raise
             _say(f"error: {said}", 'red', err=True)
             raise typer.Exit(1) from None
+
+    def get_command(self, ctx, name):
+        "A verb, under its former name too, which is said."
+        if name in _former_verbs:
+            _say(
+                f"`{name}` is called `{_former_verbs[name]}` now; the old word works for one more version",
+                'yellow', err=True)
+        return super().get_command(ctx, _former_verbs.get(name, name))
 
     def list_commands(self, ctx):
         "What is done with recordings comes first, then the stages."
@@ -161,7 +173,8 @@ def verb(
         ps = [
             p.replace(
                 annotation=Annotated[
-                    p.annotation, _knob(p, _one_line(docs.get(p.name)), short.get(p.name), complete.get(p.name))]
+                    p.annotation,
+                    _knob(p, _one_line(docs.get(p.name)), short.get(p.name), complete.get(p.name))]
             )
             for p in inspect.signature(f).parameters.values()
         ]
@@ -188,7 +201,7 @@ stages = dict(
         audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
         esc50='corpora.esc50.esc50_corpus'),
     tagger=dict(
-        small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
+        small='training.tagger.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),
     anchors='mining.anchors.detect_anchors',
     mine='mining.pairs.mine',
@@ -201,7 +214,7 @@ stages = dict(
     table1='evaluation.tables.write_table1',
     figures='evaluation.figures.draw_figures',
     ablate='evaluation.ablation.ablate',
-    kinds='mining.sound_types.measure_kinds',
+    sound_types='mining.sound_types.measure_sound_types',
     scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
     joint='training.selective.train_selective',
     selective='evaluation.experiments.run_experiments',
@@ -615,7 +628,7 @@ _variants = dict(
     unconditioned=dict(variant='unconditioned'))
 
 @verb(writes=dict(out=as_file))
-def kinds(
+def sound_types(
     anchors:Path, # folder of anchors
     out:Path,     # csv to write: class, n, gini, kind, seen
     *,
@@ -623,7 +636,7 @@ def kinds(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:           # closing line
     "Measure which classes are transient and which stationary, and draw those that stay unseen."
-    table = stage('kinds', params)(anchors, out, overwrite=overwrite)
+    table = stage('sound_types', params)(anchors, out, overwrite=overwrite)
     return (f"{', '.join(f'{n} {k}' for k, n in table.kind.value_counts().items())} classes, "
             f"{int((~table.seen).sum())} of them unseen, in {out}")
 
@@ -632,19 +645,19 @@ def kinds(
 def scenes(
     data:Path,   # folder with the raw input
     corpus:Path, # folder of a corpus
-    kinds:Path,  # csv made by `weakse kinds`
+    sound_types:Path,  # csv made by `weakse sound_types`
     out:Path,    # folder to make: speech/, transient/, stationary/, scenes.csv
     *,
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:          # closing line
     "Make test scenes of speech, a transient and a stationary sound, each kept apart."
-    return f"{len(stage('scenes', params)(data, corpus, kinds, out))} scenes in {out}"
+    return f"{len(stage('scenes', params)(data, corpus, sound_types, out))} scenes in {out}"
 
 # %% ../../nbs/cli/00_stages.ipynb #42a90a5e
 @verb(writes=dict(out=_system, json=as_file))
 def train_selective(
     anchors:Path, # folder of anchors
-    kinds:Path,   # csv made by `weakse kinds`
+    sound_types:Path,   # csv made by `weakse sound_types`
     out:Path,     # folder to make: the system
     *,
     variant:str='joint', # joint | ablation (no classification losses) | table (fixed classes) | unconditioned
@@ -656,7 +669,7 @@ def train_selective(
     where it was."""
     if variant not in _variants:
         raise ValueError(f"no variant is called {variant!r}; known: {', '.join(_variants)}")
-    report = stage('joint', params)(anchors, kinds, out, **_variants[variant])
+    report = stage('joint', params)(anchors, sound_types, out, **_variants[variant])
     _note(json, report)
     return f"{report['steps']} steps, a system in {out}"
 
@@ -664,7 +677,7 @@ def train_selective(
 @verb(writes=dict(out=as_folder, json=as_table))
 def selective(
     scenes:Path, # folder of test scenes
-    kinds:Path,  # csv made by `weakse kinds`
+    sound_types:Path,  # csv made by `weakse sound_types`
     joint:Path,  # folder of the jointly trained system
     out:Path,    # folder to make: what was extracted from the first scenes
     json:Path,   # the tables to write, a .json; a .md of the same name is written beside it
@@ -685,7 +698,8 @@ def selective(
     options = dict(
         ablation=ablation, table=table, unconditioned=unconditioned, corpus=corpus, detector=detector)
     given = {k:v for k,v in options.items() if v is not None}
-    report = f(scenes, kinds, joint, out, json, **{**named, **f.keywords, **given, 'overwrite':overwrite})
+    report = f(
+        scenes, sound_types, joint, out, json, **{**named, **f.keywords, **given, 'overwrite': overwrite})
     return f"{len(report['rows'])} means in {json} and {json.with_suffix('.md')}"
 
 # %% ../../nbs/cli/00_stages.ipynb #da276d87
@@ -805,7 +819,7 @@ def run_folder(
     from weakse.core.paths import real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
     run = _own_run(root/'runs'/params.stem)
-    values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')
+    values = _rebase(present_names(yaml.safe_load(params.read_text(encoding='utf-8-sig'))), '../..')
     edit_text(
         run / 'params.yaml',
         f"# made from {params.name} by `weakse repro`: edit that\n"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'Detector', 'detect', 'window_starts', 'sliding_probs', 'equal_pr_threshold', 'equal_pr_thresholds',
            'clip_batches', 'clip_tags', 'corpus_thresholds', 'WeightsError', 'read_weights', 'SavedDetector',
-           'load_detector', 'prepare_detector']
+           'load_detector']
 
 # %% ../../nbs/detectors/00_protocol.ipynb #2ed01cd3
 import importlib, math, pickle, re
@@ -290,7 +290,7 @@ class SavedDetector:
     format:int=1 # of this file
 
 def load_detector(
-    name_or_path:str|Path, # `panns`, `efficientat`, or a folder that `prepare_detector` wrote
+    name_or_path:str|Path, # `panns`, `efficientat`, or a folder that the stage `tagger` wrote
 )->Detector:
     "A detector ready to listen. Raises ValueError when there is none of that name."
     config = Path(name_or_path)/"config.json"
@@ -299,14 +299,3 @@ def load_detector(
             read_config(config, SavedDetector, remedy="run `weakse tagger` again")["detector"]
         ).load(config.parent)
     return _module(str(name_or_path)).load(None)
-
-# %% ../../nbs/detectors/00_protocol.ipynb #3f29e8e6
-def prepare_detector(
-    name:str,               # small | panns | efficientat
-    corpus_folder:str|Path, # a corpus with weak labels
-    out:str|Path,           # folder to write: config.json, vocabulary.csv and what the kind needs
-    # settings of the kind, see `small.train_tagger`, `panns.prepare` and `efficientat.prepare`
-    **kwargs,
-)->dict:                    # what was done, for the last line of the stage
-    "Stage `tagger`: train a detector, or fetch one, and fit its thresholds to the corpus."
-    return _module(name).prepare(corpus_folder, out, **kwargs)
