@@ -27,7 +27,7 @@ from ..training.scene_batches import pure_anchors
 from ..training.selective import heard_as
 from ..core.tables import write_table
 from ..core.tables import write_table
-from ..mining.sound_types import read_kinds, read_sound_types
+from ..mining.sound_types import read_sound_types, read_sound_types
 from ..training.scene_batches import pure_anchors
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
 from ..models.classical import oracle

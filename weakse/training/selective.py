@@ -21,7 +21,7 @@ from ..mining.anchors import read_anchors
 from ..mining.conditions import close_related, purity
 from ..mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
 from ..mining.pairs import anchor_sets
-from ..mining.sound_types import read_kinds
+from ..mining.sound_types import read_sound_types
 from ..models.selective import SelectiveNet
 from ..models.unet import count_parameters
 from .losses import make_loss
