@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
-import weakse.cli.recordings   # its verbs
 from weakse.corpora.folder import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app.server import free_port, theme_html, write_page
 from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
-from weakse.cli.stages import app, check_params, main
+from weakse.cli.main import app, main
+from weakse.cli.stages import check_params
 from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.inference.extract import _demo_bands, _demo_system, _DemoDetector, extract
@@ -739,7 +739,7 @@ def commands(rng, here, world):
     words = [str(w).replace('\0', '') for w in words]
     try:
         done = subprocess.run(
-            [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *words], cwd=here, env=env,
+            [sys.executable, '-c', 'from weakse.cli.main import main; main()', *words], cwd=here, env=env,
             stdin=path.open('rb'), capture_output=True, timeout=LIMIT - 5)
     except subprocess.TimeoutExpired:
         raise Finding('hang', ' '.join(words)) from None

@@ -7,9 +7,9 @@ from test_terminal import run
 from weakse.corpora.folder import _relative, copy_pairs, folder_corpus
 from weakse.app.server import write_page
 from weakse.core.audio import save_audio
-from weakse.cli.stages import run_folder
+from weakse.cli.runs import run_folder
 from weakse.corpora.corpus import read_corpus
-from weakse.cli.recordings import _coded_as
+from weakse.cli.piping import coded_as
 from weakse.evaluation.figures import read_pairs
 from weakse.core.files import ForeignPathError, check_output, read_json
 from weakse.core.labels import write_table
@@ -28,7 +28,7 @@ def test_the_coding_of_a_file_of_any_name(tmp_path):
     x = .1*np.random.default_rng(0).standard_normal(16000)
     with open(tmp_path/NAME/'a.bin', 'wb') as f:
         sf.write(f, x, 16000, format='FLAC')
-    assert _coded_as(tmp_path/NAME/'a.bin')=='.flac'
+    assert coded_as(tmp_path/NAME/'a.bin')=='.flac'
 
 def test_standard_input_in_a_temporary_folder_of_any_name(tmp_path):
     (tmp_path/NAME).mkdir()

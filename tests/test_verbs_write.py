@@ -5,9 +5,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.corpora.audioset, weakse.cli.recordings, weakse.core.fetch, weakse.corpora.voicebank
+import weakse.corpora.audioset, weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
-from weakse.cli.stages import app
+from weakse.cli.main import app
 from weakse.detectors.protocol import efficientat
 from weakse.core.labels import audioset_vocabulary
 
