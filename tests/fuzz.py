@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
+import weakse
 from weakse.corpora.folder import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app.server import free_port, theme_html, write_page
