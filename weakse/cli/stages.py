@@ -24,7 +24,7 @@ stages = dict(
     anchors='mining.anchors.detect_anchors',
     mine='mining.pairs.mine',
     train='training.weak.train_unet',
-    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
+    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.clean_pairs.copy_train_pairs'),
     segan='training.paired.train_segan', wave_unet='training.paired.train_wave_unet',
     enhance='inference.enhance.enhance_pairs',
     score='evaluation.metrics.score_folders',

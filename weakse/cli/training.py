@@ -106,7 +106,7 @@ def _cost(anchors, settings, params):
     if params.name!='params.yaml':
         anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.core.labels import Vocabulary, audioset_vocabulary
-    from weakse.training.weak import training_cost
+    from weakse.training.cost import training_cost
     there = (anchors/'store.json').is_file()
     info = _known_corpus(anchors, params)
     classes = len(Vocabulary.read(anchors/'vocabulary.csv') if there else audioset_vocabulary())
