@@ -10,16 +10,17 @@ __all__ = ['ROWS', 'URL', 'SHA256', 'kaldi_mel_bank', 'FrontEnd', 'round_channel
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..corpora.corpus import Corpus, read_corpus
-from .protocol import corpus_thresholds, read_weights, window_starts
+from ..corpora.corpus import read_corpus
+from .protocol import (
+    classes_with_clips, corpus_thresholds, read_weights, window_starts, write_prepared)
 from ..core.fetch import fetch
-from ..core.files import atomic_path, check_output, write_json
+from ..core.files import check_output
 from ..core.labels import Vocabulary, audioset_vocabulary
-from ..core.saved import newest_format, read_config, read_names
+from ..core.saved import read_config, read_names
 
 # %% ../../nbs/detectors/03_efficientat.ipynb #5d2efefb
 def kaldi_mel_bank(
@@ -148,6 +149,11 @@ class MobileNet(nn.Module):
         "Logits of every class."
         return self.classifier(self.features(x))
 
+# %% ../../nbs/detectors/03_efficientat.ipynb #f06438e3
+def _at_least(wav, n):
+    "Zeros after waveforms shorter than `n` samples."
+    return nn.functional.pad(wav, (0, max(0, n - wav.shape[-1])))
+
 # %% ../../nbs/detectors/03_efficientat.ipynb #6e95c673
 class EfficientAT(nn.Module):
     "A tagger of 527 AudioSet classes and, by a sliding window, a sound event detector. A `Detector`."
@@ -172,25 +178,22 @@ class EfficientAT(nn.Module):
         "Presence probabilities of waveforms as wholes."
         return self.eval().net(self.front_end(_at_least(wav, 1024))[:, None]).sigmoid()
 
-    @torch.no_grad()
-    def framewise(self,
-        wav:Tensor, # `(B,T)` at 32 kHz
-    )->Tensor:      # `(B,F,K)`
-        "Presence probabilities of the window around each frame, $p_{SED}(t,k)$."
-        # 100 spectrogram frames a second
-        size = round(self.window*100)
-        step = round(self.hop*100)
-        n = -(-wav.shape[-1]//320)
-        mel = self.front_end(_at_least(wav, round(self.window*self.sample_rate) + 1))   # (B,128,F)
-        starts, serves = window_starts(n, size, step)
-        windows = torch.stack([mel[:, :, s:s + size] for s in starts.tolist()], 1).flatten(0, 1)[:, None]
-        tags = torch.cat([self.eval().net(w) for w in windows.split(self.batch_size)]).sigmoid()
-        return tags.unflatten(0, (len(wav), len(starts)))[:, serves]
-
-# %% ../../nbs/detectors/03_efficientat.ipynb #f06438e3
-def _at_least(wav, n):
-    "Zeros after waveforms shorter than `n` samples."
-    return nn.functional.pad(wav, (0, max(0, n - wav.shape[-1])))
+# %% ../../nbs/detectors/03_efficientat.ipynb #548941d6
+@patch
+@torch.no_grad()
+def framewise(self:EfficientAT,
+    wav:Tensor, # `(B,T)` at 32 kHz
+)->Tensor:      # `(B,F,K)`
+    "Presence probabilities of the window around each frame, $p_{SED}(t,k)$."
+    # 100 spectrogram frames a second
+    size = round(self.window*100)
+    step = round(self.hop*100)
+    n = -(-wav.shape[-1]//320)
+    mel = self.front_end(_at_least(wav, round(self.window*self.sample_rate) + 1))   # (B,128,F)
+    starts, serves = window_starts(n, size, step)
+    windows = torch.stack([mel[:, :, s:s + size] for s in starts.tolist()], 1).flatten(0, 1)[:, None]
+    tags = torch.cat([self.eval().net(w) for w in windows.split(self.batch_size)]).sigmoid()
+    return tags.unflatten(0, (len(wav), len(starts)))[:, serves]
 
 # %% ../../nbs/detectors/03_efficientat.ipynb #e7c7c567
 URL = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt"
@@ -253,12 +256,8 @@ def prepare(
     detector = load()
     thresholds = corpus_thresholds(detector, corpus, batch_size, progress)
     result = dict(
-        n_clips=len(corpus), n_classes=len(detector.vocabulary),
-        n_thresholds=int((np.asarray(corpus.targets()).sum(0) > 0).sum()))
-    with atomic_path(out, [corpus_folder]) as tmp:
-        tmp.mkdir(parents=True)
-        detector.vocabulary.with_thresholds(thresholds).save(tmp/"vocabulary.csv")
-        write_json(
-            tmp / "config.json",
-            dict(format=newest_format, detector="efficientat", window=window, hop=hop, result=result))
+        n_clips=len(corpus), n_classes=len(detector.vocabulary), n_thresholds=classes_with_clips(corpus))
+    write_prepared(
+        out, detector.vocabulary.with_thresholds(thresholds), [corpus_folder], detector="efficientat",
+        window=window, hop=hop, result=result)
     return result

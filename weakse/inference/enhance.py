@@ -20,7 +20,7 @@ from ..core.audio import (
     check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
     noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
 from ..core.broadcast import append_chunks, broadcast_chunks
-from ..detectors.protocol import _audible, load_detector
+from ..detectors.protocol import as_heard, load_detector
 from ..core.files import atomic_path, check_output, place_of, read_json, scratch_folder, write_json
 from ..models.selective import SelectiveNet, UnusableReferenceError
 from ..models.unet import ConditionalUNet
@@ -517,7 +517,7 @@ def _check_present(names, x, rate, system, detector):
             probs = dict(
                 zip(
                     vocabulary.names,
-                    detector.tags(resample(_audible(x), rate, detector.sample_rate))[0].tolist())
+                    detector.tags(resample(as_heard(x), rate, detector.sample_rate))[0].tolist())
             )
     heard = vocabulary.decode([probs[n] for n in vocabulary.names])
     for name in (vocabulary.names[vocabulary.index(n)] for n in names):
