@@ -11,7 +11,8 @@ from ..core.terminal import console, put, say, table_of
 
 # %% ../../nbs/cli/10_reports.ipynb #fadf9412
 def _cell(v):
-    return '' if v!=v else f'{v:.2f}' if isinstance(v, float) else str(v)
+    if v!=v: return ''
+    return f'{v:.2f}' if isinstance(v, float) else str(v)
 
 def show_table(
     table,        # DataFrame
