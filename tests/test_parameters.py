@@ -8,7 +8,8 @@ from weakse.core.audio import save_audio
 from weakse.cli.main import app
 from weakse.cli.runs import has_pairs
 from weakse.cli.stages import check_params, stage
-from weakse.core.params import ParamsError, check_limits, load_params
+from weakse.core.params import load_params
+from weakse.core.schema import ParamsError, check_limits
 
 ROOT = Path(__file__).parents[1]
 

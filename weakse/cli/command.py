@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from fastcore.docments import docments
 from typer.core import TyperGroup
-from ..core.params import check_limits
+from ..core.schema import check_limits
 from ..core.terminal import say
 
 # %% ../../nbs/cli/00_command.ipynb #1f900707
@@ -108,7 +108,7 @@ def as_folder(
     overwrite, # not asked: a folder is replaced if it is weakse's own, else never
 ):
     "The output is a folder that is made anew."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=True)
 
 def as_file(
@@ -117,7 +117,7 @@ def as_file(
     overwrite, # may it be replaced?
 ):
     "The output is a file."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=False, overwrite=overwrite)
 
 # %% ../../nbs/cli/00_command.ipynb #1f989b03
@@ -135,7 +135,7 @@ def as_files(
 ):          # a check of an output
     "The output is some files in a folder that may hold others."
     def _check(path, inputs, overwrite):
-        from weakse.core.files import check_files
+        from weakse.core.outputs import check_files
         check_files(path, names, inputs, overwrite=overwrite)
     return _check
 

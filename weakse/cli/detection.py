@@ -18,7 +18,7 @@ from ..core.terminal import say
 # %% ../../nbs/cli/12_detection.ipynb #64d221d6
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
-    from weakse.core.audio import AudioError, noted
+    from weakse.core.waveform import AudioError, noted
     from weakse.inference.extract import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:

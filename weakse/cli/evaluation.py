@@ -9,7 +9,8 @@ __all__ = ['tolerance', 'count_scored', 'score', 'table1', 'write_index', 'repor
 # %% ../../nbs/cli/03_evaluation.ipynb #2323681e
 import json, sys
 from pathlib import Path
-from ..core.params import ParamsError, load_params
+from ..core.schema import ParamsError
+from ..core.params import load_params
 from ..core.terminal import console, say
 from .command import as_file, as_files, as_table, fail, keep_json, verb
 from .stages import block_values, import_function, singles, stage, stages

@@ -54,6 +54,6 @@ def audioset(
 )->str:                          # closing line
     """AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the
     reason."""
-    from weakse.corpora.audioset import fetch_audioset
+    from weakse.corpora.audioset_clips import fetch_audioset
     report = fetch_audioset(out, part=part, rate=rate, limit=limit, retry=retry)
     return ', '.join(f'{v:,} {k}' for k,v in report.items() if isinstance(v, int)) + f', in {out}'

@@ -15,7 +15,7 @@ from .reports import count_of, show_table
 # %% ../../nbs/cli/13_pages.ipynb #15b5faca
 def _as_report(out, inputs, overwrite):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
-    from weakse.core.files import is_own
+    from weakse.core.outputs import is_own
     if not os.path.lexists(out) or is_own(out): return
     raise ValueError(
         f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")

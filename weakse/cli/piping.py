@@ -15,7 +15,7 @@ def coded_as(
     """The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says
     so."""
     import soundfile as sf
-    from weakse.core.audio import FORMATS
+    from weakse.core.decoding import FORMATS
     try:
         form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError:

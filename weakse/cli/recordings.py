@@ -100,7 +100,7 @@ class PartOptions(FileOptions):
 
 def _refuse_file(out):
     "Raise `ValueError` where the folder of two results is named like one of them."
-    from weakse.core.audio import SOUND_SUFFIXES
+    from weakse.core.decoding import SOUND_SUFFIXES
     if out.suffix.lower() not in SOUND_SUFFIXES: return
     raise ValueError(
         f"{out} looks like a file; expected a folder, because there are two results: "
@@ -112,7 +112,7 @@ _completed = dict(keep=complete_class, drop=complete_class, gain=complete_gain)
 def _extract_files(inputs, out, request, part, run, names):
     "Extract from recordings; the closing line."
     from weakse.app.widgets import audioset_ontology
-    from weakse.core.labels import Ontology
+    from weakse.core.ontology import Ontology
     from weakse.inference.extract import extract_files
     from weakse.models.registry import load_system
     check_file(run.json, ['.json'], run.overwrite)

@@ -93,7 +93,7 @@ def check_file(
     overwrite:bool, # may it be replaced?
 ):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     from weakse.inference.enhance import _refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes:

@@ -9,7 +9,8 @@ __all__ = ['run_folder', 'has_pairs', 'default_targets', 'repro']
 import contextlib, os, subprocess, sys
 from pathlib import Path
 import yaml
-from ..core.params import ParamsError, load_params
+from ..core.schema import ParamsError
+from ..core.params import load_params
 from .command import verb
 from .evaluation import report
 from .stages import check_params, singles
@@ -26,7 +27,7 @@ def _rebase(values, up):
 def _own_run(run):
     """The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody
     else's."""
-    from weakse.core.files import ForeignPathError, made_run, marker, own_folder
+    from weakse.core.outputs import ForeignPathError, made_run, marker, own_folder
     def said(name):
         return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
     older = 'by `weakse repro`' in said('params.yaml').partition('\n')[0]      # of a version without markers
@@ -84,7 +85,7 @@ def run_folder(
         raise ParamsError(
             f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw "
             "input")
-    from weakse.core.files import real_path
+    from weakse.core.paths import real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
     run = _own_run(root/'runs'/params.stem)
     _bring_up_to_date(run, params, root)

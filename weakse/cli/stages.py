@@ -8,7 +8,8 @@ __all__ = ['stages', 'singles', 'import_function', 'stage', 'check_params', 'blo
 # %% ../../nbs/cli/01_stages.ipynb #7a4a97bf
 import functools, importlib, inspect
 from pathlib import Path
-from ..core.params import Block, ParamsError, load_params
+from ..core.params import Block, load_params
+from ..core.schema import ParamsError
 from ..core.terminal import say
 
 # %% ../../nbs/cli/01_stages.ipynb #c485bce9
@@ -16,8 +17,8 @@ from ..core.terminal import say
 stages = dict(
     corpus=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
-        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.folder.fsd50k_corpus',
-        esc50='corpora.folder.esc50_corpus'),
+        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
+        esc50='corpora.esc50.esc50_corpus'),
     tagger=dict(
         small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),

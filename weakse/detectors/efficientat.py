@@ -18,7 +18,7 @@ from ..corpora.corpus import read_corpus
 from .protocol import classes_with_clips, corpus_thresholds, window_starts
 from .published import read_weights, write_prepared
 from ..core.fetch import fetch
-from ..core.files import check_output
+from ..core.outputs import check_output
 from ..core.labels import Vocabulary, audioset_vocabulary
 from ..core.saved import read_config, read_names
 

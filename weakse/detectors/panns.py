@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..core.audio import fit_length
+from ..core.resampling import fit_length
 from ..corpora.corpus import read_corpus
 from .protocol import classes_with_clips, corpus_thresholds
 from .published import read_weights, write_prepared
 from ..core.fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
-from ..core.files import atomic_path, check_files, check_output, own_folder
+from ..core.files import atomic_path
+from ..core.outputs import check_files, check_output, own_folder
 from ..core.labels import Vocabulary, audioset_vocabulary
 from ..core.saved import read_config, read_names
 

@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..core.audio import check_audio, check_rate, down_mix, extreme, resample, times_two_to
+from ..core.waveform import check_audio, check_rate, down_mix
+from ..core.loudness import extreme, times_two_to
+from ..core.resampling import resample
 from ..core.labels import Vocabulary
 from ..core.saved import read_config
 from .thresholds import equal_pr_thresholds

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core.audio import hushed
+from ..core.waveform import hushed
 from ..core.files import atomic_path, write_json
 from ..core.labels import Vocabulary
 from ..core.saved import newest_format
