@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
-import weakse.cli.recordings   # its verbs
+import weakse
 from weakse.corpora.label_tables import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app.server import free_port, theme_html, write_page
@@ -16,7 +16,9 @@ from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.core.display import play
 from weakse.core.resampling import resample
 from weakse.core.waveform import check_audio, down_mix
-from weakse.cli.stages import app, check_params, main
+from weakse.cli.command import app
+from weakse.cli.main import main
+from weakse.cli.stages import check_params
 from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from doubles import BANDS, band_system, BandDetector
@@ -744,7 +746,7 @@ def commands(rng, here, world):
     words = [str(w).replace('\0', '') for w in words]
     try:
         done = subprocess.run(
-            [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *words], cwd=here, env=env,
+            [sys.executable, '-c', 'from weakse.cli.main import main; main()', *words], cwd=here, env=env,
             stdin=path.open('rb'), capture_output=True, timeout=LIMIT - 5)
     except subprocess.TimeoutExpired:
         raise Finding('hang', ' '.join(words)) from None

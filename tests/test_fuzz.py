@@ -3,7 +3,7 @@ import os, signal, time
 import numpy as np, pytest, soundfile as sf
 import fuzz as module
 from fuzz import Finding, attempt, fuzz, report
-from weakse.cli import stages as cli
+from weakse.cli import main as cli
 from weakse.mining.anchors import AuditError, read_audit
 from doubles import band_system
 from weakse.inference.extract import extract

@@ -1,7 +1,7 @@
 """A stage of the run that has nothing to measure says so and goes on; what is measured on a system is told as
 in its training."""
 import numpy as np, pandas as pd, pytest, torch
-from weakse.cli import stages as cli
+from weakse.cli import evaluation as cli
 from weakse.evaluation import experiments as selective, figures
 from weakse.evaluation.ablation import _cells, ablate
 from weakse.mining.anchors import NoAnchorsError, _write_store

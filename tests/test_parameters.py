@@ -4,9 +4,10 @@ import random, shutil, time
 from pathlib import Path
 import numpy as np, pytest, yaml
 from typer.testing import CliRunner
-import weakse.cli.recordings
 from weakse.core.audio import save_audio
-from weakse.cli.stages import app, check_params, has_pairs, stage
+from weakse.cli.command import app
+from weakse.cli.runs import has_pairs
+from weakse.cli.stages import check_params, stage
 from weakse.core.params import load_params
 from weakse.core.schema import ParamsError, check_limits
 

@@ -7,7 +7,7 @@ from weakse.core.audio import BITS, audio_info, load_audio, save_audio, sound_fi
 from weakse.core.headers import mp3_frame
 from weakse.core.waveform import AudioError, AudioWarning, EmptyAudioError, MissingAudioError
 from weakse.app.checkup import sound_facts
-from weakse.cli.recordings import detect_files
+from weakse.cli.detection import detect_files
 from doubles import band_system, BandDetector
 from weakse.inference.detecting import detect_long
 from weakse.inference.extract_files import extract_file

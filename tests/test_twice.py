@@ -3,7 +3,7 @@ TypeError."""
 import functools, os, subprocess, sys
 from pathlib import Path
 import pytest, torch
-from weakse.cli import stages as cli
+from weakse.cli import selective
 from weakse.training import selective as joint
 from weakse.evaluation.ablation import base_settings
 from weakse.core.params import Params
@@ -22,8 +22,8 @@ def given(monkeypatch, block, f, *args, **kwargs):
     def stand_in(*a, **kw):
         seen.update(kw)
         raise ValueError('enough')
-    monkeypatch.setattr(cli, 'stage', lambda *_: functools.partial(stand_in, **block))
-    monkeypatch.setattr(cli, 'load_params', lambda *_: Params({}))
+    monkeypatch.setattr(selective, 'stage', lambda *_: functools.partial(stand_in, **block))
+    monkeypatch.setattr(selective, 'load_params', lambda *_: Params({}))
     with pytest.raises(ValueError, match='enough'):
         f(*args, **kwargs)
     return seen
@@ -31,7 +31,7 @@ def given(monkeypatch, block, f, *args, **kwargs):
 def test_selective_takes_a_folder_from_the_file_and_an_option_before_it(monkeypatch):
     paths = [Path(p) for p in 'scenes sound_types joint out out.json'.split()]
     block = dict(ablation='a', corpus='c', title='mine')
-    seen = given(monkeypatch, block, cli.selective, *paths, corpus=Path('other'))
+    seen = given(monkeypatch, block, selective.selective, *paths, corpus=Path('other'))
     assert (seen['ablation'],seen['corpus'],seen['title'])==('a',Path('other'),'mine')
 
 def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
@@ -41,7 +41,7 @@ def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
     env = {**os.environ, 'PYTHONPATH':str(Path(__file__).parents[1])}
     r = subprocess.run(
         [
-            sys.executable, '-c', 'from weakse.cli.stages import main; main()', 'enhance', 'a.wav', '-o',
+            sys.executable, '-c', 'from weakse.cli.main import main; main()', 'enhance', 'a.wav', '-o',
             'out', '--system', 'highpass'],
         cwd=tmp_path,
         capture_output=True,

@@ -5,10 +5,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists, weakse.cli.recordings
+import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
 import weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
-from weakse.cli.stages import app
+from weakse.cli.command import app
 from weakse.detectors import efficientat
 from weakse.core.labels import audioset_vocabulary
 

@@ -15,7 +15,8 @@ from ..core.devices import in_precision, pick_precision
 from ..core.outputs import check_output
 from ..core.saved import check_room
 from ..corpora.corpus import read_corpus
-from ..detectors.protocol import clip_tags, equal_pr_thresholds
+from ..detectors.protocol import clip_tags
+from ..detectors.thresholds import equal_pr_thresholds
 from ..detectors.small import SmallDetector, save_small
 from .recipes import from_seed
 
