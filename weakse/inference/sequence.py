@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from ..core.waveform import AudioError, check_audio
 from ..core.audio import load_audio
 from ..core.resampling import resample
-from ..detectors.protocol import _audible, load_detector
+from ..detectors.protocol import as_heard, load_detector
 from .blocks import overlap_chunks
 from .levels import LevelSums
 from .planning import plan_blocks, checked_strength
@@ -105,7 +105,7 @@ def _check_present(names, x, rate, system, detector):
             probs = dict(
                 zip(
                     vocabulary.names,
-                    detector.tags(resample(_audible(x), rate, detector.sample_rate))[0].tolist())
+                    detector.tags(resample(as_heard(x), rate, detector.sample_rate))[0].tolist())
             )
     heard = vocabulary.decode([probs[n] for n in vocabulary.names])
     for name in (vocabulary.names[vocabulary.index(n)] for n in names):
