@@ -6,7 +6,7 @@ import numpy as np, pytest, soundfile as sf, torch
 from weakse.core.audio import (
     BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio,
     save_audio, sound_files, write_samples)
-from weakse.app.checkup import sound_facts
+from weakse.app.sound_facts import sound_facts
 from weakse.cli.recordings import detect_files
 from weakse.inference.extract import _demo_system, _DemoDetector, detect_long, extract_file
 from weakse.inference.enhance import OutputCollisionError, _survey, enhance_file, enhance_files

@@ -14,7 +14,7 @@ from weakse.evaluation.figures import save_figure
 from weakse.inference.enhance import (
     OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs)
 from weakse.core.labels import Vocabulary
-from weakse.app.listening import write_group
+from weakse.app.listening_sounds import write_group
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.training.weak import Checkpoint
 

@@ -284,7 +284,7 @@ def extract(
     from weakse.inference.extract import extract_files
     from weakse.core.labels import Ontology
     from weakse.models.registry import load_system
-    from weakse.app.widgets import audioset_ontology
+    from weakse.app.class_tree import audioset_ontology
     _place(json, ['.json'], overwrite)
     from weakse.core.audio import SOUND_SUFFIXES
     if out.suffix.lower() in SOUND_SUFFIXES:
@@ -451,7 +451,8 @@ def doctor(
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
 )->str:                      # closing line
     "Examine weakly labelled recordings before any training, and write a page about them."
-    from weakse.app.checkup import examine, write_report
+    from weakse.app.checkup import examine
+    from weakse.app.checkup_page import write_report
     _own_folder(out)
     report = examine(
         source, audio, detector=detector and _ears(detector), file_column=file_column,
