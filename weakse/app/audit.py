@@ -14,8 +14,8 @@ from fastcore.basics import patch
 from .players import sound_uri
 from .theme import fill, head_html, note_html, style_html, widget_html
 from .widgets import View, column, html_box, row
-from ..core.audio import resample
-from ..core.labels import write_table
+from ..core.resampling import resample
+from ..core.tables import write_table
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
 from ..mining.anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit

@@ -15,7 +15,7 @@ from fastcore.meta import delegates
 from .findings import class_findings, doubtful_clips, file_findings, findings_table
 from .label_sets import mixable_classes, one_family
 from .sound_facts import FACTS, sound_facts
-from ..core.audio import AudioError
+from ..core.waveform import AudioError
 from ..core.files import scratch_folder
 from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map
 from ..core.parallel import pmap

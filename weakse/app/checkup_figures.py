@@ -11,7 +11,7 @@ import numpy as np
 from .checkup import Report
 from .label_sets import one_family
 from .theme import palette_colour
-from ..core.audio import plain_text
+from ..core.display import plain_text
 
 # %% ../../nbs/app/14_checkup_figures.ipynb #01b95ca9
 # becomes the page's own colour of text

@@ -11,8 +11,9 @@ from pathlib import Path
 from .checkup import Report
 from .checkup_figures import draw_together, drawn_classes, sound_pictures, svg_of
 from .theme import fill, static_text
-from ..core.files import check_files, own_folder, write_text
-from ..core.labels import write_table
+from ..core.files import write_text
+from ..core.outputs import check_files, own_folder
+from ..core.tables import write_table
 
 # %% ../../nbs/app/15_checkup_page.ipynb #50884dd7
 _weights = dict(must="Fix first", should="Worth fixing", note="Good to know")

@@ -9,7 +9,8 @@ __all__ = ['TreeRow', 'found_rows', 'tree_rows', 'audioset_ontology', 'tree_html
 import csv, html
 from dataclasses import dataclass
 from importlib.resources import files as package_files
-from ..core.labels import Ontology, Vocabulary, nearest_names
+from ..core.labels import Vocabulary, nearest_names
+from ..core.ontology import Ontology
 
 # %% ../../nbs/app/04_class_tree.ipynb #8b4bb16d
 @dataclass

@@ -8,7 +8,8 @@ __all__ = ['comparison_tracks', 'levels_text', 'Comparison']
 # %% ../../nbs/app/06_comparison.ipynb #1f1f1878
 import html, math
 from fastcore.basics import patch
-from ..core.audio import check_audio, down_mix, resample
+from ..core.resampling import resample
+from ..core.waveform import check_audio, down_mix
 from .equal_loudness import loudness
 from .players import players_html
 from .theme import head_html, note_html, widget_html

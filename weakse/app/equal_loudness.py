@@ -8,7 +8,7 @@ __all__ = ['loudness', 'matching_gains']
 # %% ../../nbs/app/01_equal_loudness.ipynb #948ab286
 import math
 import numpy as np, torch
-from ..core.audio import check_audio
+from ..core.waveform import check_audio
 
 # %% ../../nbs/app/01_equal_loudness.ipynb #d902ae0e
 def _ear_filters(rate): # Hz

@@ -13,8 +13,9 @@ from .listening_html import Samples, page_html
 from .listening_sounds import group_tracks, write_group
 from .listening_tables import mean_numbers, sample_numbers
 from .theme import fill
-from ..core.files import atomic_path, check_output, read_json
-from ..core.labels import load_table
+from ..core.files import atomic_path, read_json
+from ..core.outputs import check_output
+from ..core.tables import load_table
 from ..core.parallel import pmap
 from ..core.terminal import say
 from ..corpora.scenes import read_scenes

@@ -12,15 +12,18 @@ import numpy as np, torch
 from .equal_loudness import matching_gains
 from .listening_tables import place_of, shown_columns
 from .players import spectrogram_db
-from ..core.audio import _mp3_rates, load_audio, resample, write_samples
-from ..core.files import atomic_path, check_output
+from ..core.audio import load_audio, write_samples
+from ..core.display import MP3_RATES
+from ..core.resampling import resample
+from ..core.files import atomic_path
+from ..core.outputs import check_output
 from ..corpora.scenes import load_scene, scene_parts
 
 # %% ../../nbs/app/17_listening_sounds.ipynb #cfac04c4
 def _mp3(wav, rate):
     "The bytes of an MP3 of constant rate (4 kB a second)."
     import soundfile as sf
-    if rate not in _mp3_rates:
+    if rate not in MP3_RATES:
         wav,rate = resample(wav, rate, 32000),32000
     buffer = io.BytesIO()
     coding = dict(format="MP3", bitrate_mode="CONSTANT", compression_level=.85)

@@ -10,7 +10,11 @@ __all__ = ['sound_uri', 'spectrogram_db', 'picture_uri', 'spectrogram_uri', 'pic
 import base64, html, io, itertools, math
 import numpy as np
 from torch import Tensor
-from ..core.audio import LogMel, _mp3_rates, check_audio, down_mix, resample, write_samples
+from ..core.audio import write_samples
+from ..core.display import MP3_RATES
+from ..core.resampling import resample
+from ..core.spectrogram import LogMel
+from ..core.waveform import check_audio, down_mix
 from .equal_loudness import matching_gains
 from .theme import fill, handler, head_html, widget_html
 
@@ -24,7 +28,7 @@ def sound_uri(
     wav = check_audio(wav, sample_rate).detach().cpu()
     if len(wav)>2:
         wav = down_mix(wav)[None]
-    if sample_rate not in _mp3_rates:
+    if sample_rate not in MP3_RATES:
         wav,sample_rate = resample(wav, sample_rate, 32000),32000
     buffer = io.BytesIO()
     with sf.SoundFile(buffer, 'w', sample_rate, len(wav), format='MP3', compression_level=.7) as f:

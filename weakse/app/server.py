@@ -17,8 +17,10 @@ from .comparison import Comparison
 from .mixer_view import MixerView
 from .theme import fill, handler, look, note_html, style_html
 from .widgets import View, column, html_box
-from ..core.audio import load_audio, mix_at_snr
-from ..core.files import real_path, scratch_folder, write_json, write_text
+from ..core.audio import load_audio
+from ..core.loudness import mix_at_snr
+from ..core.files import scratch_folder, write_json, write_text
+from ..core.paths import real_path
 from ..core.labels import audioset_vocabulary
 from ..core.terminal import say
 from ..inference.enhance import enhance

@@ -9,7 +9,10 @@ __all__ = ['FACTS', 'sound_facts']
 import hashlib
 import numpy as np, torch
 from torch import Tensor
-from ..core.audio import audio_info, dc_offset, down_mix, load_audio, noted, stft
+from ..core.audio import audio_info, load_audio
+from ..core.loudness import dc_offset
+from ..core.spectrogram import stft
+from ..core.waveform import down_mix, noted
 
 # %% ../../nbs/app/10_sound_facts.ipynb #aea0a858
 FACTS = [

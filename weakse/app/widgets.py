@@ -8,7 +8,8 @@ __all__ = ['add_classes', 'View', 'html_box', 'button', 'column', 'row', 'read_u
 # %% ../../nbs/app/03_widgets.ipynb #6bc9f5c9
 import html, re
 from pathlib import Path
-from ..core.audio import SOUND_SUFFIXES, load_audio
+from ..core.audio import load_audio
+from ..core.decoding import SOUND_SUFFIXES
 from ..core.files import scratch_folder
 from .theme import handler, head_html, look
 

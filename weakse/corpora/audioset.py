@@ -17,14 +17,19 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
 from .folder import AUDIO_TYPES, draw_splits, raise_all, write_corpus
-from ..core.audio import (
-    FORMATS, AudioError, EmptyAudioError, load_audio, noted, plain_text, rms_db, save_audio)
+from ..core.audio import load_audio, save_audio
+from ..core.decoding import FORMATS
+from ..core.display import plain_text
+from ..core.loudness import rms_db
+from ..core.waveform import AudioError, EmptyAudioError, noted
 from .corpus import Corpus, CorpusError, read_corpus
-from ..core.fetch import FetchError, _download, sha256_of
-from ..core.files import (
-    ForeignPathError, atomic_path, check_files, check_output, own_folder, own_folders, put_in_place,
-    read_json, remove_own, write_json)
-from ..core.labels import Ontology, Vocabulary, audioset_vocabulary, load_table, write_table
+from ..core.fetch import FetchError, download_part, sha256_of
+from ..core.files import atomic_path, put_in_place, read_json, write_json
+from ..core.outputs import (
+    ForeignPathError, check_files, check_output, own_folder, own_folders, remove_own)
+from ..core.labels import Vocabulary, audioset_vocabulary
+from ..core.ontology import Ontology
+from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
 
 # %% ../../nbs/corpora/05_audioset.ipynb #2a3726ab
@@ -583,7 +588,7 @@ def fetch_list(
     by_hand = f"\n  address:  {url}\n  by hand:  download it elsewhere and put it at {path}"
     with atomic_path(path) as tmp:
         try:
-            _download(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
+            download_part(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
         except FetchError as e:
             raise FetchError(f"cannot fetch {name}: {e}{by_hand}") from None
         try:

@@ -11,12 +11,16 @@ import importlib,os,unicodedata,warnings
 from pathlib import Path, PurePosixPath
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from ..core.audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, save_audio
+from ..core.audio import audio_info, load_audio, save_audio
+from ..core.decoding import SOUND_SUFFIXES
+from ..core.loudness import energy
+from ..core.waveform import AudioError
 from .corpus import Corpus, CorpusError
-from ..core.files import check_files, own_folder, own_folders, place_of, real_path, write_text
-from ..core.labels import (
-    SEPARATORS, TableError, UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map,
-    read_rows, write_table)
+from ..core.files import write_text
+from ..core.outputs import check_files, own_folder, own_folders
+from ..core.paths import place_of, real_path
+from ..core.labels import UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map
+from ..core.tables import SEPARATORS, TableError, read_rows, write_table
 
 # %% ../../nbs/corpora/04_folder.ipynb #5e2a1668
 AUDIO_TYPES = SOUND_SUFFIXES

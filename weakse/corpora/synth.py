@@ -14,10 +14,13 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch, yaml
 from scipy.signal import oaconvolve
 from torch import Tensor
-from ..core.audio import fit_length, mix_at_snr, save_audio
+from ..core.audio import save_audio
+from ..core.loudness import mix_at_snr
+from ..core.resampling import fit_length
 from .corpus import CORPUS_FILES, Corpus, CorpusError
-from ..core.files import check_files, own_folder, own_folders
-from ..core.labels import Vocabulary, audioset_vocabulary, load_table, write_table
+from ..core.outputs import check_files, own_folder, own_folders
+from ..core.labels import Vocabulary, audioset_vocabulary
+from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
 from .sounds import (
     GENERATORS, bumps_db, burst, coloured, filter_db, generate, generator, rumble, tilt_db)

@@ -11,11 +11,14 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from .folder import AUDIO_TYPES, raise_all
-from ..core.audio import AudioError, audio_info, energy, load_audio, noted, save_audio
+from ..core.audio import audio_info, load_audio, save_audio
+from ..core.loudness import energy
+from ..core.waveform import AudioError, noted
 from .corpus import CorpusError
 from ..core.fetch import fetch, hash_of
-from ..core.files import atomic_path, own_folder, put_in_place, read_json, scratch_folder, write_json
-from ..core.labels import write_table
+from ..core.files import atomic_path, put_in_place, read_json, scratch_folder, write_json
+from ..core.outputs import own_folder
+from ..core.tables import write_table
 from ..core.parallel import pmap
 
 # %% ../../nbs/corpora/06_voicebank.ipynb #2897dba1
