@@ -79,8 +79,11 @@ class _Line:
 
 # %% ../../nbs/app/05_class_picker.ipynb #4544ec60
 @patch
-def show(self:_Line, r, picks):
-    "Become the line `r`."
+def show(self:_Line,
+    r,          # `TreeRow` to become
+    picks:dict, # class -> "keep" or "drop"
+):
+    "Become another line."
     self.shown,self.quiet = r,True
     self.branch.description = f"{'▾' if r.is_open else '▸'} {r.name} ({len(r.classes)})" if r.inner else ''
     self.branch.tooltip = f"{'Close' if r.is_open else 'Open'} {r.name}"

@@ -68,7 +68,8 @@ class Comparison(View):
             0, 0, 1, description='Start at (s)', continuous_update=False,
             style=dict(description_width='initial'))
         self.start.observe(lambda _: self.update(), 'value')
-        fields = [self._field(0), self._field(1)] if (before is None if uploads is None else uploads) else []
+        wanted = before is None if uploads is None else uploads
+        fields = [self._field(0), self._field(1)] if wanted else []
         super().__init__(
             'Compare by ear', 'Switch while it plays: the place stays the same.', *fields, self.note,
             self.start, self.players)
