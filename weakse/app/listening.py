@@ -13,7 +13,7 @@ from .listening_html import Samples, page_html
 from .listening_sounds import group_tracks, write_group
 from .listening_tables import mean_numbers, sample_numbers
 from .theme import fill
-from ..core.files import atomic_path, read_json
+from ..core.files import atomic_path, read_json, write_text
 from ..core.outputs import check_output
 from ..core.tables import load_table
 from ..core.parallel import pmap
@@ -26,10 +26,6 @@ def _kept(audio_folder, scenes, snrs, n_scenes):
     def there(name):
         return all((Path(audio_folder)/"noisy"/"0"/f"{snr:g}"/f"{name}_noisy.wav").is_file() for snr in snrs)
     return [r for r in scenes.to_dict("records") if there(r["name"])][:n_scenes]
-
-def _write_index(folder, page):
-    "Write the page itself."
-    (Path(folder)/"index.html").write_text(page, encoding="utf-8", errors="backslashreplace")
 
 def _summary(n_scenes, n_sounds, megabytes, out_folder):
     "What the stage says when it is done."
@@ -46,7 +42,7 @@ def _no_sound(audio_folder, out_folder, title):
     with atomic_path(out_folder, [audio_folder]) as tmp:
         (tmp/"audio").mkdir(parents=True)
         said = html.escape(f"Nothing to listen to: {why}.")
-        _write_index(tmp, fill('listening_empty.html', title=html.escape(title), text=said))
+        write_text(tmp/"index.html", fill('listening_empty.html', title=html.escape(title), text=said))
     return _summary(0, 0, 0., out_folder)
 
 # %% ../../nbs/app/19_listening.ipynb #bbccf00c
@@ -106,8 +102,9 @@ def listening_page(
     rows = _kept(audio_folder, read_scenes(scenes_folder), t["snrs"], n_scenes)
     if not rows: return _no_sound(audio_folder, out_folder, title)
     with atomic_path(out_folder, [results_json, audio_folder, scenes_folder]) as tmp:
-        sources = tmp/"audio", audio_folder, scenes_folder
-        volumes,rate = _write_groups(*sources, rows, t["snrs"], n_workers, progress)
-        _write_index(tmp, page_html(_samples(rows, t, values, volumes), title, rate, t["extra_snrs"][0]))
+        folders = tmp/"audio", audio_folder, scenes_folder
+        volumes,rate = _write_groups(*folders, rows, t["snrs"], n_workers, progress)
+        page = page_html(_samples(rows, t, values, volumes), title, rate, t["extra_snrs"][0])
+        write_text(tmp/"index.html", page)
         megabytes = _check_size(tmp, max_mb)
     return _summary(len(rows), len(volumes), megabytes, out_folder)
