@@ -20,7 +20,8 @@ from ..core.files import scratch_folder
 from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map
 from ..core.parallel import pmap
 from ..corpora.corpus import Corpus, read_corpus
-from ..corpora.folder import _named, _own_names, _table_problems, _vocabulary, read_labels
+from ..corpora.folder import class_names, file_names, heard_classes, table_problems
+from ..corpora.label_tables import read_labels
 from ..detectors.protocol import load_detector
 from ..mining.anchors import detect_anchors
 from ..mining.conditions import close_related
@@ -38,11 +39,11 @@ def _from_corpus(corpus:Corpus)->Source:
 def _from_csv(table, title, root, sample_rate, words, vocabulary)->Source:
     "A table of weak labels."
     known = Vocabulary.read(vocabulary) if vocabulary else audioset_vocabulary()
-    files, differing = _own_names(table.file, root)
+    files, differing = file_names(table.file, root)
     table = table.assign(file=files)
-    labels, unknown = _named(table, _label_map(words), known)
-    classes, absent = _vocabulary(vocabulary, labels, known)
-    wrong = dict(rows=_table_problems(table) + list(differing.values()), unknown=unknown, absent=absent)
+    labels, unknown = class_names(table, _label_map(words), known)
+    classes, absent = heard_classes(vocabulary, labels, known)
+    wrong = dict(rows=table_problems(table) + list(differing.values()), unknown=unknown, absent=absent)
     return Source(title, table.assign(labels=labels), root, classes, sample_rate, wrong)
 
 # %% ../../nbs/app/13_checkup.ipynb #2d9e9477

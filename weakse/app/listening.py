@@ -106,5 +106,4 @@ def listening_page(
         volumes,rate = _write_groups(*folders, rows, t["snrs"], n_workers, progress)
         page = page_html(_samples(rows, t, values, volumes), title, rate, t["extra_snrs"][0])
         write_text(tmp/"index.html", page)
-        megabytes = _check_size(tmp, max_mb)
-    return _summary(len(rows), len(volumes), megabytes, out_folder)
+        return _summary(len(rows), len(volumes), _check_size(tmp, max_mb), out_folder)
