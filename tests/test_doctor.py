@@ -3,7 +3,9 @@ import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core.audio import save_audio
 from weakse.core.waveform import hushed
-from weakse.app.checkup import FACTS, FINDINGS, examine, sound_facts
+from weakse.app.checkup import examine
+from weakse.app.findings import FINDINGS
+from weakse.app.sound_facts import FACTS, sound_facts
 from weakse.evaluation.metrics import MetricError, stoi
 
 rng = np.random.default_rng(0)
@@ -38,7 +40,8 @@ def test_cancelling_channels_have_a_bandwidth(tmp_path):
     assert facts['bandwidth'] > 7000 and facts['note']==''
 
 def test_pictures_of_cancelling_channels():
-    from weakse.app.widgets import comparison_tracks, spectrogram_db
+    from weakse.app.comparison import comparison_tracks
+    from weakse.app.players import spectrogram_db
     both = torch.from_numpy(np.concatenate([noise, -noise]))
     with pytest.warns(UserWarning, match='cancel'):
         assert spectrogram_db(both, 16000).max() > -60

@@ -158,7 +158,8 @@ def test_a_name_with_dollars_is_drawn_as_it_is():
     plt.close(ax.figure)
 
 def test_the_doctor_draws_any_class(tmp_path):
-    from weakse.app.checkup import draw_together, examine
+    from weakse.app.checkup import examine
+    from weakse.app.checkup_figures import draw_together
     for i in range(4):
         save_audio(tmp_path/f'{i}.wav', scene, rate)
     (tmp_path / 'l.csv').write_text(
