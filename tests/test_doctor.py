@@ -3,7 +3,8 @@ import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core.audio import hushed, save_audio
 from weakse.app.checkup import FACTS, FINDINGS, examine, sound_facts
-from weakse.evaluation.metrics import MetricError, stoi
+from weakse.evaluation.perceptual import stoi
+from weakse.evaluation.signals import MetricError
 
 rng = np.random.default_rng(0)
 noise = .05*rng.standard_normal((1, 32000)).astype(np.float32)
@@ -71,7 +72,7 @@ odd = '$\\frac$ [b] _x^'
 
 def test_names_with_dollars_in_pictures(tmp_path):
     import matplotlib.pyplot as plt
-    from weakse.evaluation.ablation import draw_ablation
+    from weakse.evaluation.ablation_answers import draw_ablation
     from weakse.mining.anchors import show_anchor
     from weakse.corpora.audioset import show_coverage
     from weakse.detectors.small import SmallDetector

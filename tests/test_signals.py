@@ -9,7 +9,9 @@ from weakse.detectors.protocol import detect
 from weakse.inference.extract import (
     _demo_system, _DemoDetector, _demo_scene, detect_file, extract, extract_file)
 from weakse.inference.enhance import enhance, enhance_file, extract_sequence
-from weakse.evaluation.metrics import score_folders, score_pair, ssnr
+from weakse.evaluation.metrics import score_pair
+from weakse.evaluation.scoring import score_folders
+from weakse.evaluation.segmental import ssnr
 from weakse.inference.mixer import Mixer
 from weakse.core.parallel import torch_threads
 from weakse.inference.stream import Stream

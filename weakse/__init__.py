@@ -27,7 +27,8 @@ _homes = {
     'inference.enhance': ['enhance', 'extract_sequence', 'condition_of'],
     'inference.extract': ['extract'],
     'inference.mixer': ['Mixer'],
-    'evaluation.metrics': ['score_pair', 'score_folders'],
+    'evaluation.metrics': ['score_pair'],
+    'evaluation.scoring': ['score_folders'],
     'evaluation.tables': ['write_table1'],
 }
 _home = {name: module for module, names in _homes.items() for name in names}

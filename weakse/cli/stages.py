@@ -196,7 +196,7 @@ stages = dict(
     segan='training.paired.train_segan',
     wave_unet='training.paired.train_wave_unet',
     enhance='inference.enhance.enhance_pairs',
-    score='evaluation.metrics.score_folders',
+    score='evaluation.scoring.score_folders',
     table1='evaluation.tables.write_table1',
     figures='evaluation.figures.draw_figures',
     ablate='evaluation.ablation.ablate',
@@ -435,7 +435,7 @@ def score(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
-    from weakse.evaluation.tables import print_scores
+    from weakse.evaluation.printing import print_scores
     f = _behind(stages['score'])
     values = _values('score', f, params) | ({} if tolerance is None else dict(tolerance=tolerance))
     scores = f(clean, enhanced, **(values if check else {k:v for k,v in values.items() if k!='expected'}))
@@ -510,7 +510,8 @@ def report(
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
 )->str:                 # closing line; None where there is no table
     "Print Table 1."
-    from weakse.evaluation.tables import print_table1, write_readme
+    from weakse.evaluation.printing import print_table1
+    from weakse.evaluation.tables import write_readme
     md = Path('results/table1.md')
     absent = [str(p) for p in (md, md.with_suffix('.json')) if not p.is_file()]
     if absent and compare:
@@ -727,8 +728,9 @@ def compare(
     "Run several systems on the same pairs and write their table, as Table 1."
     from weakse.core.files import scratch_folder, write_json
     from weakse.inference.enhance import enhance_pairs
-    from weakse.evaluation.metrics import score_folders
-    from weakse.evaluation.tables import print_failures, print_table1, write_table1
+    from weakse.evaluation.scoring import score_folders
+    from weakse.evaluation.printing import print_failures, print_table1
+    from weakse.evaluation.tables import write_table1
     rows,lost = _rows(systems),{}
     if out.suffix.lower()!='.json':
         raise ValueError(
