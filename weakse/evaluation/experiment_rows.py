@@ -41,7 +41,7 @@ def _expanded(values):
 def summarise(
     values:pd.DataFrame, # made by `run_scene`, of all scenes
     seed:int=0,          # of the bootstrap
-)->list:                 # dicts of system, condition, snr_db, object, kind, seen, metric, value, low, high, n, failed
+)->list:                 # dicts of `KEYS`, and value, low, high, n, failed
     """Means with 95 % intervals; `snr_db` is a level or "mean", `seen` True, False or "all". A group without
     any value has None."""
     if not len(values): return []

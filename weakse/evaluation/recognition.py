@@ -59,7 +59,7 @@ def recognition(
     store,                # anchors of held-out clips
     kinds:pd.DataFrame,   # class table
     seed:int=0,           # of the bootstrap
-)->list:                  # rows like those of `summarise`: metric "accuracy" (head) and "nearest" (embedding), by kind and seen
+)->list:                  # rows like those of `summarise`: metrics "accuracy" (head), "nearest" (embedding)
     """Shares of held-out anchors whose class is recognised, with 95 % intervals; where there is none, None
     and `why`."""
     scale = heard_as(system.config.get("training"))   # what is heard in an anchor is told as in the training

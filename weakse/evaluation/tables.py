@@ -93,7 +93,7 @@ def table1_dict(
     measured="synthetic corpus", # what the measured rows were measured on
     note="",                     # how the numbers came about: a command, say
     manifest="",                 # hash of the manifest of the corpus that was trained on
-)->dict:                         # title, measured, note, manifest, settings, calibration, rows, differences, reported
+)->dict:                         # the arguments, settings, calibration, rows, differences, reported
     "Everything Table 1 says, as plain values. Raises `ValueError` for no scores or mixed settings."
     if not scores: raise ValueError("no scores, at least one system is needed; score the noisy files first")
     trained_on = {**dict.fromkeys(paired, 'clean/noisy pairs'), **dict.fromkeys(weak, 'weak labels')}
@@ -178,7 +178,9 @@ def _difference_section(t)->str:
     "Each system minus the first, file by file."
     if not t['differences']: return ''
     minus,names = t['differences'][0]['minus'],{r['system']: system_label(r) for r in t['rows']}
-    rows = [[names[d['system']],*(difference_cell(d.get(k), k) for k in table_columns)] for d in t['differences']]
+    rows = [
+        [names[d['system']], *(difference_cell(d.get(k), k) for k in table_columns)] for d in t['differences']
+    ]
     head = [f"minus {names[minus]}",*(shown[k] for k in table_columns)]
     return ("**Differences on the same files** (± half of the 95 % interval of the paired difference; bold: "
             f"it excludes zero)\n\n{markdown_table(head, rows)}\n\n")
