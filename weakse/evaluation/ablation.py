@@ -9,7 +9,8 @@ __all__ = ['ablate']
 from pathlib import Path
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from ..core.files import check_table, own_folder, read_json, write_json, write_text
+from ..core.outputs import check_table, own_folder
+from ..core.files import read_json, write_json, write_text
 from ..core.terminal import say
 from .ablation_answers import gather, to_markdown
 from .ablation_cells import (

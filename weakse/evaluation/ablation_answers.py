@@ -7,7 +7,7 @@ __all__ = ['compare_cells', 'sentence', 'verdict', 'gather', 'to_markdown', 'dra
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #3ccf780b
 import numpy as np
-from ..core.audio import plain_text
+from ..core.display import plain_text
 from .ablation_questions import metrics, questions
 from .intervals import crossed_interval
 from .markdown import markdown_table

@@ -11,7 +11,8 @@ from importlib.resources import files
 from importlib.util import resolve_name
 from pathlib import Path
 import numpy as np
-from ..core.files import atomic_path, own_folder, read_json, remove_own, write_json
+from ..core.files import atomic_path, read_json, write_json
+from ..core.outputs import own_folder, remove_own
 from .ablation_questions import asked, metrics
 from .scoring import score_folders
 from ..inference.enhance import enhance_pairs

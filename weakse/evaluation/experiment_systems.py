@@ -7,7 +7,7 @@ __all__ = ['ORDERS', 'SPEECH', 'class_of', 'rows_of', 'outputs']
 
 # %% ../../nbs/evaluation/18_experiment_systems.ipynb #af691757
 from functools import partial
-from ..inference.enhance import condition_of, extract_sequence
+from ..inference.sequence import condition_of, extract_sequence
 from ..models.classical import oracle
 
 # %% ../../nbs/evaluation/18_experiment_systems.ipynb #c6a16818

@@ -12,8 +12,9 @@ import pandas as pd
 import torch
 from fastcore.meta import delegates
 from ..core.audio import save_audio
-from ..core.files import atomic_path, check_output, check_table, read_json, write_json, write_text
-from ..core.labels import write_table
+from ..core.files import atomic_path, read_json, write_json, write_text
+from ..core.outputs import check_output, check_table
+from ..core.tables import write_table
 from ..core.parallel import pmap
 from ..core.terminal import say
 from ..corpora.scenes import load_scene, read_scenes, scene_parts

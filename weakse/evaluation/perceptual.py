@@ -7,7 +7,8 @@ __all__ = ['pesq_wb', 'stoi', 'estoi']
 
 # %% ../../nbs/evaluation/03_perceptual.ipynb #d13a4a28
 import numpy as np, torch
-from ..core.audio import check_rate, hushed, resample
+from ..core.waveform import check_rate, hushed
+from ..core.resampling import resample
 from .pesq_process import longest, pesq_apart
 from .signals import MetricError, signal_pair
 

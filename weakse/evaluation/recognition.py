@@ -12,7 +12,8 @@ import torch
 from .experiment_rows import KEYS, mean_row
 from ..mining.anchors import NoAnchorsError, detect_anchors
 from ..mining.sound_types import read_kinds
-from ..training.selective import heard_as, pure_anchors
+from ..training.selective import heard_as
+from ..training.scene_batches import pure_anchors
 
 # %% ../../nbs/evaluation/20_recognition.ipynb #0de80b94
 RECOGNISED = [("all", True, "accuracy"), ("all", True, "nearest"), ("all", False, "nearest"),

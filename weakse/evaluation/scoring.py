@@ -8,7 +8,9 @@ __all__ = ['summarise_scores', 'score_settings', 'score_folders']
 # %% ../../nbs/evaluation/08_scoring.ipynb #086b6982
 from pathlib import Path
 import numpy as np
-from ..core.audio import load_audio, noted, resample, sound_files
+from ..core.audio import load_audio, sound_files
+from ..core.waveform import noted
+from ..core.resampling import resample
 from ..core.parallel import pmap
 from ..core.terminal import say
 from .calibration import check_expected

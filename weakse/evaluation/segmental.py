@@ -8,7 +8,7 @@ __all__ = ['ssnr', 'levinson', 'llr', 'wss']
 # %% ../../nbs/evaluation/01_segmental.ipynb #97f2196f
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from ..core.audio import check_rate
+from ..core.waveform import check_rate
 from .signals import signal_pair
 
 # %% ../../nbs/evaluation/01_segmental.ipynb #15e7db33

@@ -7,7 +7,7 @@ __all__ = ['MetricError', 'LengthError', 'one_channel', 'signal_pair']
 
 # %% ../../nbs/evaluation/00_signals.ipynb #10466b30
 import numpy as np, torch
-from ..core.audio import _as_float
+from ..core.waveform import as_float
 
 # %% ../../nbs/evaluation/00_signals.ipynb #b39acc8c
 class MetricError(ValueError):
@@ -26,7 +26,7 @@ def one_channel(
 )->np.ndarray: # `(T,)` float64
     "One finite channel in double precision. Raises `MetricError`."
     x = np.asarray(wav.detach().cpu() if isinstance(wav, torch.Tensor) else wav)
-    x = _as_float(x, f'the {name}').double().numpy() if x.dtype.name in _integers else x.astype(np.float64)
+    x = as_float(x, f'the {name}').double().numpy() if x.dtype.name in _integers else x.astype(np.float64)
     if x.ndim==2 and len(x)==1:
         x = x[0]
     if x.ndim!=1:

@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.meta import delegates
-from ..core.files import check_output, edit_text, read_json, write_json, write_text
+from ..core.outputs import check_output
+from ..core.files import edit_text, read_json, write_json, write_text
 from .calibration import calibration
 from .intervals import bootstrap_interval
 from .markdown import difference_cell, markdown_table, mean_cell
