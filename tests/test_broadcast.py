@@ -143,7 +143,7 @@ def test_chunks_that_lie_are_no_end(tmp_path):
             body[at:at+1] = bytes([rng.integers(256)]) if len(body) else b''
         path = write(
             tmp_path / 'a.wav', (name, bytes(body)), (b'cue ', whole['cue']), (b'LIST', whole['list']), n=400)
-        assert enhance_file(path, tmp_path/'o.wav', 'noisy')['status'] == 'ok'
+        assert enhance_file(path, tmp_path/'o.wav', 'noisy', overwrite=True)['status'] == 'ok'
         found = read(tmp_path/'o.wav')
         assert sf.info(tmp_path / 'o.wav').frames == 400 and all(
             at <= 400 for _, at in points(found.get(b'cue ', bytes(4))))

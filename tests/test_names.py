@@ -13,7 +13,7 @@ from weakse.cli.recordings import _coded_as
 from weakse.evaluation.figures import read_pairs
 from weakse.core.files import ForeignPathError, check_output, read_json
 from weakse.core.labels import write_table
-from weakse.training.paired import copy_train_pairs
+from weakse.training.clean_pairs import copy_train_pairs
 
 NAME = os.fsdecode(b'caf\xe9')
 pytestmark = pytest.mark.skipif(sys.platform!='linux', reason="names of bytes are Linux's")
