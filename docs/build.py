@@ -72,10 +72,11 @@ def repository_address(
     return f"{cfg.git_url}/blob/{cfg.branch}/{place.relative_to(ROOT).as_posix()}"
 
 def relink(
-    text:str,    # markdown
-    path:Path,   # its notebook, relative to `nbs/`
-    target:Path, # the page that Sphinx will read
-)->str:          # markdown
+    text:str,        # markdown
+    path:Path,       # its notebook, relative to `nbs/`
+    target:Path,     # the page that Sphinx will read
+    suffix='.ipynb', # of pages; Sphinx makes `.html` of it where it knows the text
+)->str:              # markdown
     "Links between notebooks lead to pages, other links into the repository; pictures are taken from there."
     def one(match):
         place = (NBS/path.parent/match[3]).resolve()
@@ -83,7 +84,7 @@ def relink(
         if match[1]:
             address = os.path.relpath(place, target.parent)
         elif place.suffix == '.ipynb' and place.is_relative_to(NBS):
-            address = os.path.relpath(page_name(place.relative_to(NBS)), path.parent.as_posix())+'.ipynb'
+            address = os.path.relpath(page_name(place.relative_to(NBS)), path.parent.as_posix())+suffix
         else:
             address = repository_address(place)
         return f"{match[1]}[{match[2]}]({address}{match[4]})"
@@ -175,6 +176,17 @@ def lighten(
         if widget is None or 'text/html' in data: kept.append(out)
     if 'outputs' in cell: cell['outputs'] = kept
 
+def relink_outputs(
+    cell,        # changed
+    path:Path,   # its notebook, relative to `nbs/`
+    target:Path, # the page that Sphinx will read
+):
+    "Links of text that a cell has made."
+    for out in cell.get('outputs', []):
+        data = out.get('data', {})
+        if 'text/markdown' in data:
+            data['text/markdown'] = relink(''.join(data['text/markdown']), path, target, '.html')
+
 def write_page(
     proc:NBProcessor, # a notebook whose directives were read
     path:Path,        # the notebook, relative to `nbs/`
@@ -188,6 +200,7 @@ def write_page(
     nb.cells.append(markdown_cell(f"---\n\nThis page is the notebook {source}."))
     for i,cell in enumerate(nb.cells):
         cell.idx_ = i
+        relink_outputs(cell, path, target)
         if cell.cell_type != 'markdown': continue
         text = outside_fences(lambda line: link_names(line, module, names), relink(cell.source, path, target))
         cell.source = re.sub(r'```mermaid\n(.*?)```', draw, text, flags=re.S)
