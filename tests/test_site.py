@@ -1,5 +1,5 @@
-"""The documentation as a site: every page is there, links lead somewhere, nothing comes from another site; in a
-browser, at desk and phone width, pictures are there and sounds play."""
+"""The documentation as a site: every page is there, links lead somewhere, nothing comes from another site; in
+a browser, at desk and phone width, pictures are there and sounds load."""
 import functools, http.server, importlib.util, re, subprocess, sys, threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -70,9 +70,9 @@ def test_no_link_is_dead(pages, site):
 def test_nothing_comes_from_another_site(pages, site):
     outside = [f"{name}: {a}" for name,page in pages.items() for a in page.assets
                if urlsplit(a).scheme not in ('', 'data') or a.startswith('//')]
+    loaded = re.compile(r'(?:url\(|@import )["\']?((?:https?:)?//[^)"\';]+)')
     for sheet in site.rglob('*.css'):
-        found = re.findall(r'(?:url\(|@import )["\']?((?:https?:)?//[^)"\';]+)', sheet.read_text(encoding='utf-8'))
-        outside += [f"{sheet.name}: {a}" for a in found]
+        outside += [f"{sheet.name}: {a}" for a in loaded.findall(sheet.read_text(encoding='utf-8'))]
     assert outside == []
 
 def test_public_names_are_documented_with_their_tables(pages, site):
@@ -155,7 +155,8 @@ def visit(browser, address):
         # what the next page cuts short is no failure
         page.on('requestfailed', lambda r: None if r.failure == 'net::ERR_ABORTED'
                 else wrong.append(f"{page.url}: {r.url[:80]}: {r.failure}"))
-        page.on('response', lambda r: wrong.append(f"{page.url}: {r.url} {r.status}") if r.status>=400 else None)
+        page.on('response', lambda r: None if r.status<400
+                else wrong.append(f"{page.url}: {r.url} {r.status}"))
         page.on('request', lambda r: None if r.url.startswith((address, 'data:', 'blob:'))
                 else wrong.append(f"{page.url}: {r.url[:80]} is outside"))
         return page
