@@ -165,15 +165,25 @@ def tag(
     elif cell.directives_.get('echo:') == ['false']: cell.metadata['tags'] = ['remove-input']
     if 'source' in cell: cell.source = re.sub(r'(?m)^#\|.*\n?', '', cell.source)
 
+def scope(
+    html:str, # an output
+)->str:       # HTML
+    "Keep the styles of an output that is a page of its own (`:root`) to what holds them."
+    def one(match):
+        rules = re.sub(r':root|(?<![-.#])\bbody(?=[ {,])', ':scope', match[2])
+        return match[0] if ':root' not in match[2] else f"{match[1]}@scope {{{rules}}}{match[3]}"
+    return re.sub(r'(?s)(<style[^>]*>)(.*?)(</style>)', one, html)
+
 def lighten(
     cell, # changed
 ):
-    "Leave out progress bars, and widgets that have no kernel here."
+    "Leave out widgets that have no kernel here, and keep styles where they belong."
     kept = []
     for out in cell.get('outputs', []):
         data = out.get('data', {})
         widget = data.pop('application/vnd.jupyter.widget-view+json', None)
         if widget is None or 'text/html' in data: kept.append(out)
+        if 'text/html' in data: data['text/html'] = scope(''.join(data['text/html']))
     if 'outputs' in cell: cell['outputs'] = kept
 
 def relink_outputs(

@@ -53,6 +53,14 @@ def module_of(
             return name.removesuffix('.__init__')
     return ''
 
+def public_homes(
+    names:dict, # as in `find_names`
+)->dict:        # name: list of its one full name
+    "What the package itself offers under a name is meant by it, whatever else is called so."
+    package = importlib.import_module(get_config().lib_path.name)
+    homes = {name: f'{getattr(package, name).__module__}.{name}' for name in package.__all__}
+    return {name: [full] for name,full in homes.items() if full in names}
+
 def find_names(
     nbs:list, # notebooks whose directives were read
 )->dict:      # name, with and without its module: list of full names
@@ -64,7 +72,7 @@ def find_names(
             full = f'{module}.{name}'
             names.setdefault(name, []).append(full)
             names[full] = [full]
-    return names
+    return names | public_homes(names)
 
 
 # ---- what is said of a name
