@@ -95,13 +95,13 @@ def link_names(
     module:str, # of the page, whose own names come first
     names:dict, # from `find_names`
 )->str:         # markdown
-    "A name in backticks leads to its documentation, where only one thing is called so."
+    "A name in backticks leads to its documentation, where only one thing is called so; not a parameter's."
     def one(match):
         found = names.get(match[2], [])
         own = f'{module}.{match[2]}'
         if own not in found and len(found) != 1: return match[0]
         return f"[{match[1]}](#{label(own if own in found else found[0])})"
-    return re.sub(r'(?<![\[`])(`([A-Za-z][\w.]*)(?:\(\))?`)(?![\]`])', one, text)
+    return re.sub(r'(?<!^\| )(?<![\[`])(`([A-Za-z][\w.]*)(?:\(\))?`)(?![\]`])', one, text)
 
 def outside_fences(
     change,   # function of a line
