@@ -1,8 +1,11 @@
 """What the doctor says of files, and labels with odd names in pictures."""
 import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
-from weakse.core.audio import hushed, save_audio
-from weakse.app.checkup import FACTS, FINDINGS, examine, sound_facts
+from weakse.core.audio import save_audio
+from weakse.core.waveform import hushed
+from weakse.app.checkup import examine
+from weakse.app.findings import FINDINGS
+from weakse.app.sound_facts import FACTS, sound_facts
 from weakse.evaluation.metrics import MetricError, stoi
 
 rng = np.random.default_rng(0)
@@ -37,7 +40,8 @@ def test_cancelling_channels_have_a_bandwidth(tmp_path):
     assert facts['bandwidth'] > 7000 and facts['note']==''
 
 def test_pictures_of_cancelling_channels():
-    from weakse.app.widgets import comparison_tracks, spectrogram_db
+    from weakse.app.comparison import comparison_tracks
+    from weakse.app.players import spectrogram_db
     both = torch.from_numpy(np.concatenate([noise, -noise]))
     with pytest.warns(UserWarning, match='cancel'):
         assert spectrogram_db(both, 16000).max() > -60
@@ -73,7 +77,7 @@ def test_names_with_dollars_in_pictures(tmp_path):
     import matplotlib.pyplot as plt
     from weakse.evaluation.ablation import draw_ablation
     from weakse.mining.anchors import show_anchor
-    from weakse.corpora.audioset import show_coverage
+    from weakse.corpora.audioset_manifest import show_coverage
     from weakse.detectors.small import SmallDetector
     from weakse.core.labels import Vocabulary
     drawn = [
