@@ -3,10 +3,19 @@ import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core.audio import save_audio
 from weakse.core.waveform import hushed
+<<<<<<< HEAD
 from weakse.app.checkup import examine
 from weakse.app.findings import FINDINGS
 from weakse.app.sound_facts import FACTS, sound_facts
-from weakse.evaluation.metrics import MetricError, stoi
+from weakse.evaluation.signals import MetricError
+from weakse.evaluation.perceptual import stoi
+=======
+from weakse.app.sound_facts import FACTS, sound_facts
+from weakse.app.findings import FINDINGS
+from weakse.app.checkup import examine
+from weakse.evaluation.perceptual import stoi
+from weakse.evaluation.signals import MetricError
+>>>>>>> e867a36b8a98b83b90f2d86dd11f38b8bc11557b
 
 rng = np.random.default_rng(0)
 noise = .05*rng.standard_normal((1, 32000)).astype(np.float32)
@@ -75,7 +84,7 @@ odd = '$\\frac$ [b] _x^'
 
 def test_names_with_dollars_in_pictures(tmp_path):
     import matplotlib.pyplot as plt
-    from weakse.evaluation.ablation import draw_ablation
+    from weakse.evaluation.ablation_answers import draw_ablation
     from weakse.mining.anchors import show_anchor
     from weakse.corpora.audioset_manifest import show_coverage
     from weakse.detectors.small import SmallDetector

@@ -13,7 +13,9 @@ from weakse.inference.extract import extract
 from weakse.inference.extract_files import extract_file
 from weakse.inference.enhance import enhance, enhance_file
 from weakse.inference.sequence import extract_sequence
-from weakse.evaluation.metrics import score_folders, score_pair, ssnr
+from weakse.evaluation.scoring import score_folders
+from weakse.evaluation.metrics import score_pair
+from weakse.evaluation.segmental import ssnr
 from weakse.inference.mixer import Mixer
 from weakse.core.parallel import torch_threads
 from weakse.inference.stream import Stream

@@ -28,7 +28,8 @@ _homes = {
     'inference.extract': ['extract'],
     'inference.sequence': ['extract_sequence', 'condition_of'],
     'inference.mixer': ['Mixer'],
-    'evaluation.metrics': ['score_pair', 'score_folders'],
+    'evaluation.metrics': ['score_pair'],
+    'evaluation.scoring': ['score_folders'],
     'evaluation.tables': ['write_table1'],
 }
 _home = {name: module for module, names in _homes.items() for name in names}
