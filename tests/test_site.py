@@ -82,8 +82,8 @@ def test_public_names_are_documented_with_their_tables(pages, site):
         home = getattr(weakse, name).__module__
         place = re.sub(r'[._]', '-', f'{home}.{name}').lower()
         assert place in ids or f'{place}-class' in ids, f"{name} of {home} is on no page"
-    text = (site/ids['weakse-core-audio-mix-at-snr']).read_text(encoding='utf-8')
-    section = text[text.index('id="weakse-core-audio-mix-at-snr"'):].split('<section')[0]
+    text = (site/ids['weakse-core-loudness-mix-at-snr']).read_text(encoding='utf-8')
+    section = text[text.index('id="weakse-core-loudness-mix-at-snr"'):].split('<section')[0]
     for word in ('<table', 'Tensor', 'dB', 'waveform', '<em>returns</em>', 'Source'):
         assert word in section, word
     assert '#| ' not in re.sub('<[^>]+>', '', section) and 'default_exp' not in text
