@@ -53,8 +53,19 @@ def _explained(e):
     )
 
 # %% ../../nbs/cli/00_command.ipynb #a7790c07
+# verbs that had another name -> the one they have
+_former_verbs = {'kinds': 'sound_types'}
+
 class _VerbGroup(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
+    def get_command(self, ctx, name):
+        "A verb, under its former name too, which is said."
+        if name in _former_verbs:
+            say(
+                f"`{name}` is called `{_former_verbs[name]}` now; the old word works for one more version",
+                'yellow', err=True)
+        return super().get_command(ctx, _former_verbs.get(name, name))
+
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)

@@ -19,7 +19,7 @@ from ..core.terminal import say
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
     from weakse.core.waveform import AudioError, noted
-    from weakse.inference.extract import detect_file
+    from weakse.inference.detecting import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
         with noted() as notes:
@@ -37,19 +37,19 @@ def _seconds(path):
 # %% ../../nbs/cli/12_detection.ipynb #e6b0a35a
 def _label_files(inputs, labels, overwrite):
     "`{recording: file for its labels, or None}`. Raises `OutputCollisionError` and `OSError`."
-    from weakse.inference.enhance import (
-        OutputCollisionError, _once_each, _real, _refuse_collisions, _refuse_unwritable)
-    found = _once_each(inputs, _real(labels or os.devnull))
+    from weakse.inference.files import (
+        OutputCollisionError, find_inputs, real_path, refuse_collisions, refuse_unwritable)
+    found = find_inputs(inputs, real_path(labels or os.devnull))
     if labels is None: return {path: None for path,_ in found}
     single = len(found)==1 and labels.suffix.lower()=='.txt'
     jobs = [(path, labels if single else labels/rel.with_suffix('.txt')) for path,rel in found]
-    _refuse_collisions(jobs)
+    refuse_collisions(jobs)
     there = [str(o) for _,o in jobs if o.exists()]
     if there and not overwrite:
         raise OutputCollisionError(
             f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or choose "
             "another folder")
-    _refuse_unwritable(labels.parent if single else labels)
+    refuse_unwritable(labels.parent if single else labels)
     return dict(jobs)
 
 # %% ../../nbs/cli/12_detection.ipynb #a4f0ab11
@@ -65,7 +65,7 @@ def detect_files(
 ):                        # events (DataFrame: file, class, onset, offset, score); report, a row a recording
     "What is heard in every recording. A bad one is a row of the report; raises only for what concerns all."
     from tqdm.auto import tqdm
-    from weakse.inference.extract import write_events
+    from weakse.inference.detecting import write_events
     import pandas as pd
     tables = []
     rows = []
@@ -101,7 +101,7 @@ def _tell(events, most=60):
 # %% ../../nbs/cli/12_detection.ipynb #a87b341d
 def _detect_files(inputs, csv, labels, detector, threshold, repair, overwrite, json):
     "Say what is heard in recordings, write it; the closing line."
-    from weakse.inference.extract import write_events
+    from weakse.inference.detecting import write_events
     check_file(csv, ['.csv'], overwrite)
     check_file(json, ['.json'], overwrite)
     ears = find_detector(detector)

@@ -113,7 +113,7 @@ def _extract_files(inputs, out, request, part, run, names):
     "Extract from recordings; the closing line."
     from weakse.app.widgets import audioset_ontology
     from weakse.core.ontology import Ontology
-    from weakse.inference.extract import extract_files
+    from weakse.inference.extract_files import extract_files
     from weakse.models.registry import load_system
     check_file(run.json, ['.json'], run.overwrite)
     _refuse_file(out)

@@ -94,9 +94,9 @@ def check_file(
 ):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
     from weakse.core.outputs import check_output
-    from weakse.inference.enhance import _refuse_unwritable
+    from weakse.inference.files import refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)}")
     check_output(path, folder=False, overwrite=overwrite)
-    _refuse_unwritable(path.parent)
+    refuse_unwritable(path.parent)

@@ -10,7 +10,7 @@ import contextlib, os, subprocess, sys
 from pathlib import Path
 import yaml
 from ..core.schema import ParamsError
-from ..core.params import load_params
+from ..core.params import load_params, present_names
 from .command import verb
 from .evaluation import report
 from .stages import check_params, singles
@@ -59,7 +59,7 @@ _dvc_config = """[core]
 def _bring_up_to_date(run, params, root):
     "Write what the run of a parameter file needs, and only what has changed: DVC looks at the files' times."
     from weakse.core.files import edit_text
-    values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')
+    values = _rebase(present_names(yaml.safe_load(params.read_text(encoding='utf-8-sig'))), '../..')
     made = f"# made from {params.name} by `weakse repro`: edit that\n"
     edit_text(run/'params.yaml', made + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     edit_text(run/'dvc.yaml', (root/'dvc.yaml').read_text(encoding='utf-8'))

@@ -20,7 +20,7 @@ stages = dict(
         audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
         esc50='corpora.esc50.esc50_corpus'),
     tagger=dict(
-        small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
+        small='training.tagger.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),
     anchors='mining.anchors.detect_anchors',
     mine='mining.pairs.mine',
@@ -31,7 +31,7 @@ stages = dict(
     score='evaluation.metrics.score_folders',
     table1='evaluation.tables.write_table1', figures='evaluation.figures.draw_figures',
     ablate='evaluation.ablation.ablate',
-    kinds='mining.sound_types.measure_kinds',
+    sound_types='mining.sound_types.measure_sound_types',
     scenes=dict(synth='corpora.scenes.test_scenes', real='corpora.scenes.real_scenes'),
     joint='training.selective.train_selective',
     selective='evaluation.experiments.run_experiments',
