@@ -58,6 +58,14 @@ FORMER_VERBS = {'kinds': 'sound_types'}
 
 class _VerbGroup(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
+    def get_command(self, ctx, name):
+        "A verb, under its former name too, which is said."
+        if name in FORMER_VERBS:
+            say(
+                f"`{name}` is called `{FORMER_VERBS[name]}` now; the old word works for one more version",
+                'yellow', err=True)
+        return super().get_command(ctx, FORMER_VERBS.get(name, name))
+
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)

@@ -10,7 +10,7 @@ import contextlib, os, subprocess, sys
 from pathlib import Path
 import yaml
 from ..core.schema import ParamsError
-from ..core.params import load_params
+from ..core.params import load_params, present_names
 from .command import verb
 from .evaluation import report
 from .stages import check_params, singles

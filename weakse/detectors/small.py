@@ -28,7 +28,6 @@ from ..core.outputs import check_output
 from ..core.schema import check_limits
 from .protocol import clip_tags
 from .thresholds import equal_pr_thresholds
-from .thresholds import equal_pr_thresholds
 from ..core.saved import (
     build_saved, check_settings, check_shapes, newest_format, read_config, read_names)
 
