@@ -10,7 +10,7 @@ from weakse.evaluation.figures import draw_figures
 from weakse.mining.sound_types import read_kinds
 from weakse.core.labels import TableError, Vocabulary, load_table, write_table
 from weakse.app.listening import listening_page
-from weakse.corpora.scenes import _read_kinds, read_scenes
+from weakse.corpora.scenes import read_class_table, read_scenes
 from weakse.corpora.recipe import read_recipe
 
 NAMES = Vocabulary(['Speech', 'Dog'])
@@ -58,7 +58,7 @@ def _kinds(d):
     return d/'kinds.csv',lambda: read_kinds(d/'kinds.csv')
 
 def _kinds_of_scenes(d):
-    return _kinds(d)[0],lambda: _read_kinds(d/'kinds.csv')
+    return _kinds(d)[0],lambda: read_class_table(d/'kinds.csv')
 
 def _scenes(d):
     write_table(

@@ -40,13 +40,9 @@ def _danger(
         return f"{name!r} unfolds from {info.compress_size} to {info.file_size} bytes"
     return ""
 
-# %% ../../nbs/corpora/21_voicebank.ipynb #6d64610f
-def safe_entries(
-    path, # zip archive
-)->list:  # names of its sound files, sorted
-    """List the sound files of an archive. Raises `ArchiveError` when it is truncated, unsafe, or has none;
-    nothing is written."""
-    path = Path(path)
+# %% ../../nbs/corpora/21_voicebank.ipynb #4f75f956
+def _harmless(path):
+    "The entries of an archive. Raises `ArchiveError` when it is truncated or unsafe."
     try:
         with zipfile.ZipFile(path) as z:
             infos = z.infolist()
@@ -62,6 +58,16 @@ def safe_entries(
         raise ArchiveError(
             f"{path} is refused, nothing was written: {'; '.join(bad[:5])}{' ...' if len(bad) > 5 else ''}; "
             "get the published archive")
+    return infos
+
+# %% ../../nbs/corpora/21_voicebank.ipynb #6d64610f
+def safe_entries(
+    path, # zip archive
+)->list:  # names of its sound files, sorted
+    """List the sound files of an archive. Raises `ArchiveError` when it is truncated, unsafe, or has none;
+    nothing is written."""
+    path = Path(path)
+    infos = _harmless(path)
     names = sorted(
         i.filename for i in infos if not i.is_dir() and Path(i.filename).suffix.lower() in SOUND_SUFFIXES
         and not i.filename.startswith('__MACOSX') and not Path(i.filename).name.startswith('.'))
@@ -260,6 +266,15 @@ def _workspace(out:Path, about:dict, inputs)->Path:
     write_json(work/'voicebank.json', about, overwrite=True)
     return work
 
+# %% ../../nbs/corpora/21_voicebank.ipynb #72ca4e51
+def _converted(pairs, halves, part, work, sample_rate, n_workers, progress):
+    "Bring all pairs to one rate; their rows. Raises `CorpusError` with every pair that cannot be used."
+    jobs = [(name,[(halves['clean'],c),(halves['noisy'],n)],work,sample_rate) for name,c,n in pairs]
+    rows = pmap(
+        _convert, jobs, n_workers=n_workers, progress=f'VoiceBank-DEMAND {part}' if progress else None)
+    raise_all([r['problem'] for r in rows if 'problem' in r], f"VoiceBank-DEMAND, part {part!r}")
+    return rows
+
 # %% ../../nbs/corpora/21_voicebank.ipynb #f1386c94
 def fetch_voicebank(
     out,                        # folder to make: clean/, noisy/, pairs.csv, voicebank.json
@@ -282,10 +297,7 @@ def fetch_voicebank(
     halves = _sources(source, end, checksums or _published, cache, progress)
     pairs = matched(halves['clean'], halves['noisy'], part, n_files or n_known)
     work = _workspace(out, about := _about(part, sample_rate, halves), [*halves.values(), source])
-    jobs = [(name,[(halves['clean'],c),(halves['noisy'],n)],work,sample_rate) for name,c,n in pairs]
-    rows = pmap(
-        _convert, jobs, n_workers=n_workers, progress=f'VoiceBank-DEMAND {part}' if progress else None)
-    raise_all([r['problem'] for r in rows if 'problem' in r], f"VoiceBank-DEMAND, part {part!r}")
+    rows = _converted(pairs, halves, part, work, sample_rate, n_workers, progress)
     write_table(work/'pairs.csv', pd.DataFrame(rows), overwrite=True)
     write_json(work/'voicebank.json', dict(about, n_files=len(rows)), overwrite=True)
     return put_in_place(work, out)   # empty where it is there, see `_is_whole`
