@@ -202,7 +202,8 @@ def anchors(d, tmp):
 
 @job
 def filters(d, tmp):
-    from weakse.core.audio import LogMel, dithering, tpdf
+    from weakse.core.audio import dithering, tpdf
+    from weakse.core.spectrogram import LogMel
     from weakse.detectors.efficientat import FrontEnd
     from weakse.detectors.panns import _noises
     from weakse.models.classical import _demo_pair

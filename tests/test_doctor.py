@@ -1,7 +1,8 @@
 """What the doctor says of files, and labels with odd names in pictures."""
 import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
-from weakse.core.audio import hushed, save_audio
+from weakse.core.audio import save_audio
+from weakse.core.waveform import hushed
 from weakse.app.checkup import FACTS, FINDINGS, examine, sound_facts
 from weakse.evaluation.metrics import MetricError, stoi
 

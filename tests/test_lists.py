@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from weakse.corpora import audioset_lists
 from weakse.corpora.audioset_lists import LISTS, PINS, fetch_list
-from weakse.core.fetch import FetchError, _StayEncrypted
+from weakse.core.fetch import FetchError, SecureRedirects
 from weakse.core.files import read_json
 
 NAME = 'balanced_train_segments.csv'
@@ -46,9 +46,9 @@ def test_every_published_list_comes_over_https():
 def test_a_redirect_away_from_https_is_not_followed():
     request = urllib.request.Request('https://a.example/list.csv')
     with pytest.raises(FetchError, match="leads to http://b.example/list.csv, away from https"):
-        _StayEncrypted().redirect_request(request, None, 302, 'Found', {}, 'http://b.example/list.csv')
+        SecureRedirects().redirect_request(request, None, 302, 'Found', {}, 'http://b.example/list.csv')
     assert (
-        _StayEncrypted().redirect_request(request, None, 302, 'Found', {}, 'https://b.example/').full_url
+        SecureRedirects().redirect_request(request, None, 302, 'Found', {}, 'https://b.example/').full_url
         == 'https://b.example/')
 
 @pytest.mark.parametrize('announced', [True, False])

@@ -12,8 +12,9 @@ from weakse.cli.stages import run_folder
 from weakse.corpora.corpus import read_corpus
 from weakse.cli.recordings import _coded_as
 from weakse.evaluation.figures import read_pairs
-from weakse.core.files import ForeignPathError, check_output, read_json
-from weakse.core.labels import write_table
+from weakse.core.files import read_json
+from weakse.core.outputs import ForeignPathError, check_output
+from weakse.core.tables import write_table
 from weakse.training.clean_pairs import copy_train_pairs
 
 NAME = os.fsdecode(b'caf\xe9')

@@ -8,7 +8,8 @@ from weakse.corpora.audioset_manifest import MANIFEST, read_manifest
 from weakse.corpora.corpus import Corpus, read_corpus
 from weakse.evaluation.figures import draw_figures
 from weakse.mining.sound_types import read_kinds
-from weakse.core.labels import TableError, Vocabulary, load_table, write_table
+from weakse.core.labels import Vocabulary
+from weakse.core.tables import TableError, load_table, write_table
 from weakse.app.listening import listening_page
 from weakse.corpora.scenes import read_class_table, read_scenes
 from weakse.corpora.recipe import read_recipe

@@ -14,7 +14,8 @@ _os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 # where each public name lives, in the order of the sentence: a corpus is detected, mined, mixed, trained on, scored
 _homes = {
     'core.params': ['Params'],
-    'core.audio': ['load_audio', 'save_audio', 'mix_at_snr'],
+    'core.audio': ['load_audio', 'save_audio'],
+    'core.loudness': ['mix_at_snr'],
     'corpora.corpus': ['Corpus', 'read_corpus'],
     'corpora.synth': ['synth_corpus'],
     'detectors.protocol': ['load_detector', 'detect'],

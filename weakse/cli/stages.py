@@ -17,7 +17,8 @@ import typer, yaml
 from fastcore.docments import docments
 from typer.core import TyperGroup
 from ..core.terminal import console, say as _say
-from ..core.params import Block, ParamsError, check_limits, load_params
+from ..core.params import Block, load_params
+from ..core.schema import ParamsError, check_limits
 
 # %% ../../nbs/cli/00_stages.ipynb #1f900707
 def _message(e):
@@ -97,7 +98,7 @@ def as_folder(
     overwrite, # not asked: a folder is replaced if it is weakse's own, else never
 ):
     "The output is a folder that is made anew."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=True)
 
 def as_file(
@@ -106,7 +107,7 @@ def as_file(
     overwrite, # may it be replaced?
 ):
     "The output is a file."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=False, overwrite=overwrite)
 
 # %% ../../nbs/cli/00_stages.ipynb #1f989b03
@@ -124,7 +125,7 @@ def as_files(
 ):          # a check of an output
     "The output is some files in a folder that may hold others."
     def _check(path, inputs, overwrite):
-        from weakse.core.files import check_files
+        from weakse.core.outputs import check_files
         check_files(path, names, inputs, overwrite=overwrite)
     return _check
 
@@ -766,7 +767,7 @@ def _rebase(values, up):
 def _own_run(run):
     """The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody
     else's."""
-    from weakse.core.files import ForeignPathError, made_run, marker, own_folder
+    from weakse.core.outputs import ForeignPathError, made_run, marker, own_folder
     def said(name):
         return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
     older = 'by `weakse repro`' in said('params.yaml').partition('\n')[0]      # of a version without markers
@@ -800,7 +801,8 @@ def run_folder(
         raise ParamsError(
             f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw "
             "input")
-    from weakse.core.files import edit_text, real_path
+    from weakse.core.files import edit_text
+    from weakse.core.paths import real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
     run = _own_run(root/'runs'/params.stem)
     values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')

@@ -12,8 +12,11 @@ import pandas as pd
 from fastcore.meta import delegates
 from ..core.audio import load_audio, save_audio
 from ..core.fetch import sha256_of
-from ..core.files import atomic_path, check_files, own_folder, own_folders, read_json, write_json
-from ..core.labels import Ontology, Vocabulary, audioset_vocabulary, write_table
+from ..core.files import atomic_path, read_json, write_json
+from ..core.outputs import check_files, own_folder, own_folders
+from ..core.ontology import Ontology
+from ..core.labels import Vocabulary, audioset_vocabulary
+from ..core.tables import write_table
 from .audioset_manifest import STATUSES, make_manifest, manifest_hash
 from .audioset_segments import COLUMNS, read_segments
 from .corpus import Corpus, CorpusError, raise_all, read_corpus

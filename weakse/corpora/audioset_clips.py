@@ -15,8 +15,8 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 from ..core.fetch import FetchError
-from ..core.files import (
-    ForeignPathError, atomic_path, check_output, own_folder, put_in_place, remove_own)
+from ..core.outputs import ForeignPathError, check_output, own_folder, remove_own
+from ..core.files import atomic_path, put_in_place
 from .audioset_lists import fetch_list
 from .audioset_manifest import FAILURES, read_failures
 from .audioset_segments import find_clips, read_segments

@@ -7,9 +7,11 @@ __all__ = ['LISTS', 'PINS', 'fetch_list']
 
 # %% ../../nbs/corpora/18_audioset_lists.ipynb #65e34bbd
 from pathlib import Path
-from ..core.fetch import FetchError, _download, sha256_of
-from ..core.files import ForeignPathError, atomic_path, read_json, write_json
-from ..core.labels import Ontology, Vocabulary, audioset_vocabulary
+from ..core.fetch import FetchError, download_part, sha256_of
+from ..core.outputs import ForeignPathError
+from ..core.files import atomic_path, read_json, write_json
+from ..core.ontology import Ontology
+from ..core.labels import Vocabulary, audioset_vocabulary
 from .audioset_segments import read_segments
 
 # %% ../../nbs/corpora/18_audioset_lists.ipynb #e1ea6a52
@@ -77,7 +79,7 @@ def fetch_list(
     by_hand = f"\n  address:  {url}\n  by hand:  download it elsewhere and put it at {path}"
     with atomic_path(path) as tmp:
         try:
-            _download(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
+            download_part(url, tmp, name, None, 3, False, most=_most.get(name, _usual_most))
         except FetchError as e:
             raise FetchError(f"cannot fetch {name}: {e}{by_hand}") from None
         try:

@@ -12,9 +12,13 @@ from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from ..core.audio import AudioError, load_audio, noted, plain_text, rms_db
+from ..core.waveform import AudioError, noted
+from ..core.audio import load_audio
+from ..core.display import plain_text
+from ..core.loudness import rms_db
 from ..core.fetch import sha256_of
-from ..core.labels import Vocabulary, load_table, write_table
+from ..core.labels import Vocabulary
+from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
 from .audioset_segments import find_clips
 from .corpus import CorpusError

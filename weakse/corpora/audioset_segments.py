@@ -9,8 +9,9 @@ __all__ = ['COLUMNS', 'read_segments', 'clip_names', 'find_clips']
 import csv,os,re
 from pathlib import Path
 import numpy as np, pandas as pd
-from ..core.audio import SOUND_SUFFIXES
-from ..core.labels import Ontology, Vocabulary, audioset_vocabulary
+from ..core.decoding import SOUND_SUFFIXES
+from ..core.ontology import Ontology
+from ..core.labels import Vocabulary, audioset_vocabulary
 from .corpus import CorpusError, raise_all
 
 # %% ../../nbs/corpora/15_audioset_segments.ipynb #2a3726ab

@@ -8,9 +8,11 @@ __all__ = ['copy_pairs', 'write_pairs']
 # %% ../../nbs/corpora/11_clean_noisy.ipynb #d76ffbb1
 from pathlib import Path
 import numpy as np, pandas as pd
-from ..core.audio import SOUND_SUFFIXES, energy, load_audio, save_audio
-from ..core.files import own_folders
-from ..core.labels import write_table
+from ..core.decoding import SOUND_SUFFIXES
+from ..core.loudness import energy
+from ..core.audio import load_audio, save_audio
+from ..core.outputs import own_folders
+from ..core.tables import write_table
 from .corpus import CorpusError, raise_all
 
 # %% ../../nbs/corpora/11_clean_noisy.ipynb #0a493047

@@ -12,8 +12,10 @@ from pathlib import Path
 import pandas as pd, torch
 from torch import Tensor
 from ..core.audio import load_audio
-from ..core.files import check_files, own_folder, read_json, write_json
-from ..core.labels import Vocabulary, load_table, write_table
+from ..core.files import read_json, write_json
+from ..core.outputs import check_files, own_folder
+from ..core.labels import Vocabulary
+from ..core.tables import load_table, write_table
 
 # %% ../../nbs/corpora/00_corpus.ipynb #a9fc2e39
 class CorpusError(ValueError):

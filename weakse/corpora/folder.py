@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from ..core.audio import SOUND_SUFFIXES, AudioError, audio_info
-from ..core.files import check_files, own_folder, place_of, real_path, write_text
+from ..core.decoding import SOUND_SUFFIXES
+from ..core.waveform import AudioError
+from ..core.audio import audio_info
+from ..core.outputs import check_files, own_folder
+from ..core.paths import place_of, real_path
+from ..core.files import write_text
 from ..core.labels import UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map
 from .clean_noisy import copy_pairs, write_pairs
 from .corpus import Corpus, CorpusError, raise_all

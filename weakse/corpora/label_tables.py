@@ -9,7 +9,7 @@ __all__ = ['read_table', 'read_labels']
 import warnings
 from pathlib import Path, PurePosixPath
 import pandas as pd
-from ..core.labels import SEPARATORS, TableError, read_rows
+from ..core.tables import SEPARATORS, TableError, read_rows
 from .corpus import CorpusError, CorpusWarning, raise_all
 
 # %% ../../nbs/corpora/10_label_tables.ipynb #5e2a1668

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, yaml
 from fastcore.basics import patch
-from ..core.labels import audioset_vocabulary, load_table
+from ..core.labels import audioset_vocabulary
+from ..core.tables import load_table
 from .corpus import CorpusError
-from .generators import GENERATORS
+from .sounds import GENERATORS
 from .sounds import generator
 from .voices import Voice, draw_voices, say
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np, torch
 from scipy.signal import oaconvolve
 from torch import Tensor
-from ..core.audio import fit_length, mix_at_snr
+from ..core.resampling import fit_length
+from ..core.loudness import mix_at_snr
 from .generators import generate
 from .recipe import Cast, Recipe
 from .sounds import bumps_db, burst, coloured, filter_db, tilt_db

@@ -15,10 +15,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.audio import energy, fit_length, load_audio, save_audio
+from ..core.audio import load_audio, save_audio
+from ..core.loudness import energy
+from ..core.resampling import fit_length
 from .corpus import CorpusError, read_corpus
-from ..core.files import atomic_path, check_output
-from ..core.labels import load_table, write_table
+from ..core.files import atomic_path
+from ..core.outputs import check_output
+from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
 from .recipe import read_recipe
 from .rendering import Run, from_queue, render_event, render_pair

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.meta import delegates
 from ..core.audio import save_audio
-from ..core.files import check_files, own_folder, own_folders
-from ..core.labels import Vocabulary, audioset_vocabulary, write_table
+from ..core.outputs import check_files, own_folder, own_folders
+from ..core.labels import Vocabulary, audioset_vocabulary
+from ..core.tables import write_table
 from ..core.parallel import pmap
 from .corpus import CORPUS_FILES, Corpus, CorpusError
 from .recipe import read_recipe

@@ -11,10 +11,14 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from .corpus import CorpusError, raise_all
-from ..core.audio import SOUND_SUFFIXES, AudioError, audio_info, energy, load_audio, noted, save_audio
+from ..core.decoding import SOUND_SUFFIXES
+from ..core.waveform import AudioError, noted
+from ..core.audio import audio_info, load_audio, save_audio
+from ..core.loudness import energy
 from ..core.fetch import fetch, hash_of
-from ..core.files import own_folder, put_in_place, read_json, scratch_folder, write_json
-from ..core.labels import write_table
+from ..core.outputs import own_folder
+from ..core.files import put_in_place, read_json, scratch_folder, write_json
+from ..core.tables import write_table
 from ..core.parallel import pmap
 
 # %% ../../nbs/corpora/21_voicebank.ipynb #2897dba1

@@ -8,7 +8,9 @@ __all__ = ['LASTING', 'ClipError', 'failure_reason', 'youtube_audio', 'cut_clip'
 # %% ../../nbs/corpora/19_youtube.ipynb #b956439c
 import re,shutil,subprocess
 from pathlib import Path
-from ..core.audio import FORMATS, AudioError, EmptyAudioError, load_audio, save_audio
+from ..core.decoding import FORMATS
+from ..core.waveform import AudioError, EmptyAudioError
+from ..core.audio import load_audio, save_audio
 from ..core.fetch import FetchError
 
 # %% ../../nbs/corpora/19_youtube.ipynb #c9621b0f

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from ..mining.anchors import NoAnchorsError, detect_anchors, read_anchors
-from ..core.audio import plain_text
-from ..core.files import (
-    atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text)
+from ..core.display import plain_text
+from ..core.files import atomic_path, read_json, write_json, write_text
+from ..core.outputs import check_output, check_table, own_folder, remove_own
 from ..inference.enhance import enhance_pairs
 from .metrics import score_folders
 from ..mining.pairs import NoPairsError, mine

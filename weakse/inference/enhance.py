@@ -16,12 +16,20 @@ from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
 from ..core.audio import (
-    FORMATS, MP3_KBITS, AudioError, AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read, audio_info,
-    check_audio, check_rate, check_span, dc_offset, dithering, extreme, fit_length, in_order_only, load_audio,
-    noted, plain_text, resample, resample_pieces, save_audio, show, sound_files, times_two_to, write_samples)
+    AudioInfo, read_span, audio_info, check_span, dithering, in_order_only, load_audio, save_audio,
+    sound_files, write_samples)
+from ..core.decoding import FORMATS, open_audio
+from ..core.display import plain_text, show
+from ..core.headers import MP3_KBITS
+from ..core.loudness import dc_offset, extreme, times_two_to
+from ..core.resampling import fit_length, resample, resample_pieces
+from ..core.waveform import (
+    AudioError, EmptyAudioError, NonFiniteAudioError, check_audio, check_rate, noted)
 from ..core.broadcast import append_chunks, broadcast_chunks
 from ..detectors.protocol import _audible, load_detector
-from ..core.files import atomic_path, check_output, place_of, read_json, scratch_folder, write_json
+from ..core.files import atomic_path, read_json, scratch_folder, write_json
+from ..core.outputs import check_output
+from ..core.paths import place_of
 from ..models.selective import SelectiveNet, UnusableReferenceError
 from ..models.unet import ConditionalUNet
 from ..models.wave_unet import WaveUNet, receptive_field
@@ -646,8 +654,8 @@ class _Part:
         "Samples a to b of the part, `(C, b-a)` or what there is of them."
         where = dict(start=(self.first+a)/self.info.sample_rate, seconds=(b-a)/self.info.sample_rate)
         if not self.repair: return load_audio(self.path, mono=False, **where)[0]
-        with _open(self.path) as file:
-            return _read(self.path, file, **where)
+        with open_audio(self.path) as file:
+            return read_span(self.path, file, **where)
 
     def read(self, a, b):
         "Samples a to b, `(C, b-a)`, as `overlap_stretches` wants them."
@@ -680,7 +688,7 @@ def _float_file(path, rate, n_channels):
 def _searchable(path):
     """A file in which any place can be read at once, its `AudioInfo`, its tags, and what is to be held
     meanwhile, such as the folder of a copy."""
-    with _open(path) as file:
+    with open_audio(path) as file:
         info = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
         tags = file.copy_metadata()
         if not in_order_only(file): return path,info,tags,file.name

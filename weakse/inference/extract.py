@@ -14,17 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from ..core.audio import (
-    BITS, AudioError, NonFiniteAudioError, _open, check_audio, check_rate, dithering, down_mix, noted, rms_db,
-    stft, istft, tpdf, warn_audio, write_samples)
+from ..core.audio import BITS, dithering, tpdf, write_samples
+from ..core.decoding import open_audio
+from ..core.loudness import rms_db
+from ..core.spectrogram import stft, istft
+from ..core.waveform import (
+    AudioError, NonFiniteAudioError, check_audio, check_rate, down_mix, noted, warn_audio)
 from ..detectors.protocol import detect, load_detector
-from ..core.files import atomic_path, check_output, scratch_path
+from ..core.files import atomic_path, scratch_path
+from ..core.outputs import check_output
 from .enhance import (
     NotDetectedError, OutputCollisionError, checkpointed_stretches, condition_of, overlap_stretches, run_key,
     _coding, _density, _finite, _float_file, _jobs, _most, _on_grid, _plan, _refuse_collisions,
     _refuse_unwritable, _rms, _single, _Sums, _survey, _without_clean, _write_stretches)
-from ..core.labels import UnknownClassError, Vocabulary, nearest_names, write_table
-from ..core.params import check_limits
+from ..core.labels import UnknownClassError, Vocabulary, nearest_names
+from ..core.tables import write_table
+from ..core.schema import check_limits
 from ..models.registry import System, load_system
 
 # %% ../../nbs/inference/02_extract.ipynb #dade22f8
@@ -458,7 +463,7 @@ def _halves(x, kept, gain, subtype, noise=None):
 def _half(which, source, mix, gain, subtype, dither=False, step=2**16):
     "Stretches `(C, t)` float64 for the file of what is kept (0) or removed (1)."
     noise = dithering(dither)                                        # the same for both
-    with _open(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
+    with open_audio(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
         file.seek(source.first)
         while len(k := kept.read(step, always_2d=True)):
             yield _halves(

@@ -10,7 +10,7 @@ import math, os, shlex
 import numpy as np, torch
 from pathlib import Path
 from torch import Tensor
-from ..core.audio import check_audio, check_rate
+from ..core.waveform import check_audio, check_rate
 from .extract import (
     Wish, _estimates, _factor, _listen, _mixed, resolve_classes, vocabulary_of)
 from .enhance import _single, _without_clean

@@ -9,7 +9,7 @@ __all__ = ['Stream']
 import functools, math
 import numpy as np, torch
 from torch import Tensor
-from ..core.audio import LayoutError, _as_float, _check_finite, check_rate
+from ..core.waveform import LayoutError, as_float, check_finite, check_rate
 from .enhance import _Sums, _local_of, _options, _plan, _without_clean, overlap_stretches
 from ..models.registry import load_system
 
@@ -107,14 +107,14 @@ def _read(self, a, b):
 # %% ../../nbs/inference/01_stream.ipynb #9414a17e
 def _checked(self, wav):
     "A block as `(C, t)`. Raises `LayoutError` or `NonFiniteAudioError`."
-    x = _as_float(wav, "the block")
+    x = as_float(wav, "the block")
     if x.ndim==1 and self.n_channels==1:
         x = x[None]
     if x.ndim!=2 or len(x)!=self.n_channels:
         raise LayoutError(
             f"the block has shape {tuple(x.shape)}, the stream has {self.n_channels} channels: push "
             f"(channels, samples){' or (samples,)' if self.n_channels == 1 else ''}")
-    _check_finite(x, "the block")
+    check_finite(x, "the block")
     return x.detach().cpu()
 
 # %% ../../nbs/inference/01_stream.ipynb #60d8262e

@@ -8,7 +8,8 @@ __all__ = ['identity', 'highpass', 'wiener_gains', 'wiener', 'ideal_ratio_mask',
 # %% ../../nbs/models/02_classical.ipynb #4ff41997
 import torch
 from torch import Tensor
-from ..core.audio import stft, istft, fit_length
+from ..core.resampling import fit_length
+from ..core.spectrogram import stft, istft
 
 # %% ../../nbs/models/02_classical.ipynb #3854ba42
 def _demo_pair(seconds=2.0, sample_rate=16000, snr=5.0, seed=0):

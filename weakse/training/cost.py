@@ -9,7 +9,7 @@ __all__ = ['training_cost']
 import time
 import numpy as np
 import torch
-from ..core.params import check_limits
+from ..core.schema import check_limits
 from .recipes import all_settings, settings_for
 from .weak import make_unet, make_weak_task, train_unet
 
