@@ -13,9 +13,11 @@ import torch
 from ..core.audio import load_audio
 from ..core.loudness import mix_at_snr
 from .audit import AuditView
-from ..inference.extract import vocabulary_of
+from ..core.paths import real_path
 from ..core.files import scratch_folder, write_json, write_text
 from ..core.paths import real_path
+from ..inference.requests import vocabulary_of
+from ..inference.requests import vocabulary_of
 from ..inference.enhance import enhance
 from ..core.labels import audioset_vocabulary
 from .mixer_view import MixerView

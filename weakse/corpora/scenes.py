@@ -67,11 +67,12 @@ def balanced_scene(
     return {k: min(1., .95/peak)*v for k,v in parts.items()}
 
 # %% ../../nbs/corpora/23_scenes.ipynb #654f2291
-def _taking_turns(kinds, kind, unseen, place, seed):
+def _taking_turns(sound_types, kind, unseen, place, seed):
     """The class of a kind in every scene, "" where the table has none, seen or unseen, and what the table
     lacks."""
     groups = [
-        kinds["class"][(kinds.kind == kind) & (kinds.seen.astype(bool) == seen)].tolist()
+        sound_types["class"][
+            (sound_types.kind == kind) & (sound_types.seen.astype(bool) == seen)].tolist()
         for seen in (True, False)]
     lacks = [f"{len(groups[0])} seen and {len(groups[1])} unseen {kind} classes"]*(not all(groups))
     drawn = [
@@ -80,7 +81,7 @@ def _taking_turns(kinds, kind, unseen, place, seed):
 
 # %% ../../nbs/corpora/23_scenes.ipynb #979ea314
 def scene_classes(
-    kinds:pd.DataFrame, # columns class, kind, seen
+    sound_types:pd.DataFrame, # columns class, kind, seen
     n_scenes:int,       # how many
     seed:int=0,         # of the queues
 )->pd.DataFrame:        # transient, stationary, transient_seen, stationary_seen; one row a scene
@@ -91,7 +92,7 @@ def scene_classes(
     lacks = []
     turns = ("transient", i % 2, i // 2), ("stationary", i // 2 % 2, i // 4 * 2 + i % 2)
     for stream,(kind,unseen,place) in enumerate(turns):
-        table[kind],lack = _taking_turns(kinds, kind, unseen, place, [seed, 8 + stream])
+        table[kind],lack = _taking_turns(sound_types, kind, unseen, place, [seed, 8 + stream])
         table[f"{kind}_seen"] = unseen == 0
         lacks += lack
     table = pd.DataFrame(table)
@@ -99,17 +100,18 @@ def scene_classes(
     if not whole.all():
         say(
             f"scenes: {whole.sum()} of {n_scenes} can be made, the class table has {' and '.join(lacks)}; "
-            "for all of them raise `kinds.unseen_share` or move `kinds.transient` and `kinds.stationary`",
+            "for all of them raise `sound_types.unseen_share` or move `sound_types.transient` and "
+            "`sound_types.stationary`",
             err=True)
     return table[whole].reset_index(drop=True)
 
 # %% ../../nbs/corpora/23_scenes.ipynb #3ac0f57f
 def read_class_table(
-    kinds_csv,      # what the stage `kinds` wrote
+    sound_types,    # csv that the stage `sound_types` wrote
 )->pd.DataFrame:    # columns class, kind, seen, and what else is there
     "The class table of a run. Raises `CorpusError` where there is none."
     return load_table(
-        kinds_csv, {"class": str, "kind": str, "seen": bool}, "run `weakse kinds` first", CorpusError)
+        sound_types, {"class": str, "kind": str, "seen": bool}, "run `weakse sound_types` first", CorpusError)
 
 # %% ../../nbs/corpora/23_scenes.ipynb #215385e6
 _beyond = 10**6   # pairs from this number on lend their speech to scenes
@@ -169,7 +171,7 @@ def _write_all(out, inputs, make, n_scenes, n_workers, progress):
 def test_scenes(
     data,                       # folder with the recipe of the embedded corpus
     corpus,                     # folder of the corpus: says rate, voices and seed
-    kinds_csv,                  # class table of the run
+    sound_types,                  # class table of the run
     out,                        # folder to make: speech/, transient/, stationary/ and scenes.csv
     *,
     n_scenes:int=40,            # how many; four in a row hold each combination of seen and unseen
@@ -186,9 +188,9 @@ def test_scenes(
             f"{corpus} is not the embedded corpus, whose voices and seed are needed; for recordings set "
             "`scenes.kind: real`")
     run = Run(read_recipe(data), **{**about, "seconds": seconds})
-    drawn = scene_classes(read_class_table(kinds_csv), n_scenes, run.seed)
+    drawn = scene_classes(read_class_table(sound_types), n_scenes, run.seed)
     make = partial(_make_scene, run, drawn)
-    return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
+    return _write_all(out, [data, corpus, sound_types], make, len(drawn), n_workers, progress)
 
 # %% ../../nbs/corpora/23_scenes.ipynb #3f903ce5
 def _check_numbers(n_scenes, seconds):
@@ -243,16 +245,17 @@ def _drawn_clips(clips, classes, seed):
     return [from_queue(clips[c], int(t), [seed, 10]) for c,t in zip(classes, turns)]
 
 # %% ../../nbs/corpora/23_scenes.ipynb #18100b29
-def _scene_clips(corpus, kinds, n_scenes, shortest, seed):
+def _scene_clips(corpus, sound_types, n_scenes, shortest, seed):
     "The classes of all scenes, and a clip for each part of them; none, which is said, without one of speech."
     clips = _held_out(corpus, shortest)
-    speech = [c for c in kinds["class"][kinds.kind == "speech"] if c in clips][:1]
+    speech = [c for c in sound_types["class"][sound_types.kind == "speech"] if c in clips][:1]
     if not speech:
         say(
             f"scenes: none can be made, no held-out clip of {shortest:g} s or more has speech as its only "
             "label; give more clips the split `valid`",
             err=True)
-    drawn = scene_classes(kinds[kinds["class"].isin(list(clips))], n_scenes if speech else 0, seed)
+    there = sound_types[sound_types["class"].isin(list(clips))]
+    drawn = scene_classes(there, n_scenes if speech else 0, seed)
     rows = dict(speech=_drawn_clips(clips, speech*len(drawn), seed))
     return drawn,rows | {k: _drawn_clips(clips, drawn[k], seed) for k in PARTS[1:]}
 
@@ -267,7 +270,7 @@ def _cut_scene(corpus, drawn, rows, n, folder, i):
 def real_scenes(
     data,                       # not used: the corpus knows where its recordings are
     corpus,                     # folder of a corpus of recordings
-    kinds_csv,                  # class table of the run
+    sound_types,                  # class table of the run
     out,                        # folder to make: speech/, transient/, stationary/ and scenes.csv
     *,
     n_scenes:int=40,            # how many; four in a row hold each combination of seen and unseen
@@ -279,7 +282,7 @@ def real_scenes(
     """Stage `scenes`, kind `real`: of held-out clips with a single label; without any of speech there are no
     scenes, and that is said. Raises `CorpusError`."""
     _check_numbers(n_scenes, seconds)
-    table,kinds = read_corpus(corpus),read_class_table(kinds_csv)
-    drawn,rows = _scene_clips(table, kinds, n_scenes, seconds/2, seed)
+    table,types = read_corpus(corpus),read_class_table(sound_types)
+    drawn,rows = _scene_clips(table, types, n_scenes, seconds/2, seed)
     make = partial(_cut_scene, table, drawn, rows, round(seconds*table.sample_rate))
-    return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
+    return _write_all(out, [data, corpus, sound_types], make, len(drawn), n_workers, progress)

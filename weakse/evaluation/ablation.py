@@ -116,8 +116,9 @@ def base_settings(
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
 _code = (
-    'mining.anchors', 'mining.conditions', 'inference.enhance', 'training.losses', 'evaluation.metrics',
-    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes', 'training.tasks',
+    'mining.anchors', 'mining.conditions', 'inference.blocks', 'inference.levels', 'inference.running',
+    'inference.planning', 'inference.enhance', 'training.losses', 'evaluation.metrics', 'mining.pairs',
+    'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes', 'training.tasks',
     'training.weak', 'core.devices')
 
 def _fingerprint(store, pairs, names):

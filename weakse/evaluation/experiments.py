@@ -20,11 +20,15 @@ from ..mining.anchors import NoAnchorsError, detect_anchors
 from ..core.audio import save_audio
 from ..core.files import atomic_path, read_json, write_json, write_text
 from ..core.outputs import check_output, check_table
-from ..inference.enhance import condition_of, extract_sequence
+from ..core.outputs import check_output, check_table
+from ..inference.sequence import condition_of, extract_sequence
+from ..inference.sequence import condition_of, extract_sequence
 from ..training.scene_batches import pure_anchors
 from ..training.selective import heard_as
-from ..mining.sound_types import read_kinds
 from ..core.tables import write_table
+from ..core.tables import write_table
+from ..mining.sound_types import read_sound_types, read_sound_types
+from ..training.scene_batches import pure_anchors
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
 from ..models.classical import oracle
 from ..core.parallel import pmap
@@ -577,7 +581,7 @@ def _systems(folders):
 # %% ../../nbs/evaluation/05_experiments.ipynb #69c64389
 def run_experiments(
     scenes,                # folder of test scenes
-    kinds_csv,             # class table of the run
+    sound_types,             # class table of the run
     joint,                 # folder of the jointly trained system
     out,                   # folder to make: values.csv, audio of the first scenes
     out_json,              # file to make: all rows; tables beside it with the suffix .md
@@ -604,7 +608,8 @@ def run_experiments(
     listed = read_scenes(scenes).to_dict("records")
     systems = _systems(dict(joint=joint, ablation=ablation, table=table, unconditioned=unconditioned))
     rows = rows_of(systems, tuple(snrs), tuple(extra_snrs))
-    inputs = [scenes, kinds_csv, *(p for p in (joint, ablation, table, unconditioned, corpus, detector) if p)]
+    inputs = [
+        scenes, sound_types, *(p for p in (joint, ablation, table, unconditioned, corpus, detector) if p)]
     check_output(out, inputs, folder=True)
     check_table(out_json, inputs, overwrite=overwrite)
     with atomic_path(out, inputs) as tmp:
@@ -620,7 +625,7 @@ def run_experiments(
         write_table(tmp/"values.csv", values.round(5))
         told = (
             [] if corpus is None
-            else _told(systems, corpus, detector, kinds_csv, tmp / "held_out", seed, progress))
+            else _told(systems, corpus, detector, sound_types, tmp / "held_out", seed, progress))
     return write_selective(
         values, out_json, title=title, snrs=snrs, extra_snrs=extra_snrs, told=told, seed=seed,
         overwrite=overwrite)
@@ -631,7 +636,7 @@ def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
     i,row = numbered
     return run_scene(scenes, row, rows, snrs, audio if i < n_samples else None)
 
-def _told(systems, corpus, detector, kinds_csv, folder, seed, progress):
+def _told(systems, corpus, detector, sound_types, folder, seed, progress):
     "`recognition` of the systems that listen, on anchors of held-out clips."
     listening = [systems[name] for name in ("joint", "ablation") if name in systems]
     # an older system does not say: the usual ones
@@ -640,4 +645,4 @@ def _told(systems, corpus, detector, kinds_csv, folder, seed, progress):
         store = detect_anchors(corpus, detector, folder, split="valid", seconds=seconds, progress=progress)
     except NoAnchorsError as e:
         return [r for s in listening for r in _unrecognised(s, f"too few held-out anchors: {e}")]
-    return [r for s in listening for r in recognition(s, store, read_kinds(kinds_csv), seed)]
+    return [r for s in listening for r in recognition(s, store, read_sound_types(sound_types), seed)]
