@@ -11,7 +11,7 @@ from weakse.mining.sound_types import read_sound_types
 from weakse.core.tables import TableError, load_table, write_table
 from weakse.core.labels import Vocabulary
 from weakse.app.listening import listening_page
-from weakse.corpora.scenes import _read_sound_types, read_scenes
+from weakse.corpora.scenes import read_class_table, read_scenes
 from weakse.corpora.recipe import read_recipe
 
 NAMES = Vocabulary(['Speech', 'Dog'])
@@ -59,7 +59,7 @@ def _sound_types(d):
     return d/'sound_types.csv',lambda: read_sound_types(d/'sound_types.csv')
 
 def _sound_types_of_scenes(d):
-    return _sound_types(d)[0],lambda: _read_sound_types(d/'sound_types.csv')
+    return _sound_types(d)[0],lambda: read_class_table(d/'sound_types.csv')
 
 def _scenes(d):
     write_table(

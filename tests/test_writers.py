@@ -215,7 +215,7 @@ def writers():
 # writers without `overwrite`, and why none is needed
 OWN = dict(
     replaces_its_folder_alone='detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
-                              'write_prepared save_small train_tagger fetch_voicebank',
+                              'write_prepared save_small train_tagger fetch_voicebank write_scene',
     asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
                                         'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs '
                                         'save write_report '
