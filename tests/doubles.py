@@ -1,6 +1,6 @@
 "Systems, detectors and recordings made by hand: the laws of the library hold for them as for trained ones."
 import torch
-from weakse.core.audio import istft, stft
+from weakse.core.spectrogram import istft, stft
 from weakse.core.labels import Vocabulary
 from weakse.models.registry import System
 

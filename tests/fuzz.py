@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
 import weakse.cli.recordings   # its verbs
-from weakse.corpora.folder import read_labels
+from weakse.corpora.label_tables import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app.server import free_port, theme_html, write_page
-from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
+from weakse.core.audio import audio_info, load_audio, save_audio
+from weakse.core.display import play
+from weakse.core.resampling import resample
+from weakse.core.waveform import check_audio, down_mix
 from weakse.cli.stages import app, check_params, main
 from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from doubles import BANDS, band_system, BandDetector
 from weakse.inference.extract import extract
 from weakse.inference.enhance import enhance
-from weakse.core.labels import Ontology, Vocabulary
+from weakse.core.labels import Vocabulary
+from weakse.core.ontology import Ontology
 from weakse.mining.pairs import mine_store
 from weakse.evaluation.metrics import _direct
 from weakse.inference.mixer import Mixer

@@ -5,8 +5,9 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
-from weakse.core.audio import (
-    AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, audio_info, check_audio)
+from weakse.core.audio import audio_info
+from weakse.core.waveform import (
+    AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, check_audio)
 from weakse.detectors.protocol import detect
 from doubles import BANDS, band_system, BandDetector
 from weakse.inference.detecting import detect_file

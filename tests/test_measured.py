@@ -9,9 +9,11 @@ from weakse.core.audio import save_audio
 from weakse.corpora.corpus import Corpus
 from weakse.core.files import write_json
 from weakse.inference.enhance import enhance_pairs
-from weakse.training.selective import JointError, heard_as, pure_anchors, usable_anchors
+from weakse.training.scene_batches import JointError, pure_anchors, usable_anchors
+from weakse.training.selective import heard_as
 from weakse.mining.sound_types import measure_kinds, read_kinds
-from weakse.core.labels import Vocabulary, write_table
+from weakse.core.labels import Vocabulary
+from weakse.core.tables import write_table
 from weakse.app.listening import listening_page
 from weakse.evaluation.metrics import score_folders
 from weakse.mining.pairs import NoPairsError

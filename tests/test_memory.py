@@ -2,7 +2,7 @@
 than an ordinary one."""
 import subprocess, sys
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.core.audio import resample, resample_pieces
+from weakse.core.resampling import resample, resample_pieces
 from doubles import band_system
 from pathlib import Path
 from weakse.inference import planning, running

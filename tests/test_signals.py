@@ -4,7 +4,8 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np, pytest, soundfile as sf, torch
 from test_systems import folders                                     # noqa: F401, a fixture
-from weakse.core.audio import AudioWarning, down_mix, load_audio, noted, save_audio
+from weakse.core.audio import load_audio, save_audio
+from weakse.core.waveform import AudioWarning, down_mix, noted
 from weakse.detectors.protocol import detect
 from doubles import band_system, BandDetector, band_scene
 from weakse.inference.detecting import detect_file
@@ -150,7 +151,7 @@ def test_threads_of_torch_are_set_back():
 def test_a_name_with_dollars_is_drawn_as_it_is():
     import io
     import matplotlib.pyplot as plt
-    from weakse.core.audio import plain_text, show
+    from weakse.core.display import plain_text, show
     ax = show(scene, rate, title=r'$\frac$')
     ax.set_xticks([0, 1], [plain_text(n) for n in (r'$\frac$', 'a $ b')])
     ax.figure.savefig(io.BytesIO())

@@ -3,9 +3,9 @@ holds, and no header is believed."""
 import errno, os, shutil, stat, subprocess, sys, tempfile
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.core.audio import (
-    BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio,
-    save_audio, sound_files, write_samples)
+from weakse.core.audio import BITS, audio_info, load_audio, save_audio, sound_files, write_samples
+from weakse.core.headers import mp3_frame
+from weakse.core.waveform import AudioError, AudioWarning, EmptyAudioError, MissingAudioError
 from weakse.app.checkup import sound_facts
 from weakse.cli.recordings import detect_files
 from doubles import band_system, BandDetector
@@ -76,7 +76,7 @@ def test_an_mp3_without_a_length_is_read_to_its_end(tmp_path):
         tmp_path / 'a.mp3', np.concatenate([tone(RATE * 10), noise]), RATE, format='MP3',
         bitrate_mode='VARIABLE', compression_level=0.5)
     data = (tmp_path/'a.mp3').read_bytes()
-    (tmp_path/'a.mp3').write_bytes(data[_mp3_frame(data[:4])[0]:])
+    (tmp_path/'a.mp3').write_bytes(data[mp3_frame(data[:4])[0]:])
     with pytest.warns(AudioWarning, match='read to its end'):
         wav = load_audio(tmp_path/'a.mp3')[0]
     assert abs(len(wav)/RATE - 20) < .2
@@ -220,7 +220,7 @@ def counted(monkeypatch):
     "Each call of ffmpeg from here on."
     calls,run = [],subprocess.run
     monkeypatch.setattr(
-        'weakse.core.audio.subprocess.run', lambda *a, **how: calls.append(a) or run(*a, **how))
+        'weakse.core.decoding.subprocess.run', lambda *a, **how: calls.append(a) or run(*a, **how))
     return calls
 
 @pytest.mark.skipif(shutil.which('ffmpeg') is None, reason="needs ffmpeg, which reads these kinds")

@@ -11,10 +11,10 @@ import html, os
 from pathlib import Path
 import numpy as np, pandas as pd
 from ..mining.anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit
-from ..core.audio import resample
+from ..core.resampling import resample
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
-from ..core.labels import write_table
+from ..core.tables import write_table
 from .widgets import View, column, head_html, html_box, look, note_html, row, sound_uri
 
 # %% ../../nbs/app/02_audit.ipynb #18e594af

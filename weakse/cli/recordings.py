@@ -19,7 +19,7 @@ def _coded_as(path):
     """The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says
     so."""
     import soundfile as sf
-    from weakse.core.audio import FORMATS
+    from weakse.core.decoding import FORMATS
     try:
         form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError:
@@ -120,7 +120,7 @@ def closing(
 # %% ../../nbs/cli/01_recordings.ipynb #65d061f0
 def _place(path, suffixes, overwrite):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     from weakse.inference.files import refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes:
@@ -282,11 +282,11 @@ def extract(
 )->str:                    # closing line
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
     from weakse.inference.extract_files import extract_files
-    from weakse.core.labels import Ontology
+    from weakse.core.ontology import Ontology
     from weakse.models.registry import load_system
     from weakse.app.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
-    from weakse.core.audio import SOUND_SUFFIXES
+    from weakse.core.decoding import SOUND_SUFFIXES
     if out.suffix.lower() in SOUND_SUFFIXES:
         raise ValueError(
             f"{out} looks like a file; expected a folder, because there are two results: "
@@ -311,7 +311,7 @@ def extract(
 # %% ../../nbs/cli/01_recordings.ipynb #64d221d6
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
-    from weakse.core.audio import AudioError, noted
+    from weakse.core.waveform import AudioError, noted
     from weakse.inference.detecting import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
@@ -426,7 +426,7 @@ def detect(
 # %% ../../nbs/cli/01_recordings.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
-    from weakse.core.files import is_own
+    from weakse.core.outputs import is_own
     if not os.path.lexists(out) or is_own(out): return
     raise ValueError(
         f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")

@@ -17,7 +17,8 @@ import typer, yaml
 from fastcore.docments import docments
 from typer.core import TyperGroup
 from ..core.terminal import console, say as _say
-from ..core.params import Block, ParamsError, check_limits, load_params
+from ..core.params import Block, load_params
+from ..core.schema import ParamsError, check_limits
 
 # %% ../../nbs/cli/00_stages.ipynb #1f900707
 def _message(e):
@@ -97,7 +98,7 @@ def as_folder(
     overwrite, # not asked: a folder is replaced if it is weakse's own, else never
 ):
     "The output is a folder that is made anew."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=True)
 
 def as_file(
@@ -106,7 +107,7 @@ def as_file(
     overwrite, # may it be replaced?
 ):
     "The output is a file."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=False, overwrite=overwrite)
 
 # %% ../../nbs/cli/00_stages.ipynb #1f989b03
@@ -124,7 +125,7 @@ def as_files(
 ):          # a check of an output
     "The output is some files in a folder that may hold others."
     def _check(path, inputs, overwrite):
-        from weakse.core.files import check_files
+        from weakse.core.outputs import check_files
         check_files(path, names, inputs, overwrite=overwrite)
     return _check
 
@@ -184,15 +185,15 @@ def verb(
 stages = dict(
     corpus=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
-        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.folder.fsd50k_corpus',
-        esc50='corpora.folder.esc50_corpus'),
+        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
+        esc50='corpora.esc50.esc50_corpus'),
     tagger=dict(
         small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),
     anchors='mining.anchors.detect_anchors',
     mine='mining.pairs.mine',
     train='training.weak.train_unet',
-    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
+    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.clean_pairs.copy_train_pairs'),
     segan='training.paired.train_segan',
     wave_unet='training.paired.train_wave_unet',
     enhance='inference.enhance.enhance_pairs',
@@ -230,7 +231,7 @@ def _choose(block):
 
 def stage(
     name:str,                        # name of a block of the parameter file
-    params:str|Path='core.params.yaml',   # the parameter file
+    params:str|Path='params.yaml',   # the parameter file
 )->functools.partial:                # the stage's function with its values filled in
     """A stage's function with the values of its block. Raises `ParamsError` with the dotted path of what does
     not fit."""
@@ -349,7 +350,7 @@ def _cost(anchors, settings, params):
         anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.core.files import read_json
     from weakse.core.labels import Vocabulary, audioset_vocabulary
-    from weakse.training.weak import training_cost
+    from weakse.training.cost import training_cost
     there = (anchors/'store.json').is_file()
     blocks = load_params(params)
     info = (
@@ -471,7 +472,7 @@ def table1(
         as_file(file, rows, overwrite)
     title = load_params(params).get('title', singles['title'])
     f = stage('table1', params)
-    manifest = _behind('audioset.manifest_note')(corpus) if corpus else ''
+    manifest = _behind('corpora.audioset.manifest_note')(corpus) if corpus else ''
     f(
         rows,
         out_json,
@@ -766,7 +767,7 @@ def _rebase(values, up):
 def _own_run(run):
     """The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody
     else's."""
-    from weakse.core.files import ForeignPathError, made_run, marker, own_folder
+    from weakse.core.outputs import ForeignPathError, made_run, marker, own_folder
     def said(name):
         return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
     older = 'by `weakse repro`' in said('params.yaml').partition('\n')[0]      # of a version without markers
@@ -800,7 +801,8 @@ def run_folder(
         raise ParamsError(
             f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw "
             "input")
-    from weakse.core.files import edit_text, real_path
+    from weakse.core.files import edit_text
+    from weakse.core.paths import real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
     run = _own_run(root/'runs'/params.stem)
     values = _rebase(yaml.safe_load(params.read_text(encoding='utf-8-sig')), '../..')
@@ -902,7 +904,7 @@ def voicebank(
     part:str='test',  # test (824 pairs, two speakers) | train28 (11,572 pairs, 28 speakers)
 )->str:               # closing line
     "VoiceBank-DEMAND at 16 kHz: the paper's test set, or the training set of its peers."
-    return f"{part} pairs in {_behind('voicebank.fetch_voicebank')(out, part=part)}"
+    return f"{part} pairs in {_behind('corpora.voicebank.fetch_voicebank')(out, part=part)}"
 
 # %% ../../nbs/cli/00_stages.ipynb #3a25e52b
 @verb(fetch)
@@ -916,7 +918,7 @@ def audioset(
 )->str:                          # closing line
     """AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the
     reason."""
-    report = _behind('audioset.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
+    report = _behind('corpora.audioset_clips.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
     return ', '.join(f'{v:,} {k}' for k,v in report.items() if isinstance(v, int)) + f', in {out}'
 
 def main():

@@ -16,12 +16,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..core.audio import LogMel
+from ..core.spectrogram import LogMel
 from ..corpora.corpus import Corpus, read_corpus
 from .protocol import clip_tags, equal_pr_thresholds
 from ..core.labels import Vocabulary
-from ..core.files import atomic_path, check_output, write_json
-from ..core.params import check_limits
+from ..core.files import atomic_path, write_json
+from ..core.outputs import check_output
+from ..core.schema import check_limits
 from ..core.saved import (
     build_saved, check_room, check_settings, check_shapes, newest_format, read_config, read_names)
 

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
 from ..mining.anchors import NoAnchorsError, detect_anchors, read_anchors
-from ..core.audio import plain_text
-from ..core.files import (
-    atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text)
+from ..core.display import plain_text
+from ..core.files import atomic_path, read_json, write_json, write_text
+from ..core.outputs import check_output, check_table, own_folder, remove_own
 from ..inference.enhance import enhance_pairs
 from .metrics import score_folders
 from ..mining.pairs import NoPairsError, mine
@@ -117,8 +117,9 @@ def base_settings(
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
 _code = (
     'mining.anchors', 'mining.conditions', 'inference.blocks', 'inference.levels', 'inference.running',
-    'inference.planning', 'inference.enhance', 'training.losses', 'evaluation.metrics',
-    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.tasks', 'training.weak')
+    'inference.planning', 'inference.enhance', 'training.losses', 'evaluation.metrics', 'mining.pairs',
+    'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes', 'training.tasks',
+    'training.weak', 'core.devices')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."
@@ -126,7 +127,7 @@ def _fingerprint(store, pairs, names):
     trees = (ast.dump(ast.parse(inspect.getsource(import_module(f'weakse.{m}')))) for m in _code)
     h = hashlib.sha256(''.join(trees).encode())
     for path in [
-        Path(store) / 'mining.anchors.csv', Path(store) / 'tags.npy',
+        Path(store) / 'anchors.csv', Path(store) / 'tags.npy',
         *(Path(pairs) / d / n for d in ('clean', 'noisy') for n in names)]:
         h.update(path.read_bytes())
     return h.hexdigest()[:16]

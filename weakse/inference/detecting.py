@@ -10,9 +10,9 @@ import functools, os
 import pandas as pd, torch
 from pathlib import Path
 from tqdm.auto import tqdm
-from ..core.audio import down_mix, warn_audio
-from ..core.labels import write_table
-from ..core.params import check_limits
+from ..core.waveform import down_mix, warn_audio
+from ..core.tables import write_table
+from ..core.schema import check_limits
 from ..detectors.protocol import detect, load_detector
 from .reading import survey_file
 from .running import MAX_NUMBERS

@@ -12,9 +12,11 @@ from fastcore.meta import delegates
 from pathlib import Path
 from torch import Tensor
 from tqdm.auto import tqdm
-from ..core.audio import (
-    check_audio, check_rate, load_audio, noted, plain_text, save_audio, show, sound_files)
-from ..core.files import atomic_path, check_output
+from ..core.waveform import check_audio, check_rate, noted
+from ..core.audio import load_audio, save_audio, sound_files
+from ..core.display import plain_text, show
+from ..core.files import atomic_path
+from ..core.outputs import check_output
 from ..core.parallel import torch_threads
 from ..core.terminal import say
 from .blocks import like_given, overlap_chunks, with_progress

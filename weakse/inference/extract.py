@@ -11,7 +11,7 @@ import pandas as pd, torch
 from dataclasses import dataclass
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
-from ..core.audio import check_audio, check_rate
+from ..core.waveform import check_audio, check_rate
 from .blocks import like_given, overlap_chunks
 from .detecting import hear_events
 from .levels import rms_of_energy, LevelSums

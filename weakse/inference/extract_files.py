@@ -10,9 +10,11 @@ import functools, os
 import pandas as pd, soundfile as sf, torch
 from fastcore.meta import delegates
 from pathlib import Path
-from ..core.audio import (
-    BITS, AudioError, NonFiniteAudioError, _open, dithering, noted, tpdf, write_samples)
-from ..core.files import check_output, scratch_path
+from ..core.audio import BITS, dithering, tpdf, write_samples
+from ..core.decoding import open_audio
+from ..core.waveform import AudioError, NonFiniteAudioError, noted
+from ..core.files import scratch_path
+from ..core.outputs import check_output
 from .detecting import as_detector, hear_events
 from .extract import extract, factor_db, plan_class, rms_of
 from .files import (
@@ -105,7 +107,7 @@ def _halves(x, kept, gain, subtype, noise=None):
 def _half(which, source, mix, gain, subtype, dither=False, step=2**16):
     "Chunks `(C, t)` float64 for the file of what is kept (0) or removed (1)."
     noise = dithering(dither)                                        # the same for both
-    with _open(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
+    with open_audio(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
         file.seek(source.first)
         while len(k := kept.read(step, always_2d=True)):
             x = zero_nonfinite(torch.from_numpy(file.read(len(k), always_2d=True)))

@@ -11,8 +11,11 @@ import glob, math, os
 import pandas as pd
 from pathlib import Path
 from tqdm.auto import tqdm
-from ..core.audio import FORMATS, AudioError, sound_files
-from ..core.files import atomic_path, place_of
+from ..core.decoding import FORMATS
+from ..core.waveform import AudioError
+from ..core.audio import sound_files
+from ..core.files import atomic_path
+from ..core.paths import place_of
 
 # %% ../../nbs/inference/05_files.ipynb #3f0c5a9e
 class OutputCollisionError(ValueError):

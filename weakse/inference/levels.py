@@ -10,7 +10,7 @@ import math
 import torch
 from dataclasses import dataclass
 from torch import Tensor
-from ..core.audio import dc_offset
+from ..core.loudness import dc_offset
 
 # %% ../../nbs/inference/02_levels.ipynb #ff65f57b
 def local_level(

@@ -9,7 +9,7 @@ __all__ = ['Faders', 'Mixer']
 import math, os, shlex
 from fastcore.basics import patch
 from fastcore.meta import delegates
-from ..core.audio import check_audio, check_rate
+from ..core.waveform import check_audio, check_rate
 from ..core.labels import UnknownClassError, nearest_names
 from .blocks import like_given
 from .detecting import hear_events

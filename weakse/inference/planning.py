@@ -9,7 +9,8 @@ __all__ = ['plan_options', 'block_sizes', 'checked_strength', 'part_estimator', 
 import dataclasses, math
 from fastcore.meta import delegates
 from torch import Tensor
-from ..core.audio import extreme, fit_length, times_two_to
+from ..core.loudness import extreme, times_two_to
+from ..core.resampling import fit_length
 from .receptive_field import ReceptiveField, system_receptive_field
 from .running import MAX_NUMBERS, PartEstimator, at_level_one, run_whole
 

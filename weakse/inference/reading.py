@@ -11,9 +11,11 @@ import soundfile as sf, torch
 from dataclasses import dataclass
 from fastcore.basics import patch
 from pathlib import Path
-from weakse.core.audio import (
-    AudioInfo, EmptyAudioError, NonFiniteAudioError, _open, _read, check_span, fit_length, in_order_only,
-    load_audio)
+from ..core.audio import AudioInfo, check_span, in_order_only, load_audio
+from ..core.decoding import open_audio
+from ..core.waveform import EmptyAudioError, NonFiniteAudioError
+from ..core.audio import read_span
+from ..core.resampling import fit_length
 from ..core.broadcast import broadcast_chunks
 from .levels import rms_of_energy, LevelSums
 
@@ -52,8 +54,8 @@ def load(self:RecordingPart,
     "Samples a to b, as they are."
     where = dict(start=(self.first+a)/self.info.sample_rate, seconds=(b-a)/self.info.sample_rate)
     if not self.repair: return load_audio(self.path, mono=False, **where)[0]
-    with _open(self.path) as file:
-        return _read(self.path, file, **where)
+    with open_audio(self.path) as file:
+        return read_span(self.path, file, **where)
 
 @patch
 def read(self:RecordingPart,
@@ -98,7 +100,7 @@ def float_file(
 def _searchable(path):
     """A file in which any place can be read at once, its `AudioInfo`, its tags, and what is to be held
     meanwhile, such as the folder of a copy."""
-    with _open(path) as file:
+    with open_audio(path) as file:
         info = AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
         tags = file.copy_metadata()
         if not in_order_only(file): return path,info,tags,file.name

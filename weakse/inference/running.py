@@ -11,7 +11,8 @@ import torch
 from dataclasses import dataclass
 from fastcore.basics import patch
 from torch import Tensor
-from ..core.audio import extreme, fit_length, resample, resample_pieces, times_two_to
+from ..core.loudness import extreme, times_two_to
+from ..core.resampling import fit_length, resample, resample_pieces
 from .levels import local_level
 from .receptive_field import ReceptiveField
 from ..models.registry import Network, System

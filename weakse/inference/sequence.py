@@ -11,7 +11,9 @@ import numpy as np, torch
 from fastcore.meta import delegates
 from torch import Tensor
 from tqdm.auto import tqdm
-from ..core.audio import AudioError, check_audio, load_audio, resample
+from ..core.audio import load_audio
+from ..core.resampling import resample
+from ..core.waveform import AudioError, check_audio
 from ..detectors.protocol import _audible
 from .blocks import overlap_chunks
 from .detecting import as_detector

@@ -11,7 +11,8 @@ import numpy as np, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from torch import Tensor
-from ..core.audio import LayoutError, _as_float, _check_finite, check_rate
+from ..core.waveform import LayoutError, check_rate
+from ..core.waveform import as_float, check_finite
 from .blocks import overlap_chunks
 from .levels import LevelSums
 from .planning import (
@@ -111,14 +112,14 @@ def _read(self:Stream, a, b):
 @patch
 def _checked(self:Stream, wav):
     "A block as `(C, t)`. Raises `LayoutError` or `NonFiniteAudioError`."
-    x = _as_float(wav, "the block")
+    x = as_float(wav, "the block")
     if x.ndim==1 and self.n_channels==1:
         x = x[None]
     if x.ndim!=2 or len(x)!=self.n_channels:
         raise LayoutError(
             f"the block has shape {tuple(x.shape)}, the stream has {self.n_channels} channels: push "
             f"(channels, samples){' or (samples,)' if self.n_channels == 1 else ''}")
-    _check_finite(x, "the block")
+    check_finite(x, "the block")
     return x.detach().cpu()
 
 # %% ../../nbs/inference/10_stream.ipynb #60d8262e

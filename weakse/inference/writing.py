@@ -9,8 +9,10 @@ __all__ = ['output_coding', 'encoder_options', 'write_chunks', 'write_like_input
 import bisect, contextlib, os
 import soundfile as sf, torch
 from pathlib import Path
-from ..core.audio import (
-    FORMATS, MP3_KBITS, AudioError, NonFiniteAudioError, dithering, write_samples)
+from ..core.decoding import FORMATS
+from ..core.headers import MP3_KBITS
+from ..core.waveform import AudioError, NonFiniteAudioError
+from ..core.audio import dithering, write_samples
 from ..core.broadcast import append_chunks
 from ..core.files import atomic_path
 

@@ -16,12 +16,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.audio import plain_text, resample, rms_db, show
+from ..core.display import plain_text, show
+from ..core.loudness import rms_db
+from ..core.resampling import resample
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, clip_batches, load_detector
-from ..core.labels import TableError, UnknownClassError, Vocabulary, load_table, read_rows, write_table
+from ..core.labels import UnknownClassError, Vocabulary
+from ..core.tables import TableError, load_table, read_rows, write_table
 from ..core.saved import UnusableFileError, newest_format, read_array, read_config, read_names
-from ..core.files import atomic_path, check_output, write_json
+from ..core.files import atomic_path, write_json
+from ..core.outputs import check_output
 
 # %% ../../nbs/mining/00_anchors.ipynb #38120a63
 def find_anchor(

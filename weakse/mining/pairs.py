@@ -11,7 +11,8 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pandas as pd
 from tqdm.auto import tqdm
-from ..core.files import atomic_path, check_files, own_folder, write_json
+from ..core.files import atomic_path, write_json
+from ..core.outputs import check_files, own_folder
 from ..core.labels import Vocabulary
 from .conditions import RELATED, close_related, tag_sets
 

@@ -8,7 +8,8 @@ __all__ = ['identity', 'highpass', 'wiener_gains', 'wiener', 'ideal_ratio_mask',
 # %% ../../nbs/models/02_classical.ipynb #4ff41997
 import torch
 from torch import Tensor
-from ..core.audio import stft, istft, fit_length
+from ..core.spectrogram import stft, istft
+from ..core.resampling import fit_length
 
 # %% ../../nbs/models/02_classical.ipynb #3e8b98ce
 def identity(
