@@ -19,7 +19,7 @@ from weakse.evaluation.metrics import score_folders
 from weakse.mining.pairs import NoPairsError
 from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes
 from weakse.evaluation.experiments import RECOGNISED, _told, recognition, selective_markdown, write_selective
-from weakse.models.registry import System
+from weakse.models.system import System
 from weakse.evaluation.tables import print_scores, print_table1, write_table1
 
 NAMES = Vocabulary(['Speech','Knock','Rain']).with_thresholds([.5]*3)

@@ -295,7 +295,7 @@ def wav_of(path):
     return source
 
 def system():
-    from weakse.models.registry import System
+    from weakse.models.system import System
     return System('half', lambda wav, *_: wav/2, vocabulary=Vocabulary(['Speech']))
 
 # name of the file -> f(path, overwrite=...)

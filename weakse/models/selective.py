@@ -83,6 +83,11 @@ def forward(self:ClassificationBranch,
 # %% ../../nbs/models/01_selective.ipynb #cd18d714
 VARIANTS = 'joint','table','unconditioned'
 
+def _check_variant(variant):
+    "Raise `ValueError` for an unknown variant."
+    if variant not in VARIANTS:
+        raise ValueError(f"`variant` is {variant!r}; known: {', '.join(VARIANTS)}")
+
 # %% ../../nbs/models/01_selective.ipynb #baa141bf
 class SelectiveNet(nn.Module):
     "Extract the sound that an example, a class or nothing asks for. Raises `ValueError` for another variant."
@@ -95,7 +100,7 @@ class SelectiveNet(nn.Module):
         **unet,                              # width, depth, n_fft, ... of `ConditionalUNet`
     ):
         super().__init__()
-        if variant not in VARIANTS: raise ValueError(f"`variant` is {variant!r}; known: {', '.join(VARIANTS)}")
+        _check_variant(variant)
         self.kwargs = dict(
             n_classes=n_classes, n_embed=n_embed, sample_rate=sample_rate, variant=variant,
             channels=list(channels), **unet)
