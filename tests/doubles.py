@@ -2,7 +2,7 @@
 import torch
 from weakse.core.spectrogram import istft, stft
 from weakse.core.labels import Vocabulary
-from weakse.models.registry import System
+from weakse.models.system import System
 
 BANDS = dict(Speech=(250, 1500), Hum=(0, 250), Whistle=(1500, 8000))   # Hz
 

@@ -11,7 +11,8 @@ from weakse.inference.blocks import overlap_add
 from weakse.inference.enhance import enhance, enhance_file, enhance_files
 from weakse.core.labels import Vocabulary
 from weakse.models.unet import ConditionalUNet
-from weakse.models.registry import System, load_system, save_system
+from weakse.models.registry import load_system, save_system
+from weakse.models.system import System
 
 names = Vocabulary(["Speech", "Dog", "Rain"])
 passing = System("passing", lambda wav, cond, clean, rate: wav, any_rate=True, block=0.1)
@@ -145,7 +146,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
     code = """
 import resource, sys, numpy as np, soundfile as sf, torch
 from weakse.inference.enhance import enhance_file
-from weakse.models.registry import System
+from weakse.models.system import System
 torch.set_num_threads(1)
 local = System("half", lambda wav, *_: wav/2, block=4.0)
 noise = 0.1*np.random.default_rng(0).standard_normal((32000*60, 2)).astype(np.float32)

@@ -21,7 +21,7 @@ from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes
 from weakse.evaluation.experiments import write_selective
 from weakse.evaluation.recognition import RECOGNISED, held_out_recognition, recognition
 from weakse.evaluation.selective_tables import selective_markdown
-from weakse.models.registry import System
+from weakse.models.system import System
 from weakse.evaluation.printing import print_scores, print_table1
 from weakse.evaluation.tables import write_table1
 

@@ -227,7 +227,7 @@ OWN = dict(
     writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
                                    'training_cost',
     hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings',
-    is_used_behind_check_output='write_chunks',
+    is_used_behind_check_output='write_chunks write_like_input',
     has_hidden_files_of_its_own='checkpointed_chunks refuse_unwritable')
 
 def test_every_public_writer_asks_or_needs_not():
@@ -238,7 +238,7 @@ def test_every_public_writer_asks_or_needs_not():
 ALONE = dict(
     _opening="in the folder of this run", _Notes="adds a line to its own list",
     _poured="in the folder of this run", _receive="a part, see `check_part`", _check="the part that it made",
-    _locked="a part of a hidden name", checkpointed_chunks="the same",
+    _remove_part="the part that it made", _locked="a part of a hidden name", checkpointed_chunks="the same",
     refuse_unwritable="the probe that it made", Checkpoint="its own step_*.pt",
     _write_state="under `atomic_path`", _bring_up_to_date="a link in its run",
     append_chunks="into a file that is being written, before its rename")
@@ -295,7 +295,7 @@ def wav_of(path):
     return source
 
 def system():
-    from weakse.models.registry import System
+    from weakse.models.system import System
     return System('half', lambda wav, *_: wav/2, vocabulary=Vocabulary(['Speech']))
 
 # name of the file -> f(path, overwrite=...)

@@ -6,19 +6,19 @@
 __all__ = ['extract_file', 'extract_files']
 
 # %% ../../nbs/inference/15_extract_files.ipynb #714b80b2
-import math, os
+import functools, os
 import pandas as pd, soundfile as sf, torch
+from fastcore.meta import delegates
 from pathlib import Path
-from tqdm.auto import tqdm
 from ..core.audio import BITS, dithering, tpdf, write_samples
 from ..core.decoding import open_audio
 from ..core.waveform import AudioError, NonFiniteAudioError, noted
-from ..core.outputs import check_output
 from ..core.files import scratch_path
-from ..detectors.protocol import load_detector
-from .detecting import hear_events
-from .extract import factor_db, rms_of, plan_class
-from .files import OutputCollisionError, find_jobs, refuse_collisions, refuse_unwritable
+from ..core.outputs import check_output
+from .detecting import as_detector, hear_events
+from .extract import extract, factor_db, plan_class, rms_of
+from .files import (
+    find_jobs, finished_inputs, process_files, refuse_collisions, refuse_unwritable)
 from .planning import refuse_oracle
 from .reading import zero_nonfinite, float_file, survey_file
 from .requests import request_for
@@ -39,27 +39,37 @@ def _once(read):
     return cached
 
 # %% ../../nbs/inference/15_extract_files.ipynb #82829085
+def _less(read, plans):
+    "What the estimates of some classes leave of what is read."
+    def left(a, b):
+        return read(a, b) - sum(p['f'](read, a, b) for p in plans)
+    return _once(left) if plans else read
+
+def _weighted(drops, others, request):
+    "The function of a block that gives what is kept: the sum of all classes, each with its gain."
+    def f(read, a, b):
+        read = _once(read)
+        left,out = _less(read, drops.values()),request.rest*read(a, b)
+        for c,p in {**drops, **others}.items():
+            if request.gains[c] != request.rest:
+                out = out + (request.gains[c]-request.rest)*p['f'](read if c in drops else left, a, b)
+        return out
+    return f
+
+# %% ../../nbs/inference/15_extract_files.ipynb #2b00347d
 def _file_plan(system, read, n, rate, rms, n_channels, request, offset=None, **options):
     "Keyword arguments of `overlap_chunks` that give what is kept."
     def plan(c, level):
         return plan_class(system, rate, level, n_channels, n, c, offset=offset, **options)
-    def level(x):
-        return rms_of(x if offset is None else x.double()-offset)
     drops = {c: plan(c, rms) for c,v in request.verbs.items() if v=='drop'}
-    def left(read):
-        return (
-            _once(lambda a, b: read(a, b) - sum(p['f'](read, a, b) for p in drops.values())) if drops
-            else read)
-    short = drops and n <= next(iter(drops.values()))['block']
-    others = {c: plan(c, level(left(read)(0, n)) if short else rms) for c in request.verbs if c not in drops}
-    def f(read, a, b):
-        read = _once(read)
-        what,out = left(read),request.rest*read(a, b)
-        for c,p in {**drops, **others}.items():
-            if request.gains[c] != request.rest:
-                out = out + (request.gains[c]-request.rest)*p['f'](read if c in drops else what, a, b)
-        return out
-    return next(iter({**drops, **others}.values()), dict(n=n, block=2**20, overlap=0)) | dict(f=f)
+    level = rms
+    # of a recording that is one block, the level of what is left is known
+    if drops and len(drops) < len(request.verbs) and n <= next(iter(drops.values()))['block']:
+        left = _less(read, drops.values())(0, n)
+        level = rms_of(left if offset is None else left.double()-offset)
+    others = {c: plan(c, level) for c in request.verbs if c not in drops}
+    first = next(iter({**drops, **others}.values()), dict(n=n, block=2**20, overlap=0))
+    return first | dict(f=_weighted(drops, others, request))
 
 # %% ../../nbs/inference/15_extract_files.ipynb #f95a0b7c
 def _lay_down(chunks, path, info, read):
@@ -95,146 +105,133 @@ def _halves(x, kept, gain, subtype, noise=None):
     return part/full, (whole-part)/full
 
 def _half(which, source, mix, gain, subtype, dither=False, step=2**16):
-    "Stretches `(C, t)` float64 for the file of what is kept (0) or removed (1)."
+    "Chunks `(C, t)` float64 for the file of what is kept (0) or removed (1)."
     noise = dithering(dither)                                        # the same for both
     with open_audio(source.path) as file, sf.SoundFile(os.fsencode(mix)) as kept:
         file.seek(source.first)
         while len(k := kept.read(step, always_2d=True)):
-            yield _halves(
-                zero_nonfinite(torch.from_numpy(file.read(len(k), always_2d=True))), torch.from_numpy(k), gain,
-                subtype, noise)[which].T
+            x = zero_nonfinite(torch.from_numpy(file.read(len(k), always_2d=True)))
+            yield _halves(x, torch.from_numpy(k), gain, subtype, noise)[which].T
 
 # %% ../../nbs/inference/15_extract_files.ipynb #8c0e12b8
-def _extract_to(outs, source, form, subtype, chunks, dither=False, **like):
+def _same_coding(info, outs, subtype):
+    "Format and coding of both files. Raises `ValueError` where they differ."
+    coding = output_coding(info, outs[0], subtype)
+    if output_coding(info, outs[1], subtype) == coding: return coding
+    raise ValueError(
+        f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so that they "
+        "add up")
+
+def _write_halves(outs, source, chunks, coding, dither, bitrate):
     "Write both files, and return their common gain in dB."
-    info = source.info
+    form,subtype = coding
+    like = encoder_options(source.source, source.info, subtype, bitrate)
     outs[0].parent.mkdir(parents=True, exist_ok=True)
     with scratch_path(outs[0], '.w64') as mix:
-        gain = _common_gain(_lay_down(chunks, mix, info, source.read), subtype, dither)
+        gain = _common_gain(_lay_down(chunks, mix, source.info, source.read), subtype, dither)
         for i,out in enumerate(outs):
             half = _half(i, source, mix, gain, subtype, dither)
             write_chunks(out, half, source, form, subtype, **like)
     return factor_db(gain)
 
 # %% ../../nbs/inference/15_extract_files.ipynb #0d8b311d
+def _kept(
+    part, out, resume, progress, *, system, detector="artifacts/tagger", block=None, overlap=None,
+    context=None, precision="auto", **asked):
+    "Chunks of what is kept of a part of a file, see `extract`."
+    info = part.info
+    ears = detector if part.rms else None
+    request = request_for(system, *hear_events(part.read, part.n, info.sample_rate, ears, progress), **asked)
+    how = dict(block=block, overlap=overlap, context=context, precision=precision)
+    plan = _file_plan(
+        system, part.read, part.n, info.sample_rate, part.level, info.channels, request, offset=part.offset,
+        **how)
+    key = run_key(part.source, system, request=request, part=(part.first, part.n, part.repair), **how)
+    rate = info.sample_rate if progress else None
+    return checkpointed_chunks(out, key, info.channels, plan, part.read, rate, resume)
+
+# %% ../../nbs/inference/15_extract_files.ipynb #47c187bd
+@delegates(extract, but=['keep'])
 def extract_file(
-    path,                        # sound file
-    out_kept,                    # file to write what is kept to; the suffix chooses the format
-    out_removed,                 # file to write what is removed to, with the same suffix
+    path,            # sound file
+    out_kept,        # file to write what is kept to; the suffix chooses the format
+    out_removed,     # file to write what is removed to, with the same suffix
     *,
-    keep=None,                   # classes that stay, see `extract`
-    drop=None,                   # classes that go
-    gains=None,                  # class -> dB; "rest" is what no class claims
-    strength=None,               # share of the result, 0 to 1, see `extract`
-    floor_db=None,               # what is removed stays at this level, dB; None: it goes altogether
-    system=None,                 # name, folder or `System`; None: the one that `make repro` trained
-    detector="artifacts/tagger", # refuse what it does not hear; None: ask nobody
-    ontology=None,               # `Ontology`, for names that stand for several classes
-    start=0.,                    # where in the recording to begin, s
-    seconds=None,                # how much of it to take, s; None: to the end
-    # put zeros in the place of NaN and infinite samples, instead of refusing them
-    repair=False,
-    subtype=None,                # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
-    # add triangular noise of one step to what is kept before rounding, and take it from what is removed
-    dither=False,
-    # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
-    bitrate=None,
-    overwrite=False,             # may files that are there be replaced?
-    resume=True,                 # go on where an interrupted run with the same settings stopped
-    progress=False,              # show a progress bar
-    **options,                   # of `extract`: block, overlap, context, precision
-)->dict:                         # input, kept, removed, seconds, status ("ok" or "silent"), gain_db, message
-    """`extract` for a file of any length in constant memory, keeping rate, channels, coding, title and cue
-    points; a stopped run goes on. Raises as `extract` and `load_audio` do."""
-    path = Path(path)
-    outs = [Path(out_kept), Path(out_removed)]
-    system = refuse_oracle(load_system(system))
-    refuse_collisions([(path, out) for out in outs])
-    for out in outs:
-        check_output(out, folder=False, overwrite=overwrite)
-    how = dict(block=None, overlap=None, context=None, precision='auto') | options
+    keep=None,       # classes that stay, see `extract`
+    start=0.,        # where in the recording to begin, s
+    seconds=None,    # how much of it to take, s; None: to the end
+    repair=False,    # put zeros in the place of NaN and infinite samples, instead of refusing them
+    subtype=None,    # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
+    dither=False,    # add noise of one step to what is kept before rounding; to what is removed, its negative
+    bitrate=None,    # kbit/s of MP3, Vorbis and Opus; None: at least the input's, if that is such a coding
+    overwrite=False, # may files that are there be replaced?
+    resume=True,     # go on where an interrupted run with the same settings stopped
+    **kwargs,        # of `extract`
+)->dict:             # input, kept, removed, seconds, status ("ok" or "silent"), gain_db, message
+    "`extract` in constant memory; a stopped run goes on. Raises as `extract` and `load_audio` do."
+    kwargs['system'] = refuse_oracle(load_system(kwargs.get('system')))
+    outs,progress = _check_outs(path, out_kept, out_removed, overwrite),kwargs.pop('progress', False)
     with noted() as notes:
         part = survey_file(path, start, seconds, repair)
-        info = part.info
-        n = part.n
-        read = part.read
-        form,coding = output_coding(info, outs[0], subtype)
-        if output_coding(info, outs[1], subtype) != (form, coding):
-            raise ValueError(
-                f"{outs[0].name} and {outs[1].name} have different codings; give them the same suffix, so "
-                "that they add up")
-        ears,events = hear_events(read, n, info.sample_rate, detector if part.rms else None, progress)
-        request = request_for(keep, drop, gains, system, ontology, ears, events, floor_db=floor_db, strength=strength)
-        plan = _file_plan(
-            system, read, n, info.sample_rate, part.level, info.channels, request, offset=part.offset, **how)
-        key = run_key(path, system, request=request, part=(part.first, n, repair), **how)
-        chunks = checkpointed_chunks(
-            outs[0], key, info.channels, plan, read, info.sample_rate if progress else None, resume)
-        gain_db = _extract_to(
-            outs, part, form, coding, chunks, dither, **encoder_options(path, info, coding, bitrate))
-    notes += part.notes()
+        coding = _same_coding(part.info, outs, subtype)
+        chunks = _kept(part, outs[0], resume, progress, keep=keep, **kwargs)
+        return _report_row(part, outs, _write_halves(outs, part, chunks, coding, dither, bitrate), notes)
+
+# %% ../../nbs/inference/15_extract_files.ipynb #af125326
+def _check_outs(path, out_kept, out_removed, overwrite):
+    "Both outputs, which may be written. Raises `OutputCollisionError`, `ForeignPathError`."
+    outs = [Path(out_kept), Path(out_removed)]
+    refuse_collisions([(Path(path), out) for out in outs])
+    for out in outs:
+        check_output(out, folder=False, overwrite=overwrite)
+    return outs
+
+def _report_row(part, outs, gain_db, notes):
+    "What a report says of a file that was taken apart."
+    notes = notes + part.notes()
     if gain_db:
         notes.append(f"both files are {-gain_db:.2f} dB down, because one would have left full scale")
     return dict(
-        input=str(path), kept=str(outs[0]), removed=str(outs[1]), seconds=round(n / info.sample_rate, 3),
-        status='ok' if part.rms else 'silent', gain_db=round(gain_db, 6), message='; '.join(notes))
+        input=str(part.source), kept=str(outs[0]), removed=str(outs[1]),
+        seconds=round(part.n/part.info.sample_rate, 3), status='ok' if part.rms else 'silent',
+        gain_db=round(gain_db, 6), message='; '.join(notes))
 
 # %% ../../nbs/inference/15_extract_files.ipynb #4f363979
-def _existing(jobs, overwrite, resume):
-    "The inputs that an earlier run has finished. Raises `OutputCollisionError` where results would be lost."
-    there = [o for _,*outs in jobs for o in outs if o.exists()]
-    if there and not overwrite and not resume:
-        raise OutputCollisionError(
-            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or "
-            "`resume=True` to do the rest, or choose another folder")
-    return {p for p,*outs in jobs if resume and not overwrite and all(o.exists() for o in outs)}
+def _check_names(system, options):
+    "Raise `UnknownClassError` or `ValueError` before the first file is read."
+    asked = ('keep', 'drop', 'gains', 'ontology', 'floor_db', 'strength')
+    request_for(system, **{k: options[k] for k in asked if k in options})
+
+def _two_outputs(jobs, out):
+    "Jobs (input, kept, removed) below `out`, none of which disturbs another."
+    halves = [out/half for half in ('kept', 'removed')]
+    jobs = [(p, *(half/o.relative_to(out) for half in halves)) for p,o in jobs]
+    refuse_collisions([(p, o) for p,*outs in jobs for o in outs])
+    return jobs
 
 # %% ../../nbs/inference/15_extract_files.ipynb #89c28ba1
+@delegates(extract_file, but=['keep'])
 def extract_files(
     inputs,           # file, folder or pattern, or a list of them
     out,              # folder to write to: `out/kept/...` and `out/removed/...`
     *,
     keep=None,        # classes that stay, see `extract`
-    drop=None,        # classes that go
-    gains=None,       # class -> dB; "rest" is what no class claims
-    system=None,      # name, folder or `System`; None: the one that `make repro` trained
-    detector="artifacts/tagger", # refuse what it does not hear; None: ask nobody
-    ontology=None,    # `Ontology`, for names that stand for several classes
+    detector="artifacts/tagger", # refuses what it does not hear; None: ask nobody
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
-    # of `extract_file`: strength, floor_db, start, seconds, repair, subtype, dither, bitrate, block, overlap,
-    # context, precision
-    **options,
-)->pd.DataFrame:      # one row a file: input, kept, removed, seconds, status ("ok", "silent", "there", "failed"), gain_db, message
+    **kwargs,         # of `extract_file`
+# one row a file: input, kept, removed, seconds, status ("ok", "silent", "there", "failed"), gain_db, message
+)->pd.DataFrame:
     """`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable
     folder, an unusable system."""
-    out,system = Path(out),refuse_oracle(load_system(system))
-    detector = load_detector(detector) if isinstance(detector, (str, os.PathLike)) else detector
-    request_for(
-        keep, drop, gains, system, ontology, None, None, floor_db=options.get('floor_db'),
-        strength=options.get('strength'))
-    jobs = [(p, *(out/half/o.relative_to(out) for half in ('kept','removed'))) for p,o in find_jobs(inputs, out)]
-    refuse_collisions([(p, o) for p,*outs in jobs for o in outs])
-    done,rows = _existing(jobs, overwrite, resume),[]
+    out,system = Path(out),refuse_oracle(load_system(kwargs.pop('system', None)))
+    _check_names(system, dict(keep=keep, **kwargs))
+    jobs = _two_outputs(find_jobs(inputs, out), out)
+    done = finished_inputs(jobs, overwrite, resume and not overwrite)
     refuse_unwritable(out)
-    for path, kept, removed in tqdm(
-        jobs, desc=f"extract with {system.name}", unit='file', disable=not progress):
-        row = dict(input=str(path), kept='', removed='', seconds=math.nan, gain_db=math.nan)
-        if path in done:
-            rows.append(
-                row
-                | dict(
-                    kept=str(kept), removed=str(removed), status='there', message='finished by an earlier run'
-                )
-            )
-            continue
-        try:
-            rows.append(
-                extract_file(
-                    path, kept, removed, overwrite=True, keep=keep, drop=drop, gains=gains, system=system,
-                    detector=detector, ontology=ontology, progress=progress and len(jobs) == 1, **options)
-            )
-        except (AudioError, NotDetectedError, OSError) as e:
-            rows.append(row | dict(status='failed', message=str(e)))
-    return pd.DataFrame(rows, columns=['input','kept','removed','seconds','status','gain_db','message'])
+    how = dict(system=system, keep=keep, detector=as_detector(detector), overwrite=True, **kwargs)
+    return process_files(
+        jobs, functools.partial(extract_file, **how),
+        ['input', 'kept', 'removed', 'seconds', 'status', 'gain_db', 'message'], done, progress=progress,
+        doing=f"extract with {system.name}", unusable=(AudioError, NotDetectedError, OSError))

@@ -7,13 +7,14 @@ __all__ = ['Faders', 'Mixer']
 
 # %% ../../nbs/inference/16_mixer.ipynb #95880f60
 import math, os, shlex
-import numpy as np
-from torch import Tensor
+from fastcore.basics import patch
+from fastcore.meta import delegates
 from ..core.waveform import check_audio, check_rate
 from ..core.labels import UnknownClassError, nearest_names
+from .blocks import like_given
 from .detecting import hear_events
 from .extract import class_estimates, mix_targets
-from .planning import refuse_oracle
+from .planning import plan_options, refuse_oracle
 from .requests import Request, gain_factor, resolve_classes, vocabulary_of
 from .sequence import to_float32
 from ..models.registry import load_system
@@ -62,67 +63,67 @@ def _classes(classes, events, vocabulary, ontology):
 # %% ../../nbs/inference/16_mixer.ipynb #53c3bc6a
 class Mixer:
     "A recording taken apart once, mixed as often as one likes."
+    @delegates(plan_options, but=['target', 'condition', 'strength'])
     def __init__(self,
         wav,                         # `(T,)` or `(C, T)` tensor or array, 1 to 64 channels
         sample_rate:int,             # Hz
         system=None,                 # name, folder or `System`; None: the one that `make repro` trained
-        # a `Detector`, or what `load_detector` takes; None: ask nobody, then name the classes
-        detector="artifacts/tagger",
+        detector="artifacts/tagger", # see `load_detector`; None: ask nobody, then name the classes
         classes=None,                # names, ids or nodes of the ontology; None: what the detector hears
         progress=True,               # show a progress bar
         *,
         ontology=None,               # `Ontology`, for names that stand for several classes
-        block=None,                  # length of a block, s; None: as long as is quick
-        overlap=None,                # cross-fade of neighbouring blocks, s; None: 0.1
-        # computed on either side of a block and thrown away, s; None: the receptive field of the network
-        context=None,
-        precision="auto",            # "auto", "float32" or "bfloat16"
+        **kwargs,                    # block, overlap, context, precision: see `plan_options`
     ):
-        self.wav = wav
-        self.sample_rate = check_rate(sample_rate)
+        self.wav,self.sample_rate = wav,check_rate(sample_rate)
         self._named = dict(system=system, detector=detector)
         self.x,self.system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system))
-        ears = None if detector is None or (classes is not None and not self.x.any()) else detector
-        self.detector, events = hear_events(
-            lambda a, b: self.x[:, a:b], self.x.shape[-1], self.sample_rate, ears, progress)
-        self.classes = _classes(classes, events, vocabulary_of(self.system), ontology)
-        self.chosen = classes is not None
-        self.events = (
-            events if events is None else events[events['class'].isin(self.classes)].reset_index(drop=True))
-        request = Request(dict.fromkeys(self.classes, 'gains'), {}, 1.0)
-        self._stems = class_estimates(
-            self.system, self.x, self.sample_rate, request, progress, block=block, overlap=overlap,
-            context=context, precision=precision)
-        self._light = {c: to_float32(s) for c,s in self._stems.items()}
+        self._hear(detector, classes, ontology, progress)
+        self._take_apart(progress, **kwargs)
         self.reset()
 
     def __repr__(self):
         return f"Mixer({self.x.shape[-1]/self.sample_rate:.1f} s: {' · '.join(self.gains)})"
 
-    def reset(self):
-        "All faders at 0 dB, nothing muted, nothing solo."
-        self.gains = Faders({**dict.fromkeys(self.classes, 0.), 'rest': 0.})
-        self.muted = set()
-        self.soloed = set()
+# %% ../../nbs/inference/16_mixer.ipynb #c500fc4c
+@patch
+def _hear(self:Mixer, detector, classes, ontology, progress):
+    "Settle which classes there are."
+    ears = None if detector is None or (classes is not None and not self.x.any()) else detector
+    self.detector,events = hear_events(
+        lambda a, b: self.x[:, a:b], self.x.shape[-1], self.sample_rate, ears, progress)
+    self.classes = _classes(classes, events, vocabulary_of(self.system), ontology)
+    self.chosen = classes is not None
+    self.events = events
+    if events is not None:
+        self.events = events[events['class'].isin(self.classes)].reset_index(drop=True)
 
-    @property
-    def stems(self)->dict: # class -> float64 in the shape of the recording
-        "The sound of every class, at 0 dB."
-        return {c: self._as_given(self._stems[c]) for c in self.classes}
+@patch
+def _take_apart(self:Mixer, progress, **options):
+    "Run the network, once for every class."
+    request = Request(dict.fromkeys(self.classes, 'gains'), {}, 1.0)
+    self._stems = class_estimates(self.system, self.x, self.sample_rate, request, progress, **options)
+    self._light = {c: to_float32(s) for c,s in self._stems.items()}
 
-    @property
-    def rest(self): # float64 in the shape of the recording
-        "What no class claims; stems and rest add up to the recording, without rounding."
-        return self._as_given(self.x.double() - sum(self._stems.values()))
+# %% ../../nbs/inference/16_mixer.ipynb #be70a07e
+@patch
+def reset(self:Mixer):
+    "All faders at 0 dB, nothing muted, nothing solo."
+    self.gains = Faders({**dict.fromkeys(self.classes, 0.), 'rest': 0.})
+    self.muted = set()
+    self.soloed = set()
 
-    def _as_given(self, t):
-        "In the shape, and of the kind, of what the mixer was given."
-        t = t.reshape(np.shape(self.wav))
-        return t.to(self.wav.device) if isinstance(self.wav, Tensor) else t.numpy()
+@patch(as_prop=True)
+def stems(self:Mixer)->dict: # class -> float64 in the shape of the recording
+    "The sound of every class, at 0 dB."
+    return {c: like_given(self._stems[c], self.wav) for c in self.classes}
+
+@patch(as_prop=True)
+def rest(self:Mixer): # float64 in the shape of the recording
+    "What no class claims; stems and rest add up to the recording, without rounding."
+    return like_given(self.x.double() - sum(self._stems.values()), self.wav)
 
 # %% ../../nbs/inference/16_mixer.ipynb #e1e003b3
-from fastcore.basics import patch
-
 def _toggle(names, name, on):
     (names.add if on else names.discard)(name)
 
@@ -164,7 +165,7 @@ def render(self:Mixer):
     for c,g in gains.items():
         if g != rest:
             out.add_(self._light[c], alpha=g-rest)
-    return self._as_given(out if out.isfinite().all() else self._exact_mix(gains, rest))
+    return like_given(out if out.isfinite().all() else self._exact_mix(gains, rest), self.wav)
 
 # %% ../../nbs/inference/16_mixer.ipynb #5f1cf203
 @patch
@@ -197,8 +198,8 @@ def request(self:Mixer)->dict: # keep, drop, gains and strength, as `extract` ta
     if rest==0 and off and len(full+off)==len(gains): return dict(drop=off)
     if rest==-math.inf and full:
         part = {c: db for c,db in gains.items() if c not in full+off}
-        return dict(keep=full) | (
-            dict(gains=part) if part else {} if self.system.strength == 1 else dict(strength=1.0))
+        if part: return dict(keep=full, gains=part)
+        return dict(keep=full) if self.system.strength==1 else dict(keep=full, strength=1.0)
     return dict(
         gains={c: db for c, db in gains.items() if rest or db}
         | ({'rest': rest} if rest or not any(gains.values()) else {}))
@@ -207,8 +208,8 @@ def _python(x):
     "A value as Python reads it, infinity included."
     if isinstance(x, dict): return '{' + ', '.join(f'{k!r}: {_python(v)}' for k,v in x.items()) + '}'
     if isinstance(x, float): return "float('-inf')" if x==-math.inf else f'{x:g}'
-    return repr(
-        os.fspath(x) if isinstance(x, os.PathLike) else x[0] if isinstance(x, list) and len(x) == 1 else x)
+    if isinstance(x, os.PathLike): return repr(os.fspath(x))
+    return repr(x[0] if isinstance(x, list) and len(x)==1 else x)
 
 def _is_name(x):
     return isinstance(x, (str, os.PathLike))

@@ -95,11 +95,11 @@ def _removed_unless_stopped(*paths):
     try:
         yield
     except Exception:
-        _remove(paths)
+        _remove_part(paths)
         raise
-    _remove(paths)
+    _remove_part(paths)
 
-def _remove(paths):
+def _remove_part(paths):
     for p in paths:
         p.unlink(missing_ok=True)
 

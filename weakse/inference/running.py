@@ -15,7 +15,7 @@ from ..core.loudness import extreme, times_two_to
 from ..core.resampling import fit_length, resample, resample_pieces
 from .levels import local_level
 from .receptive_field import ReceptiveField
-from ..models.registry import Network, System
+from ..models.system import Network, System
 from ..core.devices import in_precision, pick_precision
 
 # %% ../../nbs/inference/03_running.ipynb #cf8b3754

@@ -56,30 +56,33 @@ class WaveUNet(nn.Module):
         self.up = nn.ModuleList([_conv(c[i+1] + c[i], c[i], UP) for i in reversed(range(depth))])
         self.out = _conv(c[0] + 1, 1 if difference else 2, 1)
 
-    def forward(self,
-        mix:Tensor,       # `(B, T)` noisy speech
-        cond:Tensor=None, # no condition: the network knows one task
-    )->Tensor:            # `(B, T)` speech
-        "The speech in a mixture of any length."
-        return self.separate(mix)[:,0]
+# %% ../../nbs/models/04_wave_unet.ipynb #bc3bb575
+@patch
+def forward(self:WaveUNet,
+    mix:Tensor,       # `(B, T)` noisy speech
+    cond:Tensor=None, # no condition: the network knows one task
+)->Tensor:            # `(B, T)` speech
+    "The speech in a mixture of any length."
+    return self.separate(mix)[:,0]
 
-    def separate(self,
-        mix:Tensor, # `(B, T)` noisy speech
-    )->Tensor:      # `(B, 2, T)` speech and noise
-        """Both sources of a mixture; a length that is not a multiple of 2**depth is padded with zeros and cut
-        again."""
-        whole = fit_length(mix, -(-mix.shape[-1]//2**self.depth)*2**self.depth)[:,None,None]
-        x, kept = whole, []
-        for conv in self.down:
-            kept.append(F.leaky_relu(conv(x), SLOPE))
-            x = kept[-1][..., ::2]
-        x = F.leaky_relu(self.bottom(x), SLOPE)
-        for conv,skip in zip(self.up, reversed(kept)):
-            x = F.leaky_relu(conv(torch.cat([interpolate(x), skip], 1)), SLOPE)
-        sources = torch.tanh(self.out(torch.cat([x, whole.to(x.dtype)], 1))).float()[:, :, 0]
-        if self.difference:
-            sources = torch.cat([sources, whole[:, :, 0] - sources], 1)
-        return sources[..., :mix.shape[-1]]
+@patch
+def separate(self:WaveUNet,
+    mix:Tensor, # `(B, T)` noisy speech
+)->Tensor:      # `(B, 2, T)` speech and noise
+    """Both sources of a mixture; a length that is not a multiple of 2**depth is padded with zeros and cut
+    again."""
+    whole = fit_length(mix, -(-mix.shape[-1]//2**self.depth)*2**self.depth)[:,None,None]
+    x, kept = whole, []
+    for conv in self.down:
+        kept.append(F.leaky_relu(conv(x), SLOPE))
+        x = kept[-1][..., ::2]
+    x = F.leaky_relu(self.bottom(x), SLOPE)
+    for conv,skip in zip(self.up, reversed(kept)):
+        x = F.leaky_relu(conv(torch.cat([interpolate(x), skip], 1)), SLOPE)
+    sources = torch.tanh(self.out(torch.cat([x, whole.to(x.dtype)], 1))).float()[:, :, 0]
+    if self.difference:
+        sources = torch.cat([sources, whole[:, :, 0] - sources], 1)
+    return sources[..., :mix.shape[-1]]
 
 # %% ../../nbs/models/04_wave_unet.ipynb #7d0bdc06
 @patch
@@ -96,7 +99,7 @@ def receptive_field(
     depth:int=9, # levels
     at:int=0,    # output sample
 )->tuple:        # first and last input sample that it depends on, were the signal endless
-    "The stretch of input that one output sample depends on, by the sizes of `WaveUNet`."
+    "The part of the input that one output sample depends on, by the sizes of `WaveUNet`."
     need = []
     low = at
     high = at
