@@ -70,7 +70,7 @@ def training(steps=8, batch=8):
     from weakse.mining.mixtures import Mixtures
     from weakse.models.unet import ConditionalUNet
     from weakse.training.tasks import WeakTask
-    from weakse.training.weak import fit, outside_share
+    from weakse.training.loop import fit, outside_share
     store = Store()
     pairs = np.random.default_rng(2).permutation(len(store)).reshape(-1, 2)
     mixtures = Mixtures(store, pairs, None, np.eye(35, dtype=bool)[store.classes], batch_size=batch)

@@ -241,29 +241,29 @@ def weak_task(model, **options):
 @job
 def weak_training(d, tmp):
     from weakse.mining.mixtures import Mixtures
-    from weakse.training.weak import Checkpoint, _make_model, fit, training_cost
-    task = weak_task(_make_model(3, 0, **small))
+    from weakse.training.checkpoints import Checkpoint
+    from weakse.training.cost import training_cost
+    from weakse.training.loop import fit
+    from weakse.training.weak import make_unet
+    task = weak_task(make_unet(3, seed=0, **small))
     save = Checkpoint(tmp/'c', 1, task=task)
     rows = fit(
         task, Mixtures(Store(), np.array([[0, 6], [7, 13]]), batch_size=4).batches(0), 2, [save], 0, False)
-    again = weak_task(_make_model(3, 1, **small))
+    again = weak_task(make_unet(3, seed=1, **small))
     assert Checkpoint(tmp/'c', 1, task=again).restore()==2
     assert training_cost(3, dict(small, depth=2), seconds=.2)['parameters'] > 0
     return [r['loss'] for r in rows], task.best.state_dict(), again.best.state_dict()
 
 @job
 def joint_training(d, tmp):
-    from weakse.training.selective import _make_scenes, _make_task, embedding_bank, train_selective
-    import inspect
-    s = (
-        {
-            k: p.default for k, p in inspect.signature(train_selective).parameters.items()
-            if p.kind is p.KEYWORD_ONLY}
-        | small
-        | dict(batch_size=4, residual_share=1.0, depth=2)
-    )
+    from weakse.training.recipes import all_settings, settings_for
+    from weakse.training.selective import (
+        embedding_bank, make_joint_task, make_scenes, make_selective, train_selective)
+    s = all_settings(train_selective, **small | dict(batch_size=4, residual_share=1.0, depth=2))
     kinds = pd.DataFrame({'class': names.names, 'kind': ['speech', 'transient', 'stationary'], 'seen': True})
-    scenes,task = _make_scenes(Store(), kinds, s),_make_task(Store(), s)
+    scenes = make_scenes(Store(), kinds, **settings_for(make_scenes, s))
+    model = make_selective(Store(), **settings_for(make_selective, s))
+    task = make_joint_task(model, **settings_for(make_joint_task, s))
     logs = [task.step(scenes.batch(i)) for i in range(2)]
     return logs, task.model.state_dict(), embedding_bank(task.best.eval(), Store(), 2)
 

@@ -1,14 +1,16 @@
 """A stage of the run that has nothing to measure says so and goes on; what is measured on a system is told as
 in its training."""
 import numpy as np, pandas as pd, pytest, torch
-from weakse import cli, figures, selective
+from weakse.cli import stages as cli
+from weakse.evaluation import experiments as selective, figures
 from weakse.evaluation.ablation import _cells, ablate
 from weakse.mining.anchors import NoAnchorsError, _write_store
 from weakse.core.audio import save_audio
 from weakse.corpora.corpus import Corpus
 from weakse.core.files import write_json
 from weakse.inference.enhance import enhance_pairs
-from weakse.training.selective import JointError, heard_as, pure_anchors, usable_anchors
+from weakse.training.scene_batches import JointError, pure_anchors, usable_anchors
+from weakse.training.selective import heard_as
 from weakse.mining.sound_types import measure_kinds, read_kinds
 from weakse.core.labels import Vocabulary
 from weakse.core.tables import write_table

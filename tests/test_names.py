@@ -14,7 +14,7 @@ from weakse.evaluation.figures import read_pairs
 from weakse.core.files import read_json
 from weakse.core.outputs import ForeignPathError, check_output
 from weakse.core.tables import write_table
-from weakse.training.paired import copy_train_pairs
+from weakse.training.clean_pairs import copy_train_pairs
 
 NAME = os.fsdecode(b'caf\xe9')
 pytestmark = pytest.mark.skipif(sys.platform!='linux', reason="names of bytes are Linux's")

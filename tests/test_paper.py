@@ -37,7 +37,7 @@ def test_the_values_are_the_papers():
 
 def test_a_dry_run_says_what_the_paper_costs(tmp_path):
     "The counts alone: 146 M parameters, four copies of them; times belong to a machine."
-    from weakse.training.weak import training_cost
+    from weakse.training.cost import training_cost
     cost = training_cost(
         527, {**yaml.safe_load(paper.read_text())['train'], 'width': 1 / 32}, sample_rate=32000)
     assert cost['steps'] == 1_000_000 and cost['hours'] > 0 and cost['memory_gb'] > cost['weights_gb'] > 0

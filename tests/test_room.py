@@ -22,15 +22,14 @@ def test_a_network_larger_than_the_machine_is_not_begun(monkeypatch):
     check_room(cannot)
 
 def makers():
-    from weakse.training.selective import _make_task as joint
-    from weakse.training.paired import train_segan, train_wave_unet
-    from weakse.training.weak import training_cost
+    from weakse.training.selective import make_selective
+    from weakse.training.cost import training_cost
     from types import SimpleNamespace
     store = SimpleNamespace(vocabulary=range(9), sample_rate=16000)
     net = dict(
         n_embed=128, variant='joint', seed=0, width=8.0, depth=6, n_fft=512, hop_length=160, place='before',
         input='magnitude', mask_floor_db=None)
-    return dict(unet=lambda: training_cost(9, dict(width=8.)), joint=lambda: joint(store, net))
+    return dict(unet=lambda: training_cost(9, dict(width=8.)), joint=lambda: make_selective(store, **net))
 
 @pytest.mark.parametrize('kind', ['unet', 'joint'])
 def test_every_training_asks_first(monkeypatch, kind):

@@ -251,7 +251,7 @@ def test_full_disk_after_all_steps(tmp_path, monkeypatch):
 def test_checkpoint_on_a_full_disk(tmp_path):
     "A checkpoint that cannot be written is an error of the system with its folder, and the one before stays."
     from types import SimpleNamespace
-    from weakse.training.weak import Checkpoint
+    from weakse.training.checkpoints import Checkpoint
     save = Checkpoint(tmp_path/'c', 1, task=SimpleNamespace(state_dict=lambda: {'x': torch.zeros(10**5)}))
     save.save(1)
     with small_disk(10_000), pytest.raises(OSError, match='the disk is full'):

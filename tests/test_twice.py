@@ -3,7 +3,8 @@ TypeError."""
 import functools, os, subprocess, sys
 from pathlib import Path
 import pytest, torch
-from weakse import cli, joint
+from weakse.cli import stages as cli
+from weakse.training import selective as joint
 from weakse.evaluation.ablation import base_settings
 from weakse.core.params import Params
 
@@ -52,7 +53,7 @@ def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
 @pytest.mark.parametrize(
     'inner', [dict(batch_size=3), dict(absent_share=0.5), dict(residual_share=0.5), dict(seed=4)], ids=str)
 def test_scenes_may_name_what_the_training_names(monkeypatch, inner):
-    monkeypatch.setattr(joint, 'Scenes', lambda store, kinds, **kw: kw)
+    monkeypatch.setattr(joint, 'SceneBatches', lambda store, kinds, **kw: kw)
     own = dict(variant='joint', batch_size=16, seed=0, absent_share=.15, residual_share=.25, scenes=inner)
-    assert joint._make_scenes(None, None, own) == {
+    assert joint.make_scenes(None, None, **own) == {
         k: own[k] for k in ('batch_size', 'seed', 'absent_share', 'residual_share')}

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 import weakse.corpora.audioset, weakse.cli.recordings, weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli.stages import app
-from weakse.detectors.protocol import efficientat
+from weakse.detectors import efficientat
 from weakse.core.labels import audioset_vocabulary
 
 PARAMS = """

@@ -24,7 +24,7 @@ _homes = {
     'models.unet': ['ConditionalUNet'],
     'models.selective': ['SelectiveNet'],
     'models.registry': ['load_system'],
-    'training.weak': ['fit'],
+    'training.loop': ['fit'],
     'inference.enhance': ['enhance', 'extract_sequence', 'condition_of'],
     'inference.extract': ['extract'],
     'inference.mixer': ['Mixer'],

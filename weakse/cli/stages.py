@@ -193,7 +193,7 @@ stages = dict(
     anchors='mining.anchors.detect_anchors',
     mine='mining.pairs.mine',
     train='training.weak.train_unet',
-    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.paired.copy_train_pairs'),
+    paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.clean_pairs.copy_train_pairs'),
     segan='training.paired.train_segan',
     wave_unet='training.paired.train_wave_unet',
     enhance='inference.enhance.enhance_pairs',
@@ -231,7 +231,7 @@ def _choose(block):
 
 def stage(
     name:str,                        # name of a block of the parameter file
-    params:str|Path='core.params.yaml',   # the parameter file
+    params:str|Path='params.yaml',   # the parameter file
 )->functools.partial:                # the stage's function with its values filled in
     """A stage's function with the values of its block. Raises `ParamsError` with the dotted path of what does
     not fit."""
@@ -350,7 +350,7 @@ def _cost(anchors, settings, params):
         anchors = Path('runs')/params.stem/anchors    # where `repro` keeps the run of another parameter file
     from weakse.core.files import read_json
     from weakse.core.labels import Vocabulary, audioset_vocabulary
-    from weakse.training.weak import training_cost
+    from weakse.training.cost import training_cost
     there = (anchors/'store.json').is_file()
     blocks = load_params(params)
     info = (
@@ -472,7 +472,7 @@ def table1(
         as_file(file, rows, overwrite)
     title = load_params(params).get('title', singles['title'])
     f = stage('table1', params)
-    manifest = _behind('audioset.manifest_note')(corpus) if corpus else ''
+    manifest = _behind('corpora.audioset.manifest_note')(corpus) if corpus else ''
     f(
         rows,
         out_json,
@@ -904,7 +904,7 @@ def voicebank(
     part:str='test',  # test (824 pairs, two speakers) | train28 (11,572 pairs, 28 speakers)
 )->str:               # closing line
     "VoiceBank-DEMAND at 16 kHz: the paper's test set, or the training set of its peers."
-    return f"{part} pairs in {_behind('voicebank.fetch_voicebank')(out, part=part)}"
+    return f"{part} pairs in {_behind('corpora.voicebank.fetch_voicebank')(out, part=part)}"
 
 # %% ../../nbs/cli/00_stages.ipynb #3a25e52b
 @verb(fetch)
@@ -918,7 +918,7 @@ def audioset(
 )->str:                          # closing line
     """AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the
     reason."""
-    report = _behind('audioset.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
+    report = _behind('corpora.audioset.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
     return ', '.join(f'{v:,} {k}' for k,v in report.items() if isinstance(v, int)) + f', in {out}'
 
 def main():

@@ -117,7 +117,8 @@ def base_settings(
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
 _code = (
     'mining.anchors', 'mining.conditions', 'inference.enhance', 'training.losses', 'evaluation.metrics',
-    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.tasks', 'training.weak')
+    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes', 'training.tasks',
+    'training.weak', 'core.devices')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."
@@ -125,7 +126,7 @@ def _fingerprint(store, pairs, names):
     trees = (ast.dump(ast.parse(inspect.getsource(import_module(f'weakse.{m}')))) for m in _code)
     h = hashlib.sha256(''.join(trees).encode())
     for path in [
-        Path(store) / 'mining.anchors.csv', Path(store) / 'tags.npy',
+        Path(store) / 'anchors.csv', Path(store) / 'tags.npy',
         *(Path(pairs) / d / n for d in ('clean', 'noisy') for n in names)]:
         h.update(path.read_bytes())
     return h.hexdigest()[:16]

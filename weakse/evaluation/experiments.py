@@ -21,7 +21,8 @@ from ..core.audio import save_audio
 from ..core.files import atomic_path, read_json, write_json, write_text
 from ..core.outputs import check_output, check_table
 from ..inference.enhance import condition_of, extract_sequence
-from ..training.selective import heard_as, pure_anchors
+from ..training.scene_batches import pure_anchors
+from ..training.selective import heard_as
 from ..mining.sound_types import read_kinds
 from ..core.tables import write_table
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi

@@ -35,7 +35,7 @@ from ..models.unet import ConditionalUNet
 from ..models.wave_unet import WaveUNet, receptive_field
 from ..core.parallel import torch_threads
 from ..models.registry import Network, System, load_system
-from ..training.tasks import pick_precision
+from ..core.devices import in_precision, pick_precision
 from ..core.terminal import plain, say
 
 # %% ../../nbs/inference/00_enhance.ipynb #8ea5ea48
@@ -181,10 +181,10 @@ _longest = 32
 
 def _run(system, wav, cond, clean, precision):
     "Estimates `(C, T)` of a system for waveforms at its rate; silent ones stay silent."
-    dtype = pick_precision(precision, torch.device('cpu'))
+    cpu = torch.device('cpu')
     out = torch.zeros_like(wav)
     live = wav.any(-1).nonzero()[:,0]
-    with torch.inference_mode(), torch.autocast('cpu', dtype, enabled=dtype!=torch.float32):
+    with torch.inference_mode(), in_precision(cpu, pick_precision(precision, cpu)):
         for some in live.split(max(1, _longest*system.sample_rate//wav.shape[-1])) if len(live) else ():
             out[some] = system(wav[some], cond, None if clean is None else clean[some]).float()
     return out
