@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
 import weakse.cli.recordings   # its verbs
-from weakse.corpora.folder import read_labels
+from weakse.corpora.label_tables import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app.server import free_port, theme_html, write_page
 from weakse.core.audio import audio_info, load_audio, save_audio

@@ -4,7 +4,7 @@ import os, re
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 from weakse.mining.anchors import _write_store, anchor_accuracy, read_anchors, read_audit
-from weakse.corpora.audioset import MANIFEST, read_manifest
+from weakse.corpora.audioset_manifest import MANIFEST, read_manifest
 from weakse.corpora.corpus import Corpus, read_corpus
 from weakse.evaluation.figures import draw_figures
 from weakse.mining.sound_types import read_kinds
@@ -12,7 +12,7 @@ from weakse.core.labels import Vocabulary
 from weakse.core.tables import TableError, load_table, write_table
 from weakse.app.listening import listening_page
 from weakse.corpora.scenes import _read_kinds, read_scenes
-from weakse.corpora.synth import read_recipe
+from weakse.corpora.recipe import read_recipe
 
 NAMES = Vocabulary(['Speech', 'Dog'])
 DAMAGED = dict(

@@ -7,7 +7,8 @@ from weakse.core.outputs import (
     ForeignPathError, check_output, is_own, made_by, marker, own_folder, remove_own)
 from weakse.app.server import write_page
 from weakse.core.audio import save_audio
-from weakse.corpora.audioset import cut_clip, fetch_clips
+from weakse.corpora.audioset_clips import fetch_clips
+from weakse.corpora.youtube import cut_clip
 from weakse.app.audit import set_verdict
 from weakse.inference.extract import extract_file, write_events
 from weakse.core.fetch import fetch, keep_record
@@ -212,11 +213,12 @@ def writers():
 OWN = dict(
     replaces_its_folder_alone='detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
                               'save_small train_tagger fetch_voicebank',
-    asks_before_it_writes_beside_others='audioset_corpus audioset_shaped copy_pairs esc50_corpus '
-                                        'folder_corpus fsd50k_corpus write_corpus save write_report '
+    asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
+                                        'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs '
+                                        'save write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet write_stand_ins',
-    edits_what_it_has_read='set_verdict write_readme make_manifest',
+    edits_what_it_has_read='set_verdict write_readme make_manifest present_clips',
     downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated',
     writes_into_a_temporary_folder='serve examine real_time_factor read_upload upload compare_part mix_part '
@@ -257,7 +259,7 @@ def changes(node):
     modes = [
         a.value for a in node.args
         if isinstance(a, ast.Constant) and isinstance(a.value, str) and len(a.value) < 4]
-    os_replace = name=='replace' and getattr(node.func.value, 'id', '')=='os'
+    os_replace = name=='replace' and getattr(getattr(node.func, 'value', None), 'id', '')=='os'
     if name in ('rename','replace') and not node.args: return found         # of a table
     # ours, which goes through the mechanism
     own = name=='write_text' and isinstance(node.func, ast.Name)

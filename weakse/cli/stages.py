@@ -185,8 +185,8 @@ def verb(
 stages = dict(
     corpus=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
-        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.folder.fsd50k_corpus',
-        esc50='corpora.folder.esc50_corpus'),
+        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
+        esc50='corpora.esc50.esc50_corpus'),
     tagger=dict(
         small='detectors.small.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),
@@ -918,7 +918,7 @@ def audioset(
 )->str:                          # closing line
     """AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the
     reason."""
-    report = _behind('corpora.audioset.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
+    report = _behind('corpora.audioset_clips.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
     return ', '.join(f'{v:,} {k}' for k,v in report.items() if isinstance(v, int)) + f', in {out}'
 
 def main():

@@ -8,8 +8,16 @@ __all__ = ['make_segan_task', 'train_segan', 'make_wave_unet_task', 'train_wave_
 # %% ../../nbs/training/09_paired.ipynb #d1ee5ed3
 import hashlib, time
 from pathlib import Path
-import numpy as np, torch
+from torch import Tensor
+import numpy as np, torch, pandas as pd
+from ..core.audio import load_audio, save_audio
 from ..core.outputs import check_files
+from ..core.outputs import check_files, own_folder, own_folders
+from ..core.tables import write_table
+from ..mining.mixtures import prefetch, shuffled_positions
+from ..models.segan import Discriminator, SEGAN, WINDOW, pre_emphasis
+from ..models.unet import count_parameters
+from ..models.wave_unet import WaveUNet
 from ..core.saved import check_room
 from ..models.registry import SYSTEM_FILES, save_system
 from ..models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis

@@ -16,6 +16,15 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 from ..core.outputs import check_files
+from ..core.outputs import check_files
+from ..mining.anchors import read_anchors
+from ..mining.conditions import close_related, purity
+from ..mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
+from ..mining.pairs import anchor_sets
+from ..mining.sound_types import read_kinds
+from ..models.selective import SelectiveNet
+from ..models.unet import count_parameters
+from .losses import make_loss
 from ..core.saved import check_room
 from ..mining.anchors import read_anchors
 from ..mining.conditions import purity
