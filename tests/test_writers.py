@@ -11,7 +11,8 @@ from weakse.corpora.audioset_clips import fetch_clips
 from weakse.corpora.youtube import cut_clip
 from weakse.app.audit import set_verdict
 from weakse.inference.extract import extract_file, write_events
-from weakse.core.fetch import fetch, keep_record
+from weakse.core.fetch import fetch
+from weakse.core.zenodo import keep_record
 from weakse.evaluation.figures import save_figure
 from weakse.inference.enhance import (
     OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs)
