@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
-import weakse.cli.recordings   # its verbs
+import weakse
 from weakse.corpora.label_tables import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app.server import free_port, theme_html, write_page
@@ -16,15 +16,18 @@ from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.core.display import play
 from weakse.core.resampling import resample
 from weakse.core.waveform import check_audio, down_mix
-from weakse.cli.stages import app, check_params, main
+from weakse.cli.command import app
+from weakse.cli.main import main
+from weakse.cli.stages import check_params
 from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
-from weakse.inference.extract import _demo_bands, _demo_system, _DemoDetector, extract
+from doubles import BANDS, band_system, BandDetector
+from weakse.inference.extract import extract
 from weakse.inference.enhance import enhance
 from weakse.core.labels import Vocabulary
 from weakse.core.ontology import Ontology
 from weakse.mining.pairs import mine_store
-from weakse.evaluation.metrics import _direct
+from weakse.evaluation.metrics import direct_metrics
 from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
@@ -34,7 +37,7 @@ from weakse.models.registry import load_system, save_system
 REPO = Path(__file__).resolve().parents[1]
 HERE = Path(weakse.__file__).resolve().parent
 LIMIT = 60
-NAMES = Vocabulary(list(_demo_bands))
+NAMES = Vocabulary(list(BANDS))
 SEVERAL_LINES = {'OntologyError','AuditError','CorpusError'}   # these list what they found
 FINDINGS = ('traceback','crash','hang','non-finite','foreign file touched','left over','wrong result')
 
@@ -144,7 +147,7 @@ def system(world, name):
     "A system by name, loaded once a worker."
     if name not in _loaded:
         _loaded[name] = (
-            _demo_system() if name == 'bands'
+            band_system() if name == 'bands'
             else load_system(world / name if name in ('unet', 'selective') else name))
     return _loaded[name]
 
@@ -334,7 +337,7 @@ def arrays(rng, here, world):
             x,
             rate,
             system=s,
-            detector=pick(rng, [None, None, _DemoDetector()]),
+            detector=pick(rng, [None, None, BandDetector()]),
             **pick(
                 rng,
                 [
@@ -354,12 +357,12 @@ def arrays(rng, here, world):
         if door=='small' and 'small' not in _loaded:
             _loaded['small'] = load_detector(world/'small')
         e = attempt(
-            detect, x, rate, _loaded['small'] if door == 'small' else _DemoDetector(),
+            detect, x, rate, _loaded['small'] if door == 'small' else BandDetector(),
             **pick(rng, [{}, {}, dict(threshold=0.5), dict(threshold=float('nan')), dict(threshold=7)]))
         if e is not None and not np.isfinite(e[['onset','offset','score']].to_numpy(float)).all():
             raise Finding('non-finite', 'detect')
     elif door=='metrics':
-        f = pick(rng, [f for name,f in _direct.items() if 'pesq' not in name])
+        f = pick(rng, [f for name,f in direct_metrics.items() if 'pesq' not in name])
         v = attempt(f, x, x if rng.random() < .3 else array(rng)[0], rate)
         if v is not None and np.isnan(v): raise Finding('non-finite', str(f))
     else:
@@ -492,7 +495,7 @@ def class_names(rng, here, world):
     page = here/'page'/'index.html'
     if page.exists() and '<script>alert' in page.read_text(encoding='utf-8', errors='replace'):
         raise Finding('wrong result', 'a name is code in the page')
-    attempt(extract, np.zeros(999), 16000, keep=words[0], system=_demo_system(), detector=None)
+    attempt(extract, np.zeros(999), 16000, keep=words[0], system=band_system(), detector=None)
 
 ODD = [
     None, True, -1, 0, 1e308, float('nan'), float('inf'), 10**30, '', 'x', [], [[]], {}, [None],
@@ -532,7 +535,7 @@ def use_anchors(rng, store, here):
     if s is None: return
     if len(s) and not np.isfinite(s.wav(0).numpy()).all(): raise Finding('non-finite', 'anchor')
     verb('mine', store, store/'vocabulary.csv', here/'mined', '--params', REPO/'params'/'smoke.yaml')
-    verb('kinds', store, here/'kinds.csv', '--params', REPO/'params'/'smoke.yaml')
+    verb('sound_types', store, here/'sound_types.csv', '--params', REPO/'params'/'smoke.yaml')
 
 def tables(rng, here, world):
     shutil.copytree(world/'pairs'/'clean', here/'in')
@@ -597,7 +600,7 @@ def aimed(rng, here, world):
         lambda: verb('detect', one, '-o', at, '--detector', world / 'small'),
         lambda: verb('detect', one, '--labels', at, '--detector', world / 'small'),
         lambda: verb('enhance', one, '-o', here / 'new', '--json', at, '--system', 'noisy'),
-        lambda: verb('kinds', world / 'anchors', at, '--params', REPO / 'params' / 'smoke.yaml'),
+        lambda: verb('sound_types', world / 'anchors', at, '--params', REPO / 'params' / 'smoke.yaml'),
         lambda: verb(
             'mine', world / 'anchors', world / 'anchors' / 'vocabulary.csv', at, '--params',
             REPO / 'params' / 'smoke.yaml'),
@@ -743,7 +746,7 @@ def commands(rng, here, world):
     words = [str(w).replace('\0', '') for w in words]
     try:
         done = subprocess.run(
-            [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *words], cwd=here, env=env,
+            [sys.executable, '-c', 'from weakse.cli.main import main; main()', *words], cwd=here, env=env,
             stdin=path.open('rb'), capture_output=True, timeout=LIMIT - 5)
     except subprocess.TimeoutExpired:
         raise Finding('hang', ' '.join(words)) from None

@@ -1,9 +1,10 @@
 """A broadcast wave keeps what it says of itself: who made it and when, its place in time, its cue points."""
 import struct
 import numpy as np, pytest, soundfile as sf
-from weakse.core.audio import load_audio
 from weakse.core.headers import riff_chunks
-from weakse.inference.extract import _demo_system, extract_file
+from weakse.core.audio import load_audio
+from doubles import band_system
+from weakse.inference.extract_files import extract_file
 from weakse.inference.enhance import enhance_file
 
 RATE = 8000
@@ -81,7 +82,7 @@ def test_a_part_has_its_own_place_in_time(talk, tmp_path):
 
 def test_both_halves_keep_all(talk, tmp_path):
     extract_file(
-        talk, tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=_demo_system(), detector=None,
+        talk, tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=band_system(), detector=None,
         start=1)
     for name in 'kr':
         found = read(tmp_path/f'{name}.wav')

@@ -64,7 +64,7 @@ def _level(speech, transient, stationary):
 
 # %% ../../nbs/corpora/22_scenes.ipynb #654f2291
 def scene_classes(
-    kinds:pd.DataFrame, # columns class, kind, seen
+    sound_types:pd.DataFrame, # columns class, kind, seen
     n_scenes:int,       # how many
     seed:int=0,         # of the queues
 )->pd.DataFrame:        # transient, stationary, transient_seen, stationary_seen; one row a scene
@@ -77,8 +77,10 @@ def scene_classes(
     for stream, (kind, unseen, place) in enumerate(
         (("transient", i % 2, i // 2), ("stationary", i // 2 % 2, i // 4 * 2 + i % 2))):
         groups = [
-            kinds["class"][(kinds.kind == kind) & (kinds.seen.astype(bool) == seen)].tolist()
-            for seen in (True, False)]
+            sound_types["class"][
+                (sound_types.kind == kind) & (sound_types.seen.astype(bool) == seen)].tolist()
+            for seen in (True, False)
+        ]
         lacks += [f"{len(groups[0])} seen and {len(groups[1])} unseen {kind} classes"]*(not all(groups))
         whole &= np.array([bool(groups[u]) for u in unseen], bool)
         table[kind] = [
@@ -88,15 +90,16 @@ def scene_classes(
     if not whole.all():
         say(
             f"scenes: {whole.sum()} of {n_scenes} can be made, the class table has {' and '.join(lacks)}; "
-            "for all of them raise `kinds.unseen_share` or move `kinds.transient` and `kinds.stationary`",
+            "for all of them raise `sound_types.unseen_share` or move `sound_types.transient` and "
+            "`sound_types.stationary`",
             err=True)
     return pd.DataFrame(table)[whole].reset_index(drop=True)
 
 # %% ../../nbs/corpora/22_scenes.ipynb #3ac0f57f
-def _read_kinds(kinds_csv):
+def _read_sound_types(sound_types):
     "The class table of a run."
     return load_table(
-        kinds_csv, {"class": str, "kind": str, "seen": bool}, "run `weakse kinds` first", CorpusError)
+        sound_types, {"class": str, "kind": str, "seen": bool}, "run `weakse sound_types` first", CorpusError)
 
 # %% ../../nbs/corpora/22_scenes.ipynb #215385e6
 _beyond = 10**6   # pairs from this number on lend their speech to scenes
@@ -150,7 +153,7 @@ def _write_all(out, inputs, make, n_scenes, n_workers, progress):
 def test_scenes(
     data,                       # folder with the recipe of the embedded corpus
     corpus,                     # folder of the corpus: says rate, voices and seed
-    kinds_csv,                  # class table of the run
+    sound_types,                  # class table of the run
     out,                        # folder to make: speech/, transient/, stationary/ and scenes.csv
     *,
     n_scenes:int=40,            # how many; four in a row hold each combination of seen and unseen
@@ -167,10 +170,10 @@ def test_scenes(
             f"{corpus} is not the embedded corpus, whose voices and seed are needed; for recordings set "
             "`scenes.kind: real`")
     run = Run(read_recipe(data), **{**about, "seconds": seconds})
-    drawn = scene_classes(_read_kinds(kinds_csv), n_scenes, run.seed)
+    drawn = scene_classes(_read_sound_types(sound_types), n_scenes, run.seed)
     def make(folder, i):
         return _make_scene(run, drawn, folder, i)
-    return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
+    return _write_all(out, [data, corpus, sound_types], make, len(drawn), n_workers, progress)
 
 # %% ../../nbs/corpora/22_scenes.ipynb #3f903ce5
 def _check_numbers(n_scenes, seconds):
@@ -224,7 +227,7 @@ def _drawn_clips(clips, classes, seed):
 def real_scenes(
     data,                       # not used: the corpus knows where its recordings are
     corpus,                     # folder of a corpus of recordings
-    kinds_csv,                  # class table of the run
+    sound_types,                  # class table of the run
     out,                        # folder to make: speech/, transient/, stationary/ and scenes.csv
     *,
     n_scenes:int=40,            # how many; four in a row hold each combination of seen and unseen
@@ -236,15 +239,16 @@ def real_scenes(
     """Stage `scenes`, kind `real`: of held-out clips with a single label; without any of speech there are no
     scenes, and that is said. Raises `CorpusError`."""
     _check_numbers(n_scenes, seconds)
-    corpus,kinds = read_corpus(corpus),_read_kinds(kinds_csv)
+    corpus,sound_types = read_corpus(corpus),_read_sound_types(sound_types)
     clips,n = _held_out(corpus, seconds/2),round(seconds*corpus.sample_rate)
-    speech = [c for c in kinds["class"][kinds.kind == "speech"] if c in clips][:1]
+    speech = [c for c in sound_types["class"][sound_types.kind == "speech"] if c in clips][:1]
     if not speech:
         say(
             f"scenes: none can be made, no held-out clip of {seconds / 2:g} s or more has speech as its only "
             "label; give more clips the split `valid`",
             err=True)
-    drawn = scene_classes(kinds[kinds["class"].isin(list(clips))], n_scenes if speech else 0, seed)
+    drawn = scene_classes(
+        sound_types[sound_types["class"].isin(list(clips))], n_scenes if speech else 0, seed)
     rows = dict(
         speech=_drawn_clips(clips, speech * len(drawn), seed),
         **{k: _drawn_clips(clips, drawn[k], seed) for k in PARTS[1:]})
@@ -254,7 +258,7 @@ def real_scenes(
             _level(**{k: _loudest(corpus.load(j), n) for k, j in at.items()}), name, folder,
             corpus.sample_rate)
         return dict(name=name, **drawn.iloc[i], voice=corpus.table.file[at["speech"]], text="")
-    return _write_all(out, [data, corpus, kinds_csv], make, len(drawn), n_workers, progress)
+    return _write_all(out, [data, corpus, sound_types], make, len(drawn), n_workers, progress)
 
 # %% ../../nbs/corpora/22_scenes.ipynb #b66db799
 SCENES = dict(synth=test_scenes, real=real_scenes)   # kind -> stage function
