@@ -3,19 +3,11 @@ import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core.audio import save_audio
 from weakse.core.waveform import hushed
-<<<<<<< HEAD
-from weakse.app.checkup import examine
-from weakse.app.findings import FINDINGS
-from weakse.app.sound_facts import FACTS, sound_facts
-from weakse.evaluation.signals import MetricError
-from weakse.evaluation.perceptual import stoi
-=======
 from weakse.app.sound_facts import FACTS, sound_facts
 from weakse.app.findings import FINDINGS
 from weakse.app.checkup import examine
 from weakse.evaluation.perceptual import stoi
 from weakse.evaluation.signals import MetricError
->>>>>>> e867a36b8a98b83b90f2d86dd11f38b8bc11557b
 
 rng = np.random.default_rng(0)
 noise = .05*rng.standard_normal((1, 32000)).astype(np.float32)

@@ -1,13 +1,8 @@
 """A stage of the run that has nothing to measure says so and goes on; what is measured on a system is told as
 in its training."""
 import numpy as np, pandas as pd, pytest, torch
-<<<<<<< HEAD
 from weakse.cli import evaluation as cli
-from weakse.evaluation import experiments as selective, figures
-=======
-from weakse.cli import stages as cli
 from weakse.evaluation import experiments, figures, recognition as recognised
->>>>>>> e867a36b8a98b83b90f2d86dd11f38b8bc11557b
 from weakse.evaluation.ablation import _cells, ablate
 from weakse.mining.anchors import NoAnchorsError, _write_store
 from weakse.core.audio import save_audio
@@ -91,13 +86,8 @@ def test_the_tables_say_what_was_not_measured(crowded, tmp_path):
 def test_no_held_out_anchor_at_all_does_not_end_the_run(monkeypatch):
     def none(*_, **__):
         raise NoAnchorsError('none of 0 anchors passes the gates')
-<<<<<<< HEAD
-    monkeypatch.setattr(selective, 'detect_anchors', none)
-    rows = _told(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
-=======
     monkeypatch.setattr(recognised, 'detect_anchors', none)
-    rows = held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
->>>>>>> e867a36b8a98b83b90f2d86dd11f38b8bc11557b
+    rows = held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert len(rows)==len(RECOGNISED) and all('none of 0 anchors' in r['why'] for r in rows)
 
 # -- every stage with nothing before it
@@ -166,19 +156,11 @@ def test_scenes_of_no_class_and_of_few(bare, capsys):
         real_scenes(None, bare/'corpus', bare/'sound_types.csv', bare/'scenes', n_scenes=1)
 
 def test_selective_and_its_page_without_scenes(bare, capsys, monkeypatch):
-<<<<<<< HEAD
     real_scenes(None, bare/'corpus', bare/'sound_types.csv', bare/'scenes', progress=False, n_workers=1)
-    monkeypatch.setattr(selective, '_systems', lambda folders: dict(joint=heard()))
-    capsys.readouterr()
-    t = selective.run_experiments(
-        bare / 'scenes', bare / 'sound_types.csv', 'joint', bare / 'out', bare / 't.json', snrs=(5.0,),
-=======
-    real_scenes(None, bare/'corpus', bare/'kinds.csv', bare/'scenes', progress=False, n_workers=1)
     monkeypatch.setattr(experiments, 'load_systems', lambda joint: dict(joint=heard()))
     capsys.readouterr()
     t = experiments.run_experiments(
-        bare / 'scenes', bare / 'kinds.csv', 'joint', bare / 'out', bare / 't.json', snrs=(5.0,),
->>>>>>> e867a36b8a98b83b90f2d86dd11f38b8bc11557b
+        bare / 'scenes', bare / 'sound_types.csv', 'joint', bare / 'out', bare / 't.json', snrs=(5.0,),
         progress=False, n_workers=1)
     said_once(capsys, 'has no scene')
     assert (
@@ -241,17 +223,10 @@ def test_held_out_anchors_are_as_long_as_those_of_the_training(monkeypatch):
     def none(*_, **kw):
         asked.update(kw)
         raise NoAnchorsError('none')
-<<<<<<< HEAD
-    monkeypatch.setattr(selective, 'detect_anchors', none)
-    _told(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
-    assert asked['seconds']==.7
-    _told(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
-=======
     monkeypatch.setattr(recognised, 'detect_anchors', none)
-    held_out_recognition(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
+    held_out_recognition(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert asked['seconds']==.7
-    held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
->>>>>>> e867a36b8a98b83b90f2d86dd11f38b8bc11557b
+    held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert asked['seconds']==2.
 
 def test_a_corpus_without_speech_is_no_typo(bare, crowded, capsys, monkeypatch):
