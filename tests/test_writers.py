@@ -12,7 +12,8 @@ from weakse.corpora.youtube import cut_clip
 from weakse.app.audit import set_verdict
 from weakse.inference.detecting import write_events
 from weakse.inference.extract_files import extract_file
-from weakse.core.fetch import fetch, keep_record
+from weakse.core.fetch import fetch
+from weakse.core.zenodo import keep_record
 from weakse.evaluation.figures import save_figure
 from weakse.inference.enhance import enhance_file, enhance_files, enhance_pairs
 from weakse.inference.files import OutputCollisionError
