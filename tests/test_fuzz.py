@@ -4,7 +4,7 @@ import numpy as np, pytest, soundfile as sf
 import fuzz as module
 from fuzz import Finding, attempt, fuzz, report
 from weakse.cli import stages as cli
-from weakse.mining.anchors import AuditError, read_audit
+from weakse.mining.audits import AuditError, read_audit
 from weakse.inference.extract import _demo_system, extract, extract_file
 from weakse.core.files import read_json
 from weakse.inference.enhance import enhance

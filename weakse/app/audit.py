@@ -10,7 +10,8 @@ __all__ = ['headings', 'audit_classes', 'rank_anchors', 'clip_curves', 'curve_pi
 import html, os
 from pathlib import Path
 import numpy as np, pandas as pd
-from ..mining.anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit
+from ..mining.anchor_store import AnchorStore, read_anchors
+from ..mining.audits import AUDIT_COLUMNS, VERDICTS, read_audit
 from ..core.audio import resample
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
-from ..mining.anchors import NoAnchorsError, detect_anchors, read_anchors
+from ..mining.anchor_store import read_anchors
+from ..mining.anchors import NoAnchorsError, detect_anchors
 from ..core.audio import plain_text
 from ..core.files import (
     atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text)
 from ..inference.enhance import enhance_pairs
 from .metrics import score_folders
-from ..mining.pairs import NoPairsError, mine
+from ..mining.mine import NoPairsError, mine
 from .tables import shown
 from ..core.terminal import say
 from ..training.weak import train_unet
@@ -117,8 +118,8 @@ def base_settings(
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
 _code = (
     'mining.anchors', 'mining.conditions', 'inference.enhance', 'training.losses', 'evaluation.metrics',
-    'mining.pairs', 'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes', 'training.tasks',
-    'training.weak', 'core.devices')
+    'mining.pairs', 'mining.mine', 'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes',
+    'training.tasks', 'training.weak', 'core.devices')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."

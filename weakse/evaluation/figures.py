@@ -11,7 +11,8 @@ import textwrap
 from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
-from ..mining.anchors import curve_step, find_anchors, show_anchor
+from ..mining.anchor_figure import curve_step, show_anchor
+from ..mining.anchors import find_anchors
 from ..core.audio import load_audio, plain_text, resample
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector

@@ -18,7 +18,8 @@ from .adversarial import AdversarialTask
 from .checkpoints import Checkpoint, steps_kept
 from .clean_pairs import PairedWindows, open_pairs
 from .loop import fit, training_report
-from .recipes import all_settings, from_seed, settings_for, takes
+from ..core.keywords import settings_for, takes
+from .recipes import all_settings, from_seed
 from .tasks import PairedTask
 
 # %% ../../nbs/training/09_paired.ipynb #49ca9b55

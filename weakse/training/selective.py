@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from torch import Tensor
 from ..core.files import check_files
 from ..core.saved import check_room
-from ..mining.anchors import read_anchors
+from ..mining.anchor_store import read_anchors
 from ..mining.conditions import purity
 from ..mining.sound_types import read_sound_types
 from ..models.registry import SYSTEM_FILES, save_system
@@ -25,7 +25,8 @@ from ..models.selective import SelectiveNet
 from .checkpoints import Checkpoint, steps_kept
 from .loop import fit, training_report
 from .losses import make_loss
-from .recipes import all_settings, from_seed, settings_for, takes
+from ..core.keywords import settings_for, takes
+from .recipes import all_settings, from_seed
 from .scene_batches import SceneBatches, heard_sets
 from .tasks import WeakTask
 
