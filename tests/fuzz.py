@@ -9,17 +9,22 @@ from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
 import weakse.cli.recordings   # its verbs
-from weakse.corpora.folder import read_labels
+from weakse.corpora.label_tables import read_labels
 from weakse.mining.anchor_store import AnchorStore, write_anchors
 from weakse.mining.audits import read_audit
 from weakse.app.server import free_port, theme_html, write_page
-from weakse.core.audio import audio_info, check_audio, down_mix, load_audio, play, resample, save_audio
+from weakse.core.audio import audio_info, load_audio, save_audio
+from weakse.core.display import play
+from weakse.core.resampling import resample
+from weakse.core.waveform import check_audio, down_mix
 from weakse.cli.stages import app, check_params, main
 from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
-from weakse.inference.extract import _demo_bands, _demo_system, _DemoDetector, extract
+from doubles import BANDS, band_system, BandDetector
+from weakse.inference.extract import extract
 from weakse.inference.enhance import enhance
-from weakse.core.labels import Ontology, Vocabulary
+from weakse.core.labels import Vocabulary
+from weakse.core.ontology import Ontology
 from weakse.mining.mine import mine_store
 from weakse.evaluation.metrics import _direct
 from weakse.inference.mixer import Mixer
@@ -31,7 +36,7 @@ from weakse.models.registry import load_system, save_system
 REPO = Path(__file__).resolve().parents[1]
 HERE = Path(weakse.__file__).resolve().parent
 LIMIT = 60
-NAMES = Vocabulary(list(_demo_bands))
+NAMES = Vocabulary(list(BANDS))
 SEVERAL_LINES = {'OntologyError','AuditError','CorpusError'}   # these list what they found
 FINDINGS = ('traceback','crash','hang','non-finite','foreign file touched','left over','wrong result')
 
@@ -141,7 +146,7 @@ def system(world, name):
     "A system by name, loaded once a worker."
     if name not in _loaded:
         _loaded[name] = (
-            _demo_system() if name == 'bands'
+            band_system() if name == 'bands'
             else load_system(world / name if name in ('unet', 'selective') else name))
     return _loaded[name]
 
@@ -331,7 +336,7 @@ def arrays(rng, here, world):
             x,
             rate,
             system=s,
-            detector=pick(rng, [None, None, _DemoDetector()]),
+            detector=pick(rng, [None, None, BandDetector()]),
             **pick(
                 rng,
                 [
@@ -351,7 +356,7 @@ def arrays(rng, here, world):
         if door=='small' and 'small' not in _loaded:
             _loaded['small'] = load_detector(world/'small')
         e = attempt(
-            detect, x, rate, _loaded['small'] if door == 'small' else _DemoDetector(),
+            detect, x, rate, _loaded['small'] if door == 'small' else BandDetector(),
             **pick(rng, [{}, {}, dict(threshold=0.5), dict(threshold=float('nan')), dict(threshold=7)]))
         if e is not None and not np.isfinite(e[['onset','offset','score']].to_numpy(float)).all():
             raise Finding('non-finite', 'detect')
@@ -489,7 +494,7 @@ def class_names(rng, here, world):
     page = here/'page'/'index.html'
     if page.exists() and '<script>alert' in page.read_text(encoding='utf-8', errors='replace'):
         raise Finding('wrong result', 'a name is code in the page')
-    attempt(extract, np.zeros(999), 16000, keep=words[0], system=_demo_system(), detector=None)
+    attempt(extract, np.zeros(999), 16000, keep=words[0], system=band_system(), detector=None)
 
 ODD = [
     None, True, -1, 0, 1e308, float('nan'), float('inf'), 10**30, '', 'x', [], [[]], {}, [None],

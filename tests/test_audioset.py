@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest, torch
 
-from weakse.corpora import audioset
+from weakse.corpora import audioset_manifest
 from weakse.core.audio import save_audio
-from weakse.corpora.audioset import (
-    FAILURES, ClipError, fetch_clips, make_manifest, manifest_hash, read_failures, read_manifest,
-    read_segments, youtube_audio)
+from weakse.corpora.audioset_clips import fetch_clips
+from weakse.corpora.audioset_manifest import (
+    FAILURES, make_manifest, manifest_hash, read_failures, read_manifest)
+from weakse.corpora.audioset_segments import read_segments
+from weakse.corpora.youtube import ClipError, youtube_audio
 from weakse.core.fetch import FetchError, sha256_of
 
 NOISE = 0.1*torch.randn(4*8000, generator=torch.Generator().manual_seed(0))
@@ -32,7 +34,7 @@ RUN = '''
 import sys, time; sys.path.insert(0, {here!r})
 from pathlib import Path
 from test_audioset import FAST, site
-from weakse.corpora.audioset import fetch_clips
+from weakse.corpora.audioset_clips import fetch_clips
 def slow(id, folder):
     with open({log!r}, 'a') as f: f.write(id+chr(10))
     time.sleep(.05)
@@ -128,18 +130,18 @@ def test_a_manifest_broken_off_goes_on(tmp_path, monkeypatch):
     table = read_segments(write_list(tmp_path, 1000))
     for i, id in enumerate(table.id):
         save_audio(tmp_path/'clips'/f'{id}.flac', NOISE[i:i+8000], 8000)
-    seen, examine = [], audioset.examine_clip
+    seen, examine = [], audioset_manifest.examine_clip
     def watched(path):
         if len(seen) == 300: raise KeyboardInterrupt
         seen.append(path)
         return examine(path)
     run = lambda name: make_manifest(table, tmp_path/'clips', tmp_path/name, n_workers=1, progress=False)
-    monkeypatch.setattr(audioset, 'examine_clip', watched)
+    monkeypatch.setattr(audioset_manifest, 'examine_clip', watched)
     with pytest.raises(KeyboardInterrupt):
         run('m.csv')
     half = read_manifest(tmp_path/'m.csv')
     assert half.status.value_counts().to_dict() == {'unexamined': 744, 'present': 256}
-    monkeypatch.setattr(audioset, 'examine_clip', lambda path: (seen.append(path), examine(path))[1])
+    monkeypatch.setattr(audioset_manifest, 'examine_clip', lambda path: (seen.append(path), examine(path))[1])
     seen.clear()
     done = run('m.csv')
     assert (
@@ -175,7 +177,7 @@ def test_what_ffmpeg_is_asked_for(tmp_path, monkeypatch):
     source = tmp_path/'-odd name.webm'
     source.write_bytes(b'\x1aE\xdf\xa3 no sound file')
     from weakse.core.audio import audio_info
-    from weakse.corpora.audioset import cut_clip
+    from weakse.corpora.youtube import cut_clip
     assert audio_info(cut_clip(source, tmp_path/'out.flac', 30, 32)).frames == 64000
     args = (tmp_path/'args').read_text().splitlines()
     assert args[args.index('-i') + 1] == str(source) and [

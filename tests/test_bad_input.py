@@ -4,9 +4,12 @@ import errno, os, resource, struct, subprocess, sys, tempfile, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.core.audio import (
+from weakse.core.audio import audio_info, load_audio, save_audio
+from weakse.core.resampling import resample
+from weakse.core.spectrogram import stft, istft
+from weakse.core.waveform import (
     AudioError, AudioWarning, EmptyAudioError, LayoutError, MissingAudioError, NonFiniteAudioError,
-    audio_info, check_audio, load_audio, resample, save_audio, stft, istft)
+    check_audio)
 from weakse.core.files import atomic_path, write_json
 
 RATE = 16000

@@ -4,7 +4,8 @@ import os, random, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from weakse.core.audio import audio_info, load_audio, save_audio
-from weakse.inference.enhance import enhance, enhance_file, overlap_add
+from weakse.inference.blocks import overlap_add
+from weakse.inference.enhance import enhance, enhance_file
 from weakse.core.labels import Vocabulary
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
@@ -111,7 +112,7 @@ from weakse.inference.enhance import enhance_file
 from weakse.models.registry import load_system
 system = load_system(sys.argv[1])
 if len(sys.argv) > 4:
-    import weakse.inference.enhance as i
+    import weakse.inference.resuming as i
     write = i.write_json
     def slowly(*a, **how): write(*a, **how); time.sleep(.2)
     i.write_json = slowly
@@ -145,7 +146,7 @@ def test_killed_and_gone_on(tmp_path, systems, suffix):
 
 def stopped(tmp_path, system, **options):
     "Leave a part behind after two blocks."
-    import weakse.inference.enhance as module
+    import weakse.inference.resuming as module
     write,count = module.write_json,[]
     def stop(*a, **how):
         write(*a, **how)

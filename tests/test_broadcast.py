@@ -1,8 +1,10 @@
 """A broadcast wave keeps what it says of itself: who made it and when, its place in time, its cue points."""
 import struct
 import numpy as np, pytest, soundfile as sf
-from weakse.core.audio import _riff_chunks, load_audio
-from weakse.inference.extract import _demo_system, extract_file
+from weakse.core.headers import riff_chunks
+from weakse.core.audio import load_audio
+from doubles import band_system
+from weakse.inference.extract_files import extract_file
 from weakse.inference.enhance import enhance_file
 
 RATE = 8000
@@ -43,7 +45,7 @@ def read(path):
     data,found = path.read_bytes(),{}
     size = struct.unpack('<Q', data[20:28])[0] if data[:4]==b'RF64' else struct.unpack('<I', data[4:8])[0]
     assert size == len(data)-8
-    for name,at,n in _riff_chunks(path):
+    for name,at,n in riff_chunks(path):
         found[name if name!=b'LIST' else data[at:at+4]] = data[at:at+n]
     return found
 
@@ -80,7 +82,7 @@ def test_a_part_has_its_own_place_in_time(talk, tmp_path):
 
 def test_both_halves_keep_all(talk, tmp_path):
     extract_file(
-        talk, tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=_demo_system(), detector=None,
+        talk, tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=band_system(), detector=None,
         start=1)
     for name in 'kr':
         found = read(tmp_path/f'{name}.wav')

@@ -14,20 +14,21 @@ pytestmark = [
         bool(absent), reason=f"not installed: {', '.join(absent)}; pip install 'weakse[browser,dev]'"),
 ]
 
-mixer_cell = """
+doubles = f"import sys; sys.path.append({os.path.dirname(__file__)!r})"
+mixer_cell = doubles + """
 from weakse.app.mixer_view import MixerView
-from weakse.inference.extract import _DemoDetector, _demo_scene, _demo_system
-MixerView(_demo_scene(), 16000, _demo_system(), _DemoDetector())"""
+from doubles import BandDetector, band_scene, band_system
+MixerView(band_scene(), 16000, band_system(), BandDetector())"""
 
-audit_cell = """
+audit_cell = doubles + """
 import torch, pandas as pd
 from pathlib import Path
 from weakse.mining.anchors import detect_anchors
 from weakse.core.audio import save_audio
 from weakse.app.audit import AuditView
 from weakse.corpora.corpus import Corpus
-from weakse.inference.extract import _DemoDetector
-here,ears,t = Path('.'),_DemoDetector(),torch.arange(4*16000)/16000
+from doubles import BandDetector
+here,ears,t = Path('.'),BandDetector(),torch.arange(4*16000)/16000
 for i in range(8):
     wav = .01*torch.randn(4*16000, generator=torch.Generator().manual_seed(i))
     wav += (.3*.5**i*torch.sin(2*torch.pi*(2500+200*i)*t) + .2*torch.sin(2*torch.pi*120*t))*((t>.2*i)&(t<.2*i+1.5))
@@ -218,9 +219,9 @@ def test_in_voila(page, tmp_path, theme):
 def test_a_file_of_ones_own(page, tmp_path):
     import torch
     from weakse.core.audio import save_audio
-    from weakse.inference.extract import _demo_scene
+    from doubles import band_scene
     notebook(tmp_path, mixer_cell)
-    scene = _demo_scene()[:32000]
+    scene = band_scene()[:32000]
     talk = save_audio(tmp_path/'my talk.wav', torch.stack([scene, scene.flip(0)]), 16000)
     (tmp_path/'page.wav').write_text('<html>not found</html>')
     with voila(tmp_path) as server:

@@ -14,7 +14,8 @@ voice = .12*sum(torch.sin(2*torch.pi*k*(130*t + 3*torch.sin(5*t)))/k for k in ra
 rain = .04*torch.randn(4*sr, generator=torch.Generator().manual_seed(0))"""
 
 picker_cell = """
-from weakse.core.labels import Ontology, Vocabulary
+from weakse.core.ontology import Ontology
+from weakse.core.labels import Vocabulary
 from weakse.app.widgets import ClassPicker
 tree = dict(Animal=['Dog','Cat'], Dog=['Bark','Howl'], Human=['Speech','Cough'], Weather=['Rain','Wind'])
 names = list(dict.fromkeys([*tree, *sum(tree.values(), [])]))

@@ -202,15 +202,16 @@ def anchors(d, tmp):
 
 @job
 def filters(d, tmp):
-    from weakse.core.audio import LogMel, dithering, tpdf
+    from weakse.core.audio import dithering, tpdf
+    from weakse.core.spectrogram import LogMel
     from weakse.detectors.efficientat import FrontEnd
     from weakse.detectors.panns import _noises
-    from weakse.models.classical import _demo_pair
-    from weakse.inference.extract import _demo_scene
+    from doubles import made_up_pair
+    from doubles import band_scene
     x = torch.from_numpy(WAV)
     return (
         LogMel(8000, 256, 80)(x), FrontEnd()(x), _noises(2, torch.Generator('cpu').manual_seed(0)),
-        _demo_pair(), _demo_scene(), tpdf((2, 9), dithering(True)))
+        made_up_pair(), band_scene(), tpdf((2, 9), dithering(True)))
 
 @job
 def mixtures(d, tmp):

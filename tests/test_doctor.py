@@ -1,7 +1,8 @@
 """What the doctor says of files, and labels with odd names in pictures."""
 import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
-from weakse.core.audio import hushed, save_audio
+from weakse.core.audio import save_audio
+from weakse.core.waveform import hushed
 from weakse.app.checkup import FACTS, FINDINGS, examine, sound_facts
 from weakse.evaluation.metrics import MetricError, stoi
 
@@ -73,7 +74,7 @@ def test_names_with_dollars_in_pictures(tmp_path):
     import matplotlib.pyplot as plt
     from weakse.evaluation.ablation import draw_ablation
     from weakse.mining.anchor_figure import show_anchor
-    from weakse.corpora.audioset import show_coverage
+    from weakse.corpora.audioset_manifest import show_coverage
     from weakse.detectors.small import SmallDetector
     from weakse.core.labels import Vocabulary
     drawn = [

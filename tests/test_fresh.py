@@ -35,7 +35,7 @@ def test_the_documentation_can_be_made(clone):
         sys.executable, '-c', "from nbdev.serve import proc_nbs; proc_nbs(n_workers=1)", cwd=clone,
         PYTHONPATH=str(clone), MPLBACKEND='agg')
     assert done.returncode==0, done.stderr[-3000:]
-    page = (clone/'_proc'/'inference'/'00_enhance.ipynb').read_text(encoding='utf-8')
+    page = (clone/'_proc'/'inference'/'09_enhance.ipynb').read_text(encoding='utf-8')
     assert 'output-file: enhance.html' in page and 'recordings' in page
     assert len(list((clone/'_proc').rglob('*.ipynb')))==len(list((clone/'nbs').rglob('*.ipynb')))
     assert run('git', 'status', '--porcelain', cwd=clone).stdout==''

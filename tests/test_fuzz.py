@@ -5,7 +5,9 @@ import fuzz as module
 from fuzz import Finding, attempt, fuzz, report
 from weakse.cli import stages as cli
 from weakse.mining.audits import AuditError, read_audit
-from weakse.inference.extract import _demo_system, extract, extract_file
+from doubles import band_system
+from weakse.inference.extract import extract
+from weakse.inference.extract_files import extract_file
 from weakse.core.files import read_json
 from weakse.inference.enhance import enhance
 from weakse.evaluation.metrics import _direct
@@ -55,7 +57,7 @@ def test_a_name_in_bytes_is_extracted(tmp_path):
     sf.write(os.fsencode(name), .1*np.ones(8000), 16000)
     kept,removed = (os.fsdecode(bytes(tmp_path) + b'/%s\xff.wav' % w) for w in (b'k', b'r'))
     assert (
-        extract_file(name, kept, removed, keep='Speech', system=_demo_system(), detector=None)['status']
+        extract_file(name, kept, removed, keep='Speech', system=band_system(), detector=None)['status']
         == 'ok')
 
 def test_a_disk_that_fills_under_the_mix_is_an_error_of_the_system(tmp_path):
@@ -64,7 +66,7 @@ def test_a_disk_that_fills_under_the_mix_is_an_error_of_the_system(tmp_path):
         with small_disk(most), pytest.raises(OSError, match='is the disk full'):
             extract_file(
                 tmp_path / 'a.wav', tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech',
-                system=_demo_system(), detector=None)
+                system=band_system(), detector=None)
         assert [p.name for p in tmp_path.iterdir()]==['a.wav']
 
 @pytest.mark.parametrize('rate', [np.int64(16000), np.float32(16000), 16000.])
@@ -89,7 +91,7 @@ def test_ctrl_c_before_a_verb_begins_is_no_traceback(monkeypatch):
 
 def test_a_number_is_no_class():
     with pytest.raises(ValueError, match='`keep` is 3; expected the name of a class'):
-        extract(np.zeros(99), 16000, keep=3, system=_demo_system(), detector=None)
+        extract(np.zeros(99), 16000, keep=3, system=band_system(), detector=None)
 
 @pytest.mark.parametrize('data', [b'\xff', b'file,class\n\xff,x\n', b'"', b'a,b\n1,2,3,4\n5,6\n'])
 def test_verdicts_that_are_no_table(tmp_path, data):

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np, pytest, soundfile as sf, torch
 
-from weakse.core.audio import AudioError, audio_info, load_audio, save_audio
-from weakse.inference.enhance import enhance, enhance_file, enhance_files, overlap_add
+from weakse.core.waveform import AudioError
+from weakse.core.audio import audio_info, load_audio, save_audio
+from weakse.inference.blocks import overlap_add
+from weakse.inference.enhance import enhance, enhance_file, enhance_files
 from weakse.core.labels import Vocabulary
 from weakse.models.unet import ConditionalUNet
 from weakse.models.registry import System, load_system, save_system

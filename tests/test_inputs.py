@@ -5,13 +5,17 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
-from weakse.core.audio import (
-    AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, audio_info, check_audio)
+from weakse.core.audio import audio_info
+from weakse.core.waveform import (
+    AudioError, AudioWarning, EmptyAudioError, LayoutError, NonFiniteAudioError, check_audio)
 from weakse.detectors.protocol import detect
-from weakse.inference.extract import (
-    _demo_bands, _demo_system, _DemoDetector, detect_file, extract, extract_file, extract_files)
-from weakse.inference.enhance import (
-    NotDetectedError, OutputCollisionError, enhance, enhance_file, enhance_files)
+from doubles import BANDS, band_system, BandDetector
+from weakse.inference.detecting import detect_file
+from weakse.inference.extract import extract
+from weakse.inference.extract_files import extract_file, extract_files
+from weakse.inference.enhance import enhance, enhance_file, enhance_files
+from weakse.inference.files import OutputCollisionError
+from weakse.inference.sequence import NotDetectedError
 from weakse.core.labels import UnknownClassError, Vocabulary
 from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
@@ -19,7 +23,7 @@ from weakse.models.unet import ConditionalUNet
 from weakse.models.registry import load_system, save_system
 
 TRIED = Counter()
-NAMES = Vocabulary(list(_demo_bands))
+NAMES = Vocabulary(list(BANDS))
 RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000]
 
 @pytest.fixture(scope='module')
@@ -35,7 +39,7 @@ def systems(tmp_path_factory):
         folder / 'selective', sample_rate=16000, vocabulary=NAMES, bank=torch.eye(3, 8),
         config=dict(block=1.0))
     return dict(
-        bands=_demo_system(), unet=load_system(unet), selective=load_system(selective),
+        bands=band_system(), unet=load_system(unet), selective=load_system(selective),
         wiener=load_system('wiener'), highpass=load_system('highpass'))
 
 def tones(n=8000, rate=16000, channels=1, level=.3):
@@ -59,10 +63,10 @@ def adds_up(parts, wav):
 DOORS = dict(
     enhance=lambda x, rate, s: enhance(x, rate, s),
     extract=lambda x, rate, s: extract(x, rate, keep="Speech", system=s, detector=None),
-    asked=lambda x, rate, s: extract(x, rate, drop="Speech", system=s, detector=_DemoDetector()),
+    asked=lambda x, rate, s: extract(x, rate, drop="Speech", system=s, detector=BandDetector()),
     mixer=lambda x, rate, s: Mixer(x, rate, s, None, ["Speech"], progress=False),
-    heard=lambda x, rate, s: Mixer(x, rate, s, _DemoDetector(), progress=False),
-    detect=lambda x, rate, s: detect(x, rate, _DemoDetector()))
+    heard=lambda x, rate, s: Mixer(x, rate, s, BandDetector(), progress=False),
+    detect=lambda x, rate, s: detect(x, rate, BandDetector()))
 
 @pytest.mark.parametrize('door', DOORS)
 @pytest.mark.parametrize(
@@ -192,7 +196,7 @@ def test_a_bad_file_is_named(systems, tmp_path, kind):
     make(path)
     asks = [
         lambda: enhance_file(path, tmp_path / 'o.wav', systems['bands']),
-        lambda: detect_file(path, _DemoDetector()),
+        lambda: detect_file(path, BandDetector()),
         lambda: extract_file(
             path, tmp_path / 'k.wav', tmp_path / 'r.wav', keep="Speech", system=systems['bands'],
             detector=None),
@@ -238,15 +242,15 @@ def test_repair_puts_zeros_where_no_number_is(systems, tmp_path, values):
             tmp_path / f'{name}.wav', tmp_path / f'e_{name}.wav', systems['bands'], block=0.7, repair=repair)
         parts = extract_file(
             tmp_path / f'{name}.wav', tmp_path / f'k_{name}.wav', tmp_path / f'r_{name}.wav', keep="Speech",
-            system=systems['bands'], detector=_DemoDetector(), block=0.7, repair=repair)
+            system=systems['bands'], detector=BandDetector(), block=0.7, repair=repair)
         assert all((says in row['message'])==repair for row in (done, parts))
     read = lambda n: sf.read(tmp_path/n, always_2d=True)[0]
     for which in 'ekr':
         assert (read(f'{which}_in.wav')==read(f'{which}_whole.wav')).all()
     assert np.abs(read('k_in.wav')+read('r_in.wav')-whole).max() < 1e-12
     with pytest.warns(AudioWarning, match=says):
-        events = detect_file(tmp_path/'in.wav', _DemoDetector(), repair=True)
-    assert events.equals(detect_file(tmp_path/'whole.wav', _DemoDetector()))
+        events = detect_file(tmp_path/'in.wav', BandDetector(), repair=True)
+    assert events.equals(detect_file(tmp_path/'whole.wav', BandDetector()))
 
 @pytest.mark.parametrize(
     'start,seconds,frames',
@@ -310,7 +314,7 @@ def test_a_batch_goes_on_after_bad_files(systems, tmp_path):
     for run in (
         lambda out: enhance_files(folder, out, systems['bands'], progress=False),
         lambda out: extract_files(
-            folder, out, drop="Hum", system=systems['bands'], detector=_DemoDetector(), progress=False),
+            folder, out, drop="Hum", system=systems['bands'], detector=BandDetector(), progress=False),
     ):
         report = run(tmp_path/f'out{len(TRIED)}')
         TRIED['files in batches'] += len(report)
@@ -416,8 +420,8 @@ def test_a_wish_that_makes_no_sense_is_refused(systems, wish, error, says):
 def test_what_is_not_there_is_said(systems):
     low = np.sin(2*np.pi*120*np.arange(16000)/16000)*.3
     with pytest.raises(NotDetectedError, match="'Whistle' is not detected in the recording; detected: Hum"):
-        extract(low, 16000, keep="Whistle", system=systems['bands'], detector=_DemoDetector())
-    assert 'Whistle' not in Mixer(low, 16000, systems['bands'], _DemoDetector(), progress=False).classes
+        extract(low, 16000, keep="Whistle", system=systems['bands'], detector=BandDetector())
+    assert 'Whistle' not in Mixer(low, 16000, systems['bands'], BandDetector(), progress=False).classes
 
 # -- drawn at random
 # -----------------------------------------------------------------------------------------------------------------------------
@@ -537,13 +541,13 @@ def test_fuzzed_detection(systems):
     def run(recording):
         x,rate = recording
         def f():
-            events = detect(x, rate, _DemoDetector())
+            events = detect(x, rate, BandDetector())
             end = check_audio(x).shape[-1]/rate
             assert (
                 (events.onset < events.offset).all() and (events.offset <= end).all()
                 and events.score.between(0, 1).all())
             try:
-                extract(x, rate, keep="Hum", system=systems['bands'], detector=_DemoDetector())
+                extract(x, rate, keep="Hum", system=systems['bands'], detector=BandDetector())
             except NotDetectedError:
                 assert 'Hum' not in set(events['class'])
         _one('detect', x, rate, f)

@@ -2,8 +2,11 @@
 files under the names of another system."""
 import os, unicodedata, warnings
 import numpy as np, pytest, soundfile as sf
-from weakse.corpora.folder import CorpusWarning, esc50_corpus, folder_corpus, fsd50k_corpus, read_labels
-from weakse.corpora.corpus import CorpusError, read_corpus
+from weakse.corpora.corpus import CorpusError, CorpusWarning, read_corpus
+from weakse.corpora.esc50 import esc50_corpus
+from weakse.corpora.folder import folder_corpus
+from weakse.corpora.fsd50k import fsd50k_corpus
+from weakse.corpora.label_tables import read_labels
 from weakse.app.checkup import examine
 from weakse.core.labels import Vocabulary, label_map
 

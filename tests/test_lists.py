@@ -3,9 +3,9 @@ this machine."""
 import threading, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
-from weakse.corpora import audioset
-from weakse.corpora.audioset import LISTS, PINS, fetch_list
-from weakse.core.fetch import FetchError, _StayEncrypted
+from weakse.corpora import audioset_lists
+from weakse.corpora.audioset_lists import LISTS, PINS, fetch_list
+from weakse.core.fetch import FetchError, SecureRedirects
 from weakse.core.files import read_json
 
 NAME = 'balanced_train_segments.csv'
@@ -46,14 +46,14 @@ def test_every_published_list_comes_over_https():
 def test_a_redirect_away_from_https_is_not_followed():
     request = urllib.request.Request('https://a.example/list.csv')
     with pytest.raises(FetchError, match="leads to http://b.example/list.csv, away from https"):
-        _StayEncrypted().redirect_request(request, None, 302, 'Found', {}, 'http://b.example/list.csv')
+        SecureRedirects().redirect_request(request, None, 302, 'Found', {}, 'http://b.example/list.csv')
     assert (
-        _StayEncrypted().redirect_request(request, None, 302, 'Found', {}, 'https://b.example/').full_url
+        SecureRedirects().redirect_request(request, None, 302, 'Found', {}, 'https://b.example/').full_url
         == 'https://b.example/')
 
 @pytest.mark.parametrize('announced', [True, False])
 def test_a_list_without_end_is_stopped(server, tmp_path, monkeypatch, announced):
-    monkeypatch.setattr(audioset, '_usual_most', 100)
+    monkeypatch.setattr(audioset_lists, '_usual_most', 100)
     server.announced = announced
     with pytest.raises(FetchError, match=r"(?s)cannot fetch balanced.*(at most|more than the) 100.*by hand:"):
         fetch_list(NAME, tmp_path, server.url)

@@ -13,7 +13,8 @@ from weakse.inference.enhance import enhance_pairs
 from weakse.training.scene_batches import JointError, pure_anchors, usable_anchors
 from weakse.training.selective import heard_as
 from weakse.mining.sound_types import measure_sound_types, read_sound_types
-from weakse.core.labels import Vocabulary, write_table
+from weakse.core.labels import Vocabulary
+from weakse.core.tables import write_table
 from weakse.app.listening import listening_page
 from weakse.evaluation.metrics import score_folders
 from weakse.mining.mine import NoPairsError

@@ -2,9 +2,10 @@
 than an ordinary one."""
 import subprocess, sys
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.core.audio import resample, resample_pieces
-import weakse.inference.enhance as inference
-from weakse.inference.extract import _demo_system
+from weakse.core.resampling import resample, resample_pieces
+from doubles import band_system
+from pathlib import Path
+from weakse.inference import planning, running
 from weakse.inference.enhance import enhance
 
 @pytest.mark.parametrize('rates', [(44100, 16000), (16000, 44100), (655350, 16000), (16000, 16000)])
@@ -17,19 +18,22 @@ def test_pieces_are_resampled_as_one(rates):
 def test_the_bound_moves_nothing(tmp_path, monkeypatch, rate):
     wav = .1*torch.randn(2, 6*rate, generator=torch.Generator().manual_seed(0))
     def run():
-        return enhance(wav, rate, _demo_system(), target='Speech', block=2, context=.5)
+        return enhance(wav, rate, band_system(), target='Speech', block=2, context=.5)
     once = run()
-    monkeypatch.setattr(inference, '_most', 40000)
+    for module in (running, planning):
+        monkeypatch.setattr(module, 'MAX_NUMBERS', 40000)
     assert run().equal(once)
 
-code = """
+code = f"import sys; sys.path.append({str(Path(__file__).parent)!r})" + """
 import resource, torch
-from weakse.inference.extract import _demo_system, _DemoDetector, detect_file, extract_file
+from doubles import band_system, BandDetector
+from weakse.inference.detecting import detect_file
+from weakse.inference.extract_files import extract_file
 torch.set_num_threads(1)
-system = _demo_system()
+system = band_system()
 system.block = 5.
 def run(name, suffix):
-    detect_file(f'{name}{suffix}', _DemoDetector())
+    detect_file(f'{name}{suffix}', BandDetector())
     extract_file(f'{name}{suffix}', f'k{suffix}', f'r{suffix}', keep='Speech', system=system, detector=None)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
 small = run('small', '.wav')

@@ -4,15 +4,17 @@ import os, sys
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from test_terminal import run
-from weakse.corpora.folder import _relative, copy_pairs, folder_corpus
+from weakse.corpora.clean_noisy import copy_pairs
+from weakse.corpora.folder import folder_corpus, seen_from
 from weakse.app.server import write_page
 from weakse.core.audio import save_audio
 from weakse.cli.stages import run_folder
 from weakse.corpora.corpus import read_corpus
 from weakse.cli.recordings import _coded_as
 from weakse.evaluation.figures import read_pairs
-from weakse.core.files import ForeignPathError, check_output, read_json
-from weakse.core.labels import write_table
+from weakse.core.files import read_json
+from weakse.core.outputs import ForeignPathError, check_output
+from weakse.core.tables import write_table
 from weakse.training.clean_pairs import copy_train_pairs
 
 NAME = os.fsdecode(b'caf\xe9')
@@ -101,7 +103,7 @@ def test_a_loop_is_an_input_or_an_output_like_any_other_absent_one(loop, tmp_pat
     write_page(tmp_path/'page.ipynb', loop)
 
 def test_a_corpus_beside_a_loop(loop, tmp_path):
-    assert isinstance(_relative(loop, tmp_path/'c'), str) and isinstance(_relative(tmp_path, loop), str)
+    assert isinstance(seen_from(loop, tmp_path/'c'), str) and isinstance(seen_from(tmp_path, loop), str)
 
 def test_a_parameter_file_beside_a_loop(loop, tmp_path):
     (tmp_path/'dvc.yaml').write_text('')

@@ -4,16 +4,17 @@ import os, re
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 from weakse.mining.anchor_store import write_anchors, read_anchors
-from weakse.mining.audits import read_audit
 from weakse.mining.truth import anchor_accuracy
-from weakse.corpora.audioset import MANIFEST, read_manifest
+from weakse.mining.audits import read_audit
+from weakse.corpora.audioset_manifest import MANIFEST, read_manifest
 from weakse.corpora.corpus import Corpus, read_corpus
 from weakse.evaluation.figures import draw_figures
 from weakse.mining.sound_types import read_sound_types
-from weakse.core.labels import TableError, Vocabulary, load_table, write_table
+from weakse.core.tables import TableError, load_table, write_table
+from weakse.core.labels import Vocabulary
 from weakse.app.listening import listening_page
 from weakse.corpora.scenes import _read_sound_types, read_scenes
-from weakse.corpora.synth import read_recipe
+from weakse.corpora.recipe import read_recipe
 
 NAMES = Vocabulary(['Speech', 'Dog'])
 DAMAGED = dict(

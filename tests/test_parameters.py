@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 import weakse.cli.recordings
 from weakse.core.audio import save_audio
 from weakse.cli.stages import app, check_params, has_pairs, stage
-from weakse.core.params import ParamsError, check_limits, load_params
+from weakse.core.params import load_params
+from weakse.core.schema import ParamsError, check_limits
 
 ROOT = Path(__file__).parents[1]
 

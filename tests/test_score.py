@@ -9,7 +9,8 @@ from weakse.evaluation.metrics import (
     ssnr, wss)
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.core.audio import load_audio
-from weakse.core.files import shared_dir, write_json
+from weakse.core.files import write_json
+from weakse.core.paths import shared_dir
 
 
 def syllables(seed=0, rate=16000, seconds=1.5):

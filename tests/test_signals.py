@@ -4,18 +4,22 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np, pytest, soundfile as sf, torch
 from test_systems import folders                                     # noqa: F401, a fixture
-from weakse.core.audio import AudioWarning, down_mix, load_audio, noted, save_audio
+from weakse.core.audio import load_audio, save_audio
+from weakse.core.waveform import AudioWarning, down_mix, noted
 from weakse.detectors.protocol import detect
-from weakse.inference.extract import (
-    _demo_system, _DemoDetector, _demo_scene, detect_file, extract, extract_file)
-from weakse.inference.enhance import enhance, enhance_file, extract_sequence
+from doubles import band_system, BandDetector, band_scene
+from weakse.inference.detecting import detect_file
+from weakse.inference.extract import extract
+from weakse.inference.extract_files import extract_file
+from weakse.inference.enhance import enhance, enhance_file
+from weakse.inference.sequence import extract_sequence
 from weakse.evaluation.metrics import score_folders, score_pair, ssnr
 from weakse.inference.mixer import Mixer
 from weakse.core.parallel import torch_threads
 from weakse.inference.stream import Stream
 from weakse.models.registry import load_system
 
-scene,rate = _demo_scene(),16000
+scene,rate = band_scene(),16000
 levels = [1e-45, 1e-40, 1e-30, 1e-15, 1e15, 1e25, 1e37]
 
 def finite(x):
@@ -35,14 +39,14 @@ def test_extreme_levels_enhance(folders, name, gain):
 @pytest.mark.parametrize('gain', [1e-40, 1e-15, 1e25, 3.2e38])
 def test_extreme_levels_at_every_other_door(gain, tmp_path):
     x = (scene.double()/scene.abs().max()*gain).float()
-    system = _demo_system()
+    system = band_system()
     out = extract(x, rate, keep='Hum', drop='Whistle', system=system, detector=None)
     assert finite(out.kept) and finite(out.removed) and (out.kept+out.removed).equal(x.double())
     mixer = Mixer(x, rate, system, None, ['Hum', 'Speech'], progress=False)
     mixer.gains.update(dict(Hum=60., rest=-6))
     assert finite(mixer.render())
     assert all(finite(t) for pair in extract_sequence(system, x, ['Hum', 'Speech'], rate) for t in pair)
-    assert finite(detect(torch.stack([x, x]), rate, _DemoDetector()).score)
+    assert finite(detect(torch.stack([x, x]), rate, BandDetector()).score)
     stream = Stream(system, rate, block=.5)
     assert finite(stream.push(x)) and finite(stream.flush())
     sf.write(tmp_path/'x.wav', x.numpy(), rate, subtype='FLOAT')
@@ -57,7 +61,7 @@ def test_a_huge_offset_and_nothing_else(folders, name):
         assert finite(enhance(x, rate, load_system(folders.get(name, name))))
 
 def test_a_whole_rate_may_be_a_float():
-    system = _demo_system()
+    system = band_system()
     whole, given = (
         extract(scene[:300], r, keep='Hum', system=system, detector=None) for r in (rate, float(rate)))
     assert whole.kept.equal(given.kept)
@@ -66,7 +70,7 @@ def test_a_whole_rate_may_be_a_float():
 
 @pytest.mark.parametrize('name', ['unet', 'selective', 'bands'])
 def test_an_offset_changes_nothing(folders, tmp_path, name):
-    system = _demo_system() if name=='bands' else load_system(folders[name])
+    system = band_system() if name=='bands' else load_system(folders[name])
     x = .5*(scene-scene.mean())
     usual,shifted = enhance(x, rate, system),enhance(x+.05, rate, system)
     assert (usual-shifted).abs().max() < 1e-4
@@ -86,7 +90,7 @@ def test_an_offset_changes_nothing(folders, tmp_path, name):
         and abs(float(removed.mean()) - 0.05) < 1e-3)
 
 def test_mirrored_stereo_is_heard(tmp_path):
-    ear = _DemoDetector()
+    ear = BandDetector()
     usual = detect(scene, rate, ear)
     assert len(usual)
     for share in (1, .98):
@@ -147,7 +151,7 @@ def test_threads_of_torch_are_set_back():
 def test_a_name_with_dollars_is_drawn_as_it_is():
     import io
     import matplotlib.pyplot as plt
-    from weakse.core.audio import plain_text, show
+    from weakse.core.display import plain_text, show
     ax = show(scene, rate, title=r'$\frac$')
     ax.set_xticks([0, 1], [plain_text(n) for n in (r'$\frac$', 'a $ b')])
     ax.figure.savefig(io.BytesIO())

@@ -3,13 +3,17 @@ holds, and no header is believed."""
 import errno, os, shutil, stat, subprocess, sys, tempfile
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
-from weakse.core.audio import (
-    BITS, AudioError, AudioWarning, EmptyAudioError, MissingAudioError, _mp3_frame, audio_info, load_audio,
-    save_audio, sound_files, write_samples)
+from weakse.core.audio import BITS, audio_info, load_audio, save_audio, sound_files, write_samples
+from weakse.core.headers import mp3_frame
+from weakse.core.waveform import AudioError, AudioWarning, EmptyAudioError, MissingAudioError
 from weakse.app.checkup import sound_facts
 from weakse.cli.recordings import detect_files
-from weakse.inference.extract import _demo_system, _DemoDetector, detect_long, extract_file
-from weakse.inference.enhance import OutputCollisionError, _survey, enhance_file, enhance_files
+from doubles import band_system, BandDetector
+from weakse.inference.detecting import detect_long
+from weakse.inference.extract_files import extract_file
+from weakse.inference.enhance import enhance_file, enhance_files
+from weakse.inference.files import OutputCollisionError
+from weakse.inference.reading import survey_file
 
 RATE = 16000
 
@@ -72,7 +76,7 @@ def test_an_mp3_without_a_length_is_read_to_its_end(tmp_path):
         tmp_path / 'a.mp3', np.concatenate([tone(RATE * 10), noise]), RATE, format='MP3',
         bitrate_mode='VARIABLE', compression_level=0.5)
     data = (tmp_path/'a.mp3').read_bytes()
-    (tmp_path/'a.mp3').write_bytes(data[_mp3_frame(data[:4])[0]:])
+    (tmp_path/'a.mp3').write_bytes(data[mp3_frame(data[:4])[0]:])
     with pytest.warns(AudioWarning, match='read to its end'):
         wav = load_audio(tmp_path/'a.mp3')[0]
     assert abs(len(wav)/RATE - 20) < .2
@@ -188,7 +192,7 @@ def test_dithered_halves_add_up(tmp_path, level):
     save_audio(tmp_path/'a.wav', wav.clamp(-1, 1), RATE)
     def run(**how):
         row = extract_file(
-            tmp_path / 'a.wav', tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=_demo_system(),
+            tmp_path / 'a.wav', tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=band_system(),
             detector=None, overwrite=True, **how)
         return row['gain_db'],*(sf.read(tmp_path/f'{n}.wav', dtype='int16')[0].astype(int) for n in 'kr')
     (gain,kept,removed),(_,plain,_) = run(dither=True),run()
@@ -216,7 +220,7 @@ def counted(monkeypatch):
     "Each call of ffmpeg from here on."
     calls,run = [],subprocess.run
     monkeypatch.setattr(
-        'weakse.core.audio.subprocess.run', lambda *a, **how: calls.append(a) or run(*a, **how))
+        'weakse.core.decoding.subprocess.run', lambda *a, **how: calls.append(a) or run(*a, **how))
     return calls
 
 @pytest.mark.skipif(shutil.which('ffmpeg') is None, reason="needs ffmpeg, which reads these kinds")
@@ -234,11 +238,11 @@ def test_a_foreign_kind_is_decoded_once(tmp_path, monkeypatch):
     once(lambda p: enhance_file(p, tmp_path/'o.wav', 'noisy', block=30), 'enhance.m4a')
     once(
         lambda p: extract_file(
-            p, tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=_demo_system(),
-            detector=_DemoDetector()),
+            p, tmp_path / 'k.wav', tmp_path / 'r.wav', keep='Speech', system=band_system(),
+            detector=BandDetector()),
         'extract.m4a',
     )
-    once(lambda p: detect_files([p], _DemoDetector()), 'detect.m4a')
+    once(lambda p: detect_files([p], BandDetector()), 'detect.m4a')
     once(sound_facts, 'doctor.m4a')
     once(lambda p: [load_audio(p, start=s, seconds=1) for s in range(9)], 'parts.m4a')
     assert not os.listdir(tmp_path/'t')                      # what was decoded has no name
@@ -269,7 +273,7 @@ def test_what_was_decoded_follows_its_file_and_is_not_hoarded(tmp_path, monkeypa
     films[-1].write_bytes(b'another film')
     load_audio(films[-1])
     assert len(calls)==len(films)+1
-    part = _survey(films[-1])                                # whoever works with it holds it
+    part = survey_file(films[-1])                                # whoever works with it holds it
     for p in films[:20]:
         load_audio(p)
     calls.clear()
@@ -308,7 +312,7 @@ def test_a_file_that_is_named_twice_is_one_input(tmp_path, monkeypatch, inputs):
     rows = enhance_files(inputs, tmp_path/'o', 'noisy', progress=False)
     assert list(rows.status)==['ok'] and Path(rows.input[0]).samefile(here/'a.wav')
     assert [p.name for p in (tmp_path/'o').rglob('*.wav')]==['a.wav']
-    assert len(detect_files(inputs, _DemoDetector())[1])==1
+    assert len(detect_files(inputs, BandDetector())[1])==1
 
 def test_files_that_are_two_stay_two(tmp_path, monkeypatch):
     (tmp_path/'in'/'sub').mkdir(parents=True)

@@ -25,9 +25,9 @@ def test_listen(monkeypatch, tmp_path):
 
 def test_selective(monkeypatch, tmp_path):
     import pandas as pd
-    from weakse.inference.extract import _demo_system
+    from doubles import band_system
     caught(monkeypatch, selective)
-    monkeypatch.setattr(selective, '_systems', lambda folders: {'joint': _demo_system()})
+    monkeypatch.setattr(selective, '_systems', lambda folders: {'joint': band_system()})
     monkeypatch.setattr(
         selective, 'read_scenes', lambda folder: pd.DataFrame([dict(name='a'), dict(name='b')]))
     with pytest.raises(Sent) as sent:

@@ -1,7 +1,7 @@
 """Systems travel: to other processes, to threads, and to a caller whose defaults are not ours."""
 import pickle, subprocess, sys, textwrap
 import pytest, torch
-from weakse.inference.extract import _demo_system
+from doubles import band_system
 from weakse.inference.enhance import enhance
 from weakse.core.labels import Vocabulary
 from weakse.models.segan import SEGAN
@@ -31,7 +31,7 @@ def folders(tmp_path_factory):
 
 @pytest.mark.parametrize('name', ['noisy', 'highpass', 'wiener', *nets, 'bands'])
 def test_a_system_is_pickled(folders, name):
-    system = _demo_system() if name=='bands' else load_system(folders.get(name, name))
+    system = band_system() if name=='bands' else load_system(folders.get(name, name))
     twin = pickle.loads(pickle.dumps(system))
     wav = .1*torch.randn(2, 6000, generator=torch.Generator().manual_seed(0))
     assert enhance(wav, 8000, twin).equal(enhance(wav, 8000, system)) and repr(twin)==repr(system)

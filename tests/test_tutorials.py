@@ -3,7 +3,7 @@ there is none."""
 import json, os, subprocess, sys
 from pathlib import Path
 import pytest
-from weakse.core.files import checkout_dir
+from weakse.core.paths import checkout_dir
 
 root = Path(__file__).parents[1]
 tutorials = sorted((root/'nbs'/'tutorials').glob('*.ipynb'))

@@ -5,7 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.corpora.audioset, weakse.cli.recordings, weakse.core.fetch, weakse.corpora.voicebank
+import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists, weakse.cli.recordings
+import weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli.stages import app
 from weakse.detectors import efficientat
@@ -148,7 +149,7 @@ def published():
         'ontology.json': json.dumps(nodes),
     }
     return answers | {
-        weakse.corpora.audioset.LISTS[n].removeprefix('https://'): t.encode() for n, t in lists.items()}
+        weakse.corpora.audioset_lists.LISTS[n].removeprefix('https://'): t.encode() for n, t in lists.items()}
 
 @pytest.fixture(scope='module')
 def site():
@@ -178,7 +179,7 @@ def site():
         patch.setattr(weakse.corpora.voicebank, '_published', archives)
         patch.setitem(weakse.corpora.voicebank.parts, 'test', ('testset_wav', 2))
         patch.setattr(
-            weakse.corpora.audioset, 'youtube_audio',
+            weakse.corpora.audioset_clips, 'youtube_audio',
             lambda id, folder: save_audio(Path(folder) / f'{id}.wav', np.ones(16000, np.float32) / 2, 8000))
         yield
     web.shutdown()

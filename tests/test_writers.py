@@ -2,17 +2,21 @@
 import ast, hashlib, os, sys
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, soundfile as sf, torch
 from pathlib import Path
-from weakse.core.files import (
-    ForeignPathError, atomic_path, check_output, is_own, made_by, marker, own_folder, remove_own, write_json)
+from weakse.core.files import atomic_path, write_json
+from weakse.core.outputs import (
+    ForeignPathError, check_output, is_own, made_by, marker, own_folder, remove_own)
 from weakse.app.server import write_page
 from weakse.core.audio import save_audio
-from weakse.corpora.audioset import cut_clip, fetch_clips
+from weakse.corpora.audioset_clips import fetch_clips
+from weakse.corpora.youtube import cut_clip
 from weakse.app.audit import set_verdict
-from weakse.inference.extract import extract_file, write_events
+from weakse.inference.detecting import write_events
+from weakse.inference.extract_files import extract_file
 from weakse.core.fetch import fetch, keep_record
 from weakse.evaluation.figures import save_figure
-from weakse.inference.enhance import (
-    OutputCollisionError, checkpointed_stretches, enhance_file, enhance_files, enhance_pairs)
+from weakse.inference.enhance import enhance_file, enhance_files, enhance_pairs
+from weakse.inference.files import OutputCollisionError
+from weakse.inference.resuming import checkpointed_chunks
 from weakse.core.labels import Vocabulary
 from weakse.app.listening import write_group
 from weakse.evaluation.tables import write_readme, write_table1
@@ -152,7 +156,7 @@ def test_a_checkpoint_folder_loses_only_its_own_files(canary, touched):
 def test_the_second_run_says_who_is_writing(tmp_path):
     plan = dict(f=lambda read, a, b: read(a, b), n=400, block=100, overlap=10)
     def run():
-        return checkpointed_stretches(tmp_path/'m.wav', 'key', 1, plan, lambda a, b: torch.zeros(1, b - a))
+        return checkpointed_chunks(tmp_path/'m.wav', 'key', 1, plan, lambda a, b: torch.zeros(1, b - a))
     first = run()
     next(first)
     with pytest.raises(BlockingIOError, match=f'process {os.getpid()}'):
@@ -180,7 +184,8 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path):
 # -----------------------------------------------------------------------------------------------------------
 
 PACKAGE = Path(__file__).parents[1]/'weakse'
-# what writes in weakse/files.py
+MECHANISM = [PACKAGE/'core'/'files.py', PACKAGE/'core'/'outputs.py']
+# what writes in it
 SHARED = {'atomic_path','put_in_place','edit_text','own_folder','own_folders','write_json'}
 
 def functions():
@@ -188,7 +193,7 @@ def functions():
     the command."""
     found = {}
     for path in sorted(PACKAGE.rglob('*.py')):
-        if path.name in ('_modidx.py','files.py') or path.parent.name=='cli': continue
+        if path.name=='_modidx.py' or path.parent.name=='cli' or path in MECHANISM: continue
         module = '.'.join(path.relative_to(PACKAGE).with_suffix('').parts)
         for f in ast.parse(path.read_text()).body:
             if not isinstance(f, ast.FunctionDef): continue
@@ -211,17 +216,19 @@ def writers():
 OWN = dict(
     replaces_its_folder_alone='detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
                               'save_small train_tagger fetch_voicebank',
-    asks_before_it_writes_beside_others='audioset_corpus audioset_shaped copy_pairs esc50_corpus '
-                                        'folder_corpus fsd50k_corpus write_corpus save write_report '
+    asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
+                                        'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs '
+                                        'save write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet write_stand_ins',
-    edits_what_it_has_read='set_verdict write_readme make_manifest',
+    edits_what_it_has_read='set_verdict write_readme make_manifest present_clips',
     downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated',
-    writes_into_a_temporary_folder='serve examine real_time_factor read_upload upload compare_part mix_part '
+    writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
                                    'training_cost',
     hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings',
-    has_hidden_files_of_its_own='checkpointed_stretches')
+    is_used_behind_check_output='write_chunks',
+    has_hidden_files_of_its_own='checkpointed_chunks refuse_unwritable')
 
 def test_every_public_writer_asks_or_needs_not():
     known = {name for names in OWN.values() for name in names.split()}
@@ -231,8 +238,8 @@ def test_every_public_writer_asks_or_needs_not():
 ALONE = dict(
     _opening="in the folder of this run", _Notes="adds a line to its own list",
     _poured="in the folder of this run", _receive="a part, see `check_part`", _check="the part that it made",
-    _locked="a part of a hidden name", checkpointed_stretches="the same",
-    _refuse_unwritable="the probe that it made", Checkpoint="its own step_*.pt",
+    _locked="a part of a hidden name", checkpointed_chunks="the same",
+    refuse_unwritable="the probe that it made", Checkpoint="its own step_*.pt",
     _write_state="under `atomic_path`", run_folder="a link in its run",
     append_chunks="into a file that is being written, before its rename")
 CHANGING = {
@@ -256,7 +263,7 @@ def changes(node):
     modes = [
         a.value for a in node.args
         if isinstance(a, ast.Constant) and isinstance(a.value, str) and len(a.value) < 4]
-    os_replace = name=='replace' and getattr(node.func.value, 'id', '')=='os'
+    os_replace = name=='replace' and getattr(getattr(node.func, 'value', None), 'id', '')=='os'
     if name in ('rename','replace') and not node.args: return found         # of a table
     # ours, which goes through the mechanism
     own = name=='write_text' and isinstance(node.func, ast.Name)
@@ -272,7 +279,7 @@ def owner(top):
 def test_nothing_is_changed_outside_the_mechanism():
     found = {}
     for path in sorted(PACKAGE.rglob('*.py')):
-        if path.name in ('_modidx.py','files.py'): continue   # the mechanism itself
+        if path.name=='_modidx.py' or path in MECHANISM: continue
         for top in ast.parse(path.read_text()).body:
             if isinstance(top, (ast.FunctionDef, ast.ClassDef)) and (lines := changes(top)):
                 found[owner(top)] = found.get(owner(top), []) + lines

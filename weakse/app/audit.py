@@ -10,12 +10,12 @@ __all__ = ['headings', 'audit_classes', 'rank_anchors', 'clip_curves', 'curve_pi
 import html, os
 from pathlib import Path
 import numpy as np, pandas as pd
-from ..mining.anchor_store import AnchorStore, read_anchors
 from ..mining.audits import AUDIT_COLUMNS, VERDICTS, read_audit
-from ..core.audio import resample
+from ..mining.anchor_store import AnchorStore, read_anchors
+from ..core.resampling import resample
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
-from ..core.labels import write_table
+from ..core.tables import write_table
 from .widgets import View, column, head_html, html_box, look, note_html, row, sound_uri
 
 # %% ../../nbs/app/02_audit.ipynb #18e594af

@@ -18,14 +18,21 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..corpora.folder import _named, _own_names, _table_problems, _vocabulary, read_labels
+from ..corpora.folder import class_names, file_names, heard_classes, table_problems
+from ..corpora.label_tables import read_labels
 from ..mining.anchors import detect_anchors
-from ..core.audio import AudioError, audio_info, dc_offset, down_mix, load_audio, noted, plain_text, stft
+from ..core.audio import audio_info, load_audio
+from ..core.display import plain_text
+from ..core.loudness import dc_offset
+from ..core.spectrogram import stft
+from ..core.waveform import AudioError, down_mix, noted
 from ..mining.conditions import RELATED, close_related
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
-from ..core.files import atomic_path, check_files, own_folder, scratch_folder, write_text
-from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map, write_table
+from ..core.files import atomic_path, scratch_folder, write_text
+from ..core.outputs import check_files, own_folder
+from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map
+from ..core.tables import write_table
 from ..core.parallel import pmap
 
 # %% ../../nbs/app/03_checkup.ipynb #aea0a858
@@ -152,11 +159,11 @@ def _from_csv(path, audio, sample_rate, file_column, label_column, separator, wo
     table = read_labels(path, file_column, label_column, separator)
     known = Vocabulary.read(vocabulary) if vocabulary else audioset_vocabulary()
     root = Path(audio) if audio else Path(path).parent
-    files, differing = _own_names(table.file, root)
+    files, differing = file_names(table.file, root)
     table = table.assign(file=files)
-    labels, unknown = _named(table, _label_map(words), known)
-    classes, absent = _vocabulary(vocabulary, labels, known)
-    wrong = dict(rows=_table_problems(table) + list(differing.values()), unknown=unknown, absent=absent)
+    labels, unknown = class_names(table, _label_map(words), known)
+    classes, absent = heard_classes(vocabulary, labels, known)
+    wrong = dict(rows=table_problems(table) + list(differing.values()), unknown=unknown, absent=absent)
     return _Source(Path(path).name, table.assign(labels=labels), root, classes, sample_rate, wrong)
 
 def _without_folders(text, root):

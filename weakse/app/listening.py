@@ -15,9 +15,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
-from ..core.audio import AudioError, _mp3_rates, load_audio, resample, write_samples
-from ..core.files import atomic_path, check_output, read_json
-from ..core.labels import load_table
+from ..core.audio import load_audio, write_samples
+from ..core.display import MP3_RATES
+from ..core.resampling import resample
+from ..core.waveform import AudioError
+from ..core.files import atomic_path, read_json
+from ..core.outputs import check_output
+from ..core.tables import load_table
 from ..core.parallel import pmap
 from ..corpora.scenes import PARTS, load_scene, read_scenes, scene_parts
 from ..core.terminal import say
@@ -149,7 +153,7 @@ def numbers_html(
 def _mp3(wav, rate):
     "The bytes of an MP3 of constant rate (4 kB a second)."
     import soundfile as sf
-    if rate not in _mp3_rates:
+    if rate not in MP3_RATES:
         wav,rate = resample(wav, rate, 32000),32000
     buffer = io.BytesIO()
     with sf.SoundFile(

@@ -10,10 +10,14 @@ __all__ = ['parts', 'example_recording', 'pick_part', 'mix_part', 'compare_part'
 import html, secrets, socket, threading, webbrowser
 from pathlib import Path
 import torch
-from ..core.audio import load_audio, mix_at_snr
+from ..core.audio import load_audio
+from ..core.loudness import mix_at_snr
 from .audit import AuditView
-from ..inference.extract import vocabulary_of
-from ..core.files import real_path, scratch_folder, write_json, write_text
+from ..core.paths import real_path
+from ..core.files import scratch_folder, write_json, write_text
+from ..core.paths import real_path
+from ..inference.requests import vocabulary_of
+from ..inference.requests import vocabulary_of
 from ..inference.enhance import enhance
 from ..core.labels import audioset_vocabulary
 from .mixer_view import MixerView

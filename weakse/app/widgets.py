@@ -16,10 +16,14 @@ from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, torch
 from torch import Tensor
-from ..core.audio import (
-    SOUND_SUFFIXES, LogMel, check_audio, down_mix, load_audio, resample, write_samples)
+from ..core.audio import load_audio, write_samples
+from ..core.decoding import SOUND_SUFFIXES
+from ..core.resampling import resample
+from ..core.spectrogram import LogMel
+from ..core.waveform import check_audio, down_mix
 from ..core.files import scratch_folder
-from ..core.labels import Ontology, Vocabulary, nearest_names
+from ..core.labels import Vocabulary, nearest_names
+from ..core.ontology import Ontology
 
 # %% ../../nbs/app/00_widgets.ipynb #cc479857
 _css = """

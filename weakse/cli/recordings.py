@@ -19,7 +19,7 @@ def _coded_as(path):
     """The suffix that belongs to the coding of a sound file; .wav where it is none, and whoever reads it says
     so."""
     import soundfile as sf
-    from weakse.core.audio import FORMATS
+    from weakse.core.decoding import FORMATS
     try:
         form = sf.info(os.fsencode(path)).format   # as bytes: a name need not be UTF-8
     except sf.LibsndfileError:
@@ -120,13 +120,13 @@ def closing(
 # %% ../../nbs/cli/01_recordings.ipynb #65d061f0
 def _place(path, suffixes, overwrite):
     "Raise `ValueError` or `OSError` unless `path` can be written and nothing is lost by it."
-    from weakse.core.files import check_output
-    from weakse.inference.enhance import _refuse_unwritable
+    from weakse.core.outputs import check_output
+    from weakse.inference.files import refuse_unwritable
     if path is None: return
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)}")
     check_output(path, folder=False, overwrite=overwrite)
-    _refuse_unwritable(path.parent)
+    refuse_unwritable(path.parent)
 
 def _given(**options):
     "The options that somebody gave."
@@ -281,12 +281,12 @@ def extract(
     json:Path=None,        # file for the report, a row a recording
 )->str:                    # closing line
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
-    from weakse.inference.extract import extract_files
-    from weakse.core.labels import Ontology
+    from weakse.inference.extract_files import extract_files
+    from weakse.core.ontology import Ontology
     from weakse.models.registry import load_system
     from weakse.app.widgets import audioset_ontology
     _place(json, ['.json'], overwrite)
-    from weakse.core.audio import SOUND_SUFFIXES
+    from weakse.core.decoding import SOUND_SUFFIXES
     if out.suffix.lower() in SOUND_SUFFIXES:
         raise ValueError(
             f"{out} looks like a file; expected a folder, because there are two results: "
@@ -311,8 +311,8 @@ def extract(
 # %% ../../nbs/cli/01_recordings.ipynb #64d221d6
 def _events_of(path, detector, threshold, repair, progress):
     "Events and row of the report for one recording."
-    from weakse.core.audio import AudioError, noted
-    from weakse.inference.extract import detect_file
+    from weakse.core.waveform import AudioError, noted
+    from weakse.inference.detecting import detect_file
     row = dict(input=str(path), seconds=float('nan'), status='failed', events=0)
     try:
         with noted() as notes:
@@ -330,19 +330,19 @@ def _seconds(path):
 # %% ../../nbs/cli/01_recordings.ipynb #e6b0a35a
 def _label_files(inputs, labels, overwrite):
     "`{recording: file for its labels, or None}`. Raises `OutputCollisionError` and `OSError`."
-    from weakse.inference.enhance import (
-        OutputCollisionError, _once_each, _real, _refuse_collisions, _refuse_unwritable)
-    found = _once_each(inputs, _real(labels or os.devnull))
+    from weakse.inference.files import (
+        OutputCollisionError, find_inputs, real_path, refuse_collisions, refuse_unwritable)
+    found = find_inputs(inputs, real_path(labels or os.devnull))
     if labels is None: return {path: None for path,_ in found}
     single = len(found)==1 and labels.suffix.lower()=='.txt'
     jobs = [(path, labels if single else labels/rel.with_suffix('.txt')) for path,rel in found]
-    _refuse_collisions(jobs)
+    refuse_collisions(jobs)
     there = [str(o) for _,o in jobs if o.exists()]
     if there and not overwrite:
         raise OutputCollisionError(
             f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or choose "
             "another folder")
-    _refuse_unwritable(labels.parent if single else labels)
+    refuse_unwritable(labels.parent if single else labels)
     return dict(jobs)
 
 # %% ../../nbs/cli/01_recordings.ipynb #a4f0ab11
@@ -358,7 +358,7 @@ def detect_files(
 ):                        # events (DataFrame: file, class, onset s, offset s, score) and report (a row a recording)
     "What is heard in every recording. A bad one is a row of the report; raises only for what concerns all."
     from tqdm.auto import tqdm
-    from weakse.inference.extract import write_events
+    from weakse.inference.detecting import write_events
     import pandas as pd
     columns = ['file','class','onset','offset','score']
     tables = []
@@ -407,7 +407,7 @@ def detect(
     if anchors:
         store = stage('anchors', params)(Path(inputs[0]), detector, anchors, **_given(audit=audit))
         return f"{len(store)} anchors in {anchors}"
-    from weakse.inference.extract import write_events
+    from weakse.inference.detecting import write_events
     _place(csv, ['.csv'], overwrite)
     _place(json, ['.json'], overwrite)
     ears = _ears(detector)
@@ -426,7 +426,7 @@ def detect(
 # %% ../../nbs/cli/01_recordings.ipynb #15b5faca
 def _own_folder(out):
     "Raise `ValueError` for a folder that holds other things than an earlier report."
-    from weakse.core.files import is_own
+    from weakse.core.outputs import is_own
     if not os.path.lexists(out) or is_own(out): return
     raise ValueError(
         f"{out} holds other things than a report of the doctor; expected a new folder: give one with --out")

@@ -17,7 +17,9 @@ import typer, yaml
 from fastcore.docments import docments
 from typer.core import TyperGroup
 from ..core.terminal import console, say as _say
-from ..core.params import Block, ParamsError, check_limits, load_params, present_names
+from ..core.params import Block, load_params, present_names
+from ..core.schema import ParamsError, check_limits
+from ..core.schema import ParamsError, check_limits
 
 # %% ../../nbs/cli/00_stages.ipynb #1f900707
 def _message(e):
@@ -108,7 +110,7 @@ def as_folder(
     overwrite, # not asked: a folder is replaced if it is weakse's own, else never
 ):
     "The output is a folder that is made anew."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=True)
 
 def as_file(
@@ -117,7 +119,7 @@ def as_file(
     overwrite, # may it be replaced?
 ):
     "The output is a file."
-    from weakse.core.files import check_output
+    from weakse.core.outputs import check_output
     check_output(path, inputs, folder=False, overwrite=overwrite)
 
 # %% ../../nbs/cli/00_stages.ipynb #1f989b03
@@ -135,7 +137,7 @@ def as_files(
 ):          # a check of an output
     "The output is some files in a folder that may hold others."
     def _check(path, inputs, overwrite):
-        from weakse.core.files import check_files
+        from weakse.core.outputs import check_files
         check_files(path, names, inputs, overwrite=overwrite)
     return _check
 
@@ -196,8 +198,8 @@ def verb(
 stages = dict(
     corpus=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
-        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.folder.fsd50k_corpus',
-        esc50='corpora.folder.esc50_corpus'),
+        audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
+        esc50='corpora.esc50.esc50_corpus'),
     tagger=dict(
         small='training.tagger.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),
@@ -779,7 +781,7 @@ def _rebase(values, up):
 def _own_run(run):
     """The folder of a run, made or gone on with. Raises `ForeignPathError` where one of this name is somebody
     else's."""
-    from weakse.core.files import ForeignPathError, made_run, marker, own_folder
+    from weakse.core.outputs import ForeignPathError, made_run, marker, own_folder
     def said(name):
         return (run/name).read_text(encoding='utf-8', errors='replace') if (run/name).is_file() else ''
     older = 'by `weakse repro`' in said('params.yaml').partition('\n')[0]      # of a version without markers
@@ -813,7 +815,8 @@ def run_folder(
         raise ParamsError(
             f"parameter `data` is {data!r}, but there is no such folder; expected the folder with the raw "
             "input")
-    from weakse.core.files import edit_text, real_path
+    from weakse.core.files import edit_text
+    from weakse.core.paths import real_path
     if real_path(params)==real_path(root/'params.yaml'): return root
     run = _own_run(root/'runs'/params.stem)
     values = _rebase(present_names(yaml.safe_load(params.read_text(encoding='utf-8-sig'))), '../..')
@@ -929,7 +932,7 @@ def audioset(
 )->str:                          # closing line
     """AudioSet's lists and, as far as they can be had, its clips; what could not be had is listed with the
     reason."""
-    report = _behind('corpora.audioset.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
+    report = _behind('corpora.audioset_clips.fetch_audioset')(out, part=part, rate=rate, limit=limit, retry=retry)
     return ', '.join(f'{v:,} {k}' for k,v in report.items() if isinstance(v, int)) + f', in {out}'
 
 def main():

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ..corpora.corpus import Corpus, read_corpus
 from .protocol import corpus_thresholds, read_weights, window_starts
 from ..core.fetch import fetch
-from ..core.files import atomic_path, check_output, write_json
+from ..core.files import atomic_path, write_json
+from ..core.outputs import check_output
 from ..core.labels import Vocabulary, audioset_vocabulary
 from ..core.saved import newest_format, read_config, read_names
 

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..core.audio import fit_length
+from ..core.resampling import fit_length
 from ..corpora.corpus import read_corpus
 from .protocol import corpus_thresholds, read_weights
 from ..core.fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
-from ..core.files import atomic_path, check_files, check_output, own_folder, write_json
+from ..core.files import atomic_path, write_json
+from ..core.outputs import check_files, check_output, own_folder
 from ..core.labels import Vocabulary, audioset_vocabulary
 from ..core.saved import newest_format, read_config, read_names
 

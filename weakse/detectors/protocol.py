@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..core.audio import check_audio, check_rate, down_mix, extreme, hushed, resample, times_two_to
+from ..core.loudness import extreme, times_two_to
+from ..core.resampling import resample
+from ..core.waveform import check_audio, check_rate, down_mix, hushed
 from ..core.labels import Vocabulary
 from ..core.saved import read_config
 

@@ -14,12 +14,12 @@ from fastcore.basics import patch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..core.audio import LogMel
-from ..core.labels import Vocabulary
 from ..core.files import atomic_path, write_json
-from ..core.params import check_limits
+from ..core.labels import Vocabulary
 from ..core.saved import (
     build_saved, check_settings, check_shapes, newest_format, read_config, read_names)
+from ..core.schema import check_limits
+from ..core.spectrogram import LogMel
 
 # %% ../../nbs/detectors/01_small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student_t
 from tqdm.auto import tqdm
-from ..mining.anchor_store import read_anchors
 from ..mining.anchors import NoAnchorsError, detect_anchors
-from ..core.audio import plain_text
-from ..core.files import (
-    atomic_path, check_output, check_table, own_folder, read_json, remove_own, write_json, write_text)
+from ..mining.anchor_store import read_anchors
+from ..core.display import plain_text
+from ..core.files import atomic_path, read_json, write_json, write_text
+from ..core.outputs import check_output, check_table, own_folder, remove_own
 from ..inference.enhance import enhance_pairs
 from .metrics import score_folders
 from ..mining.mine import NoPairsError, mine
@@ -117,9 +117,10 @@ def base_settings(
 
 # %% ../../nbs/evaluation/04_ablation.ipynb #82360920
 _code = (
-    'mining.anchors', 'mining.conditions', 'inference.enhance', 'training.losses', 'evaluation.metrics',
-    'mining.pairs', 'mining.mine', 'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes',
-    'training.tasks', 'training.weak', 'core.devices')
+    'mining.anchors', 'mining.conditions', 'inference.blocks', 'inference.levels', 'inference.running',
+    'inference.planning', 'inference.enhance', 'training.losses', 'evaluation.metrics', 'mining.pairs',
+    'mining.mine', 'mining.mixtures', 'models.unet', 'training.loop', 'training.recipes', 'training.tasks',
+    'training.weak', 'core.devices')
 
 def _fingerprint(store, pairs, names):
     "What a kept cell depends on beside its settings: anchors, test files, code."

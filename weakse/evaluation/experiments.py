@@ -18,12 +18,13 @@ from torch import Tensor
 
 from ..mining.anchors import NoAnchorsError, detect_anchors
 from ..core.audio import save_audio
-from ..core.files import atomic_path, check_output, check_table, read_json, write_json, write_text
-from ..inference.enhance import condition_of, extract_sequence
+from ..core.files import atomic_path, read_json, write_json, write_text
+from ..core.outputs import check_output, check_table
+from ..inference.sequence import condition_of, extract_sequence
 from ..training.scene_batches import pure_anchors
 from ..training.selective import heard_as
-from ..mining.sound_types import read_sound_types
-from ..core.labels import write_table
+from ..core.tables import write_table
+from ..mining.sound_types import read_sound_types, read_sound_types
 from .metrics import MetricError, bootstrap_interval, estoi, pesq_wb, si_sdr, stoi
 from ..models.classical import oracle
 from ..core.parallel import pmap

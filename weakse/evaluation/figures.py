@@ -13,12 +13,16 @@ import pandas as pd
 from tqdm.auto import tqdm
 from ..mining.anchor_figure import curve_step, show_anchor
 from ..mining.anchors import find_anchors
-from ..core.audio import load_audio, plain_text, resample
+from ..core.audio import load_audio
+from ..core.display import plain_text
+from ..core.resampling import resample
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
-from ..core.files import atomic_path, check_files, own_folder, write_json
+from ..core.files import atomic_path, write_json
+from ..core.outputs import check_files, own_folder
 from ..inference.enhance import show_enhancement
-from ..core.labels import is_absent, load_table
+from ..core.labels import is_absent
+from ..core.tables import load_table
 from ..core.terminal import say
 
 # %% ../../nbs/evaluation/03_figures.ipynb #4b96d0f0

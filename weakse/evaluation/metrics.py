@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np, torch
 from numpy.lib.stride_tricks import sliding_window_view
 from .apart import longest,pesq_apart
-from ..core.audio import check_rate, _as_float,hushed,load_audio,noted,resample,sound_files
+from ..core.audio import load_audio, sound_files
+from ..core.resampling import resample
+from ..core.waveform import check_rate, as_float, hushed, noted
 from ..core.parallel import pmap
 from ..core.terminal import say
 
@@ -34,7 +36,7 @@ def _vector(
 )->np.ndarray: # `(T,)` float64
     "One finite channel in double precision. Raises `MetricError`."
     x = np.asarray(wav.detach().cpu() if isinstance(wav, torch.Tensor) else wav)
-    x = _as_float(x, f'the {name}').double().numpy() if x.dtype.name in _integers else x.astype(np.float64)
+    x = as_float(x, f'the {name}').double().numpy() if x.dtype.name in _integers else x.astype(np.float64)
     if x.ndim==2 and len(x)==1:
         x = x[0]
     if x.ndim!=1:

@@ -11,7 +11,8 @@ __all__ = ['shown', 'recover_llr_wss', 'reported_table1', 'difference', 'calibra
 import re
 from pathlib import Path
 import numpy as np, pandas as pd
-from ..core.files import atomic_path, check_output, edit_text, read_json, write_json, write_text
+from ..core.files import atomic_path, edit_text, read_json, write_json, write_text
+from ..core.outputs import check_output
 from .metrics import bootstrap_interval,metric_names,off_expected
 
 _all_ = ['bootstrap_interval']

@@ -8,7 +8,8 @@ __all__ = ['curve_step', 'show_anchor']
 # %% ../../nbs/mining/03_anchor_figure.ipynb #a1906e78
 import numpy as np
 from torch import Tensor
-from ..core.audio import plain_text, resample, show
+from ..core.display import plain_text, show
+from ..core.resampling import resample
 from ..detectors.protocol import Detector
 from .anchors import cut_anchors, find_anchors
 

@@ -14,7 +14,8 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 from ..core.files import atomic_path, write_json
-from ..core.labels import Vocabulary, load_table, write_table
+from ..core.labels import Vocabulary
+from ..core.tables import load_table, write_table
 from ..core.saved import UnusableFileError, newest_format, read_array, read_config, read_names
 
 # %% ../../nbs/mining/01_anchor_store.ipynb #3f6ea4ce

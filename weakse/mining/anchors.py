@@ -13,8 +13,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.audio import resample, rms_db
-from ..core.files import check_output
+from ..core.resampling import resample
+from ..core.loudness import rms_db
+from ..core.outputs import check_output
 from ..corpora.corpus import read_corpus
 from ..detectors.protocol import clip_batches, load_detector
 from .anchor_store import AnchorStore, write_anchors

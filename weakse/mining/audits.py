@@ -9,7 +9,8 @@ __all__ = ['VERDICTS', 'AUDIT_COLUMNS', 'AuditError', 'read_audit', 'rejected_an
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core.labels import TableError, UnknownClassError, Vocabulary, read_rows
+from ..core.tables import TableError, read_rows
+from ..core.labels import UnknownClassError, Vocabulary
 
 # %% ../../nbs/mining/02_audits.ipynb #d81bdd42
 class AuditError(ValueError):

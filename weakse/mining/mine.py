@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
-from ..core.files import atomic_path, check_files, own_folder, write_json
+from ..core.files import atomic_path, write_json
+from ..core.outputs import check_files, own_folder
 from ..core.keywords import takes
 from ..core.labels import Vocabulary
 from .anchor_store import read_anchors

@@ -14,11 +14,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.audio import plain_text
+from ..core.display import plain_text
 from .anchor_store import AnchorStore, read_anchors
 from .conditions import purity
-from ..core.files import check_output
-from ..core.labels import is_absent, load_table, write_table
+from ..core.outputs import check_output
+from ..core.labels import is_absent
+from ..core.tables import load_table, write_table
 from ..core.terminal import say
 
 # %% ../../nbs/mining/10_sound_types.ipynb #bc3586ec

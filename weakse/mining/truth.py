@@ -9,7 +9,7 @@ __all__ = ['read_events', 'anchor_accuracy', 'true_sets', 'true_sets_of', 'event
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from ..core.labels import load_table
+from ..core.tables import load_table
 from .anchor_store import AnchorStore
 from .conditions import close_related
 from .pairs import disjoint_share

@@ -8,20 +8,8 @@ __all__ = ['identity', 'highpass', 'wiener_gains', 'wiener', 'ideal_ratio_mask',
 # %% ../../nbs/models/02_classical.ipynb #4ff41997
 import torch
 from torch import Tensor
-from ..core.audio import stft, istft, fit_length
-
-# %% ../../nbs/models/02_classical.ipynb #3854ba42
-def _demo_pair(seconds=2.0, sample_rate=16000, snr=5.0, seed=0):
-    "A made-up `(clean, noisy)` pair: harmonic bursts in rumble and hiss, the first 0.3 s noise alone."
-    g = torch.Generator('cpu').manual_seed(seed)
-    t = torch.arange(round(seconds*sample_rate), dtype=torch.float32, device='cpu')/sample_rate
-    pitch = 2*torch.pi*torch.cumsum(130+30*torch.sin(2*torch.pi*0.7*t), 0)/sample_rate
-    voice = sum(torch.sin(k*pitch)/k for k in range(1, 21))
-    clean = 0.1*voice*torch.sin(2*torch.pi*1.5*(t-0.3)).clamp_min(0)*(t > 0.3)
-    hiss = torch.randn(len(t), generator=g, dtype=torch.float32, device='cpu')
-    noise = 0.5*hiss + torch.sin(2*torch.pi*35*t + 1)
-    gain = (clean.square().mean()/noise.square().mean()).sqrt()*10**(-snr/20)
-    return clean, clean + gain*noise
+from ..core.spectrogram import stft, istft
+from ..core.resampling import fit_length
 
 # %% ../../nbs/models/02_classical.ipynb #3e8b98ce
 def identity(

@@ -10,8 +10,8 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from ..core.audio import fit_length
-from ..core.params import check_limits
+from ..core.resampling import fit_length
+from ..core.schema import check_limits
 
 # %% ../../nbs/models/03_segan.ipynb #6f9efac9
 def pre_emphasis(

@@ -10,8 +10,8 @@ import math
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
-from ..core.audio import LogMel
-from ..core.params import check_limits
+from ..core.spectrogram import LogMel
+from ..core.schema import check_limits
 from .unet import ConditionalUNet
 
 # %% ../../nbs/models/01_selective.ipynb #f21b99e7

@@ -10,8 +10,8 @@ import math
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
-from ..core.audio import stft, istft
-from ..core.params import check_limits
+from ..core.spectrogram import stft, istft
+from ..core.schema import check_limits
 
 # %% ../../nbs/models/00_unet.ipynb #995205ca
 class ConditionalConv(nn.Module):

@@ -10,7 +10,8 @@ import contextlib, errno, pickle, re, warnings
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from ..core.files import atomic_path, is_own, marker, own_folder
+from ..core.files import atomic_path
+from ..core.outputs import is_own, marker, own_folder
 
 # %% ../../nbs/training/04_checkpoints.ipynb #830cd6bf
 def _write_state(state, path):

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from ..core.audio import load_audio, save_audio
-from ..core.files import check_files, own_folder, own_folders
-from ..core.labels import write_table
+from ..core.outputs import check_files, own_folder, own_folders
+from ..core.tables import write_table
 from ..mining.mixtures import prefetch, shuffled_positions
 from ..models.segan import WINDOW
 

@@ -8,7 +8,7 @@ __all__ = ['LOSSES', 'waveform_mae', 'compressed_stft', 'multi_resolution_stft',
 # %% ../../nbs/training/00_losses.ipynb #684a31b5
 import torch
 from torch import Tensor
-from ..core.audio import stft
+from ..core.spectrogram import stft
 
 # %% ../../nbs/training/00_losses.ipynb #214e39be
 def waveform_mae(

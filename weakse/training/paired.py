@@ -9,7 +9,8 @@ __all__ = ['make_segan_task', 'train_segan', 'make_wave_unet_task', 'train_wave_
 import hashlib, time
 from pathlib import Path
 import numpy as np, torch
-from ..core.files import check_files
+from ..core.keywords import settings_for, takes
+from ..core.outputs import check_files
 from ..core.saved import check_room
 from ..models.registry import SYSTEM_FILES, save_system
 from ..models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
@@ -18,7 +19,6 @@ from .adversarial import AdversarialTask
 from .checkpoints import Checkpoint, steps_kept
 from .clean_pairs import PairedWindows, open_pairs
 from .loop import fit, training_report
-from ..core.keywords import settings_for, takes
 from .recipes import all_settings, from_seed
 from .tasks import PairedTask
 

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
-from ..core.files import check_files
+from ..core.keywords import settings_for, takes
+from ..core.outputs import check_files
 from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import purity
@@ -25,7 +26,6 @@ from ..models.selective import SelectiveNet
 from .checkpoints import Checkpoint, steps_kept
 from .loop import fit, training_report
 from .losses import make_loss
-from ..core.keywords import settings_for, takes
 from .recipes import all_settings, from_seed
 from .scene_batches import SceneBatches, heard_sets
 from .tasks import WeakTask

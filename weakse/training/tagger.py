@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 from ..core.devices import in_precision, pick_precision
-from ..core.files import check_output
+from ..core.outputs import check_output
 from ..core.saved import check_room
 from ..corpora.corpus import read_corpus
 from ..detectors.protocol import clip_tags, equal_pr_thresholds

@@ -9,8 +9,8 @@ __all__ = ['make_unet', 'make_weak_task', 'make_mixtures', 'train_unet']
 import hashlib, time
 from pathlib import Path
 import numpy as np
-from ..core.files import check_files
-from ..core.params import check_limits
+from ..core.outputs import check_files
+from ..core.schema import check_limits
 from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import condition_bank
