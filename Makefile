@@ -5,7 +5,8 @@
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
 #   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
-#   make lab · make docs · make bench
+#   make docs                               the documentation as a site, in _docs/
+#   make lab · make bench
 SHELL  := /bin/bash
 PYTHON ?= python3.11
 VENV   ?= .venv
@@ -19,6 +20,7 @@ WANTED := $(shell cat settings.ini constraints.txt | git hash-object --stdin | c
 STAMP  := $(VENV)/installed-$(WANTED)
 AUDIOSET := $(VENV)/audioset-$(WANTED)
 BROWSER := $(VENV)/browser-$(WANTED)
+DOCS := $(VENV)/docs-$(WANTED)
 
 .DEFAULT_GOAL := help
 .PHONY: help env audioset browser app repro ablate paper test lab docs bench fuzz export clean
@@ -70,12 +72,14 @@ test: $(STAMP)
 lab: $(STAMP)
 	@$(BIN)/jupyter lab --notebook-dir nbs
 
-docs: $(STAMP)
-	@if command -v quarto >/dev/null; then $(BIN)/nbdev_docs; \
-	else for folder in . tutorials explanations; do \
-	       $(BIN)/jupyter nbconvert --log-level ERROR --to html --output-dir _docs/$$folder nbs/$$folder/*.ipynb || exit 1; done; \
-	     find _docs -name '*.html' -exec sed -i -E 's/(href="[^":]*)\.ipynb/\1.html/g' {} + ; \
-	     echo "pages as Jupyter shows them, without sidebar and tables of parameters (quarto is not installed): _docs/index.html"; fi
+# what makes pages of the notebooks (docs/build.py); nothing is executed for it
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e '.[docs]'
+	@rm -f $(VENV)/docs-*
+	@touch $@
+
+docs: $(DOCS)
+	@$(BIN)/python docs/build.py
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench.py
@@ -87,4 +91,4 @@ export: $(STAMP)
 	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
 
 clean:
-	rm -rf _docs _proc build dist *.egg-info
+	rm -rf _docs build dist *.egg-info

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
-import weakse.cli.recordings   # its verbs
+import weakse
 from weakse.corpora.label_tables import read_labels
 from weakse.mining.anchors import AnchorStore, _write_store, read_audit
 from weakse.app.server import free_port, theme_html, write_page
@@ -16,7 +16,9 @@ from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.core.display import play
 from weakse.core.resampling import resample
 from weakse.core.waveform import check_audio, down_mix
-from weakse.cli.stages import app, check_params, main
+from weakse.cli.command import app
+from weakse.cli.main import main
+from weakse.cli.stages import check_params
 from weakse.detectors.protocol import detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
 from doubles import BANDS, band_system, BandDetector
@@ -25,7 +27,7 @@ from weakse.inference.enhance import enhance
 from weakse.core.labels import Vocabulary
 from weakse.core.ontology import Ontology
 from weakse.mining.pairs import mine_store
-from weakse.evaluation.metrics import _direct
+from weakse.evaluation.metrics import direct_metrics
 from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
@@ -360,7 +362,7 @@ def arrays(rng, here, world):
         if e is not None and not np.isfinite(e[['onset','offset','score']].to_numpy(float)).all():
             raise Finding('non-finite', 'detect')
     elif door=='metrics':
-        f = pick(rng, [f for name,f in _direct.items() if 'pesq' not in name])
+        f = pick(rng, [f for name,f in direct_metrics.items() if 'pesq' not in name])
         v = attempt(f, x, x if rng.random() < .3 else array(rng)[0], rate)
         if v is not None and np.isnan(v): raise Finding('non-finite', str(f))
     else:
@@ -533,7 +535,7 @@ def use_anchors(rng, store, here):
     if s is None: return
     if len(s) and not np.isfinite(s.wav(0).numpy()).all(): raise Finding('non-finite', 'anchor')
     verb('mine', store, store/'vocabulary.csv', here/'mined', '--params', REPO/'params'/'smoke.yaml')
-    verb('kinds', store, here/'kinds.csv', '--params', REPO/'params'/'smoke.yaml')
+    verb('sound_types', store, here/'sound_types.csv', '--params', REPO/'params'/'smoke.yaml')
 
 def tables(rng, here, world):
     shutil.copytree(world/'pairs'/'clean', here/'in')
@@ -598,7 +600,7 @@ def aimed(rng, here, world):
         lambda: verb('detect', one, '-o', at, '--detector', world / 'small'),
         lambda: verb('detect', one, '--labels', at, '--detector', world / 'small'),
         lambda: verb('enhance', one, '-o', here / 'new', '--json', at, '--system', 'noisy'),
-        lambda: verb('kinds', world / 'anchors', at, '--params', REPO / 'params' / 'smoke.yaml'),
+        lambda: verb('sound_types', world / 'anchors', at, '--params', REPO / 'params' / 'smoke.yaml'),
         lambda: verb(
             'mine', world / 'anchors', world / 'anchors' / 'vocabulary.csv', at, '--params',
             REPO / 'params' / 'smoke.yaml'),
@@ -744,7 +746,7 @@ def commands(rng, here, world):
     words = [str(w).replace('\0', '') for w in words]
     try:
         done = subprocess.run(
-            [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *words], cwd=here, env=env,
+            [sys.executable, '-c', 'from weakse.cli.main import main; main()', *words], cwd=here, env=env,
             stdin=path.open('rb'), capture_output=True, timeout=LIMIT - 5)
     except subprocess.TimeoutExpired:
         raise Finding('hang', ' '.join(words)) from None

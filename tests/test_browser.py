@@ -18,14 +18,14 @@ def page_path(tmp_path_factory):
     from weakse.core.labels import Vocabulary
     from weakse.app.listening import listening_page
     from weakse.models.selective import SelectiveNet
-    from weakse.corpora.scenes import _level, _write_scene
+    from weakse.corpora.scenes import balanced_scene, write_scene
     from weakse.evaluation.experiments import run_experiments
     from weakse.models.registry import save_system
     torch.set_num_threads(1)
     tmp,t = tmp_path_factory.mktemp('listen'),torch.arange(32000)/16000
     voice = .05*sum(torch.sin(2*torch.pi*k*110*t)/k for k in range(1, 20))*(torch.sin(2*torch.pi*2.5*t)>-.3)
-    _write_scene(
-        _level(voice, torch.randn(32000) * torch.exp(-25 * (t % 0.45)), torch.randn(32000)), 'scene_000',
+    write_scene(
+        balanced_scene(voice, torch.randn(32000) * torch.exp(-25 * (t % 0.45)), torch.randn(32000)), 'scene_000',
         tmp / 'scenes', 16000)
     row = dict(
         name='scene_000', transient='Knock', transient_seen=True, stationary='Rain', stationary_seen=False,

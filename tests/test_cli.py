@@ -3,10 +3,9 @@ import errno, json, os, shlex, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf, torch
 from typer.testing import CliRunner
-import weakse.cli.recordings
 from test_inputs import BAD, NAMES, USABLE, tones
 from weakse.core.audio import audio_info
-from weakse.cli.stages import app
+from weakse.cli.command import app
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.core.labels import Vocabulary
 from weakse.inference.mixer import Mixer
@@ -20,7 +19,7 @@ def weakse(tmp_path):
     "Run the command in an empty folder."
     def run(*args):
         env = {**os.environ, 'COLUMNS':'140', 'NO_COLOR':'1', 'TERM':'dumb'}
-        command = [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *map(str, args)]
+        command = [sys.executable, '-c', 'from weakse.cli.main import main; main()', *map(str, args)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env)
     return run
 
@@ -314,7 +313,7 @@ def test_a_pipe_of_the_system(weakse, tmp_path):
     import io
     sf.write(f := io.BytesIO(), tones(), rate, format='FLAC')
     (tmp_path/'a.flac').write_bytes(f.getvalue())
-    code = "from weakse.cli.stages import main; main()"
+    code = "from weakse.cli.main import main; main()"
     with open(tmp_path/'a.flac', 'rb') as pipe:
         r = subprocess.run(
             [sys.executable, '-c', code, 'enhance', '-', '-o', 'out', '--system', 'highpass'], cwd=tmp_path,

@@ -179,16 +179,18 @@ def listening(d, tmp):
 
 @job
 def pictures(d, tmp):
-    import weakse.app.listening as listen, weakse.app.widgets as widgets
+    from weakse.app.equal_loudness import matching_gains
+    from weakse.app.listening_sounds import write_group
+    from weakse.app.players import spectrogram_db
     from weakse.app.server import example_recording
     x = torch.from_numpy(WAV)
     return (
-        widgets.matching_gains({'a': WAV, 'b': x / 2}, 8000), widgets.spectrogram_db(x[0], 8000, 100),
-        example_recording('nowhere'), listen.write_group(tmp, {'a': x[0], 'b': x[1]}, 8000))
+        matching_gains({'a': WAV, 'b': x / 2}, 8000), spectrogram_db(x[0], 8000, 100),
+        example_recording('nowhere'), write_group(tmp, {'a': x[0], 'b': x[1]}, 8000))
 
 @job
 def doctor(d, tmp):
-    from weakse.app.checkup import sound_facts
+    from weakse.app.sound_facts import sound_facts
     return sound_facts(d/'pair.wav')
 
 @job
@@ -260,8 +262,9 @@ def joint_training(d, tmp):
     from weakse.training.selective import (
         embedding_bank, make_joint_task, make_scenes, make_selective, train_selective)
     s = all_settings(train_selective, **small | dict(batch_size=4, residual_share=1.0, depth=2))
-    kinds = pd.DataFrame({'class': names.names, 'kind': ['speech', 'transient', 'stationary'], 'seen': True})
-    scenes = make_scenes(Store(), kinds, **settings_for(make_scenes, s))
+    sound_types = pd.DataFrame(
+        {'class': names.names, 'kind': ['speech', 'transient', 'stationary'], 'seen': True})
+    scenes = make_scenes(Store(), sound_types, **settings_for(make_scenes, s))
     model = make_selective(Store(), **settings_for(make_selective, s))
     task = make_joint_task(model, **settings_for(make_joint_task, s))
     logs = [task.step(scenes.batch(i)) for i in range(2)]
@@ -278,7 +281,8 @@ def paired_training(d, tmp):
 
 @job
 def tagger_training(d, tmp):
-    from weakse.detectors.small import SmallDetector, fit_small
+    from weakse.detectors.small import SmallDetector
+    from weakse.training.tagger import fit_small
     torch.manual_seed(0)
     with torch.device('cpu'):
         model = SmallDetector(names, 8000, width=2)
@@ -290,9 +294,9 @@ def tagger_training(d, tmp):
 
 @job
 def scores(d, tmp):
-    from weakse.evaluation.metrics import si_sdr
-    from weakse.corpora.scenes import _loudest
-    return si_sdr(torch.from_numpy(WAV[0]), torch.from_numpy(WAV[1])), _loudest(
+    from weakse.evaluation.sdr import si_sdr
+    from weakse.corpora.scenes import loudest
+    return si_sdr(torch.from_numpy(WAV[0]), torch.from_numpy(WAV[1])), loudest(
         torch.from_numpy(WAV[0]), 3000)
 
 @pytest.mark.parametrize('name', jobs)

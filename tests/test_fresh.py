@@ -29,17 +29,6 @@ def test_export_and_clean_leave_git_unchanged(clone):
     status = run('git', 'status', '--porcelain', cwd=clone).stdout
     assert status=='', status+run('git', 'diff', cwd=clone).stdout[:3000]
 
-def test_the_documentation_can_be_made(clone):
-    "Everything but the last step, quarto's. (`nbdev_proc_nbs` itself would install quarto first.)"
-    done = run(
-        sys.executable, '-c', "from nbdev.serve import proc_nbs; proc_nbs(n_workers=1)", cwd=clone,
-        PYTHONPATH=str(clone), MPLBACKEND='agg')
-    assert done.returncode==0, done.stderr[-3000:]
-    page = (clone/'_proc'/'inference'/'09_enhance.ipynb').read_text(encoding='utf-8')
-    assert 'output-file: enhance.html' in page and 'recordings' in page
-    assert len(list((clone/'_proc').rglob('*.ipynb')))==len(list((clone/'nbs').rglob('*.ipynb')))
-    assert run('git', 'status', '--porcelain', cwd=clone).stdout==''
-
 def test_raw_input_needs_no_remote(clone):
     done = run(sys.executable, '-m', 'dvc', 'repro', 'data.dvc', cwd=clone)
     assert done.returncode==0, done.stderr

@@ -1,8 +1,8 @@
 """A stage of the run that has nothing to measure says so and goes on; what is measured on a system is told as
 in its training."""
 import numpy as np, pandas as pd, pytest, torch
-from weakse.cli import stages as cli
-from weakse.evaluation import experiments as selective, figures
+from weakse.cli import evaluation as cli
+from weakse.evaluation import experiments, figures, recognition as recognised
 from weakse.evaluation.ablation import _cells, ablate
 from weakse.mining.anchors import NoAnchorsError, _write_store
 from weakse.core.audio import save_audio
@@ -11,16 +11,19 @@ from weakse.core.files import write_json
 from weakse.inference.enhance import enhance_pairs
 from weakse.training.scene_batches import JointError, pure_anchors, usable_anchors
 from weakse.training.selective import heard_as
-from weakse.mining.sound_types import measure_kinds, read_kinds
+from weakse.mining.sound_types import measure_sound_types, read_sound_types
 from weakse.core.labels import Vocabulary
 from weakse.core.tables import write_table
 from weakse.app.listening import listening_page
-from weakse.evaluation.metrics import score_folders
+from weakse.evaluation.scoring import score_folders
 from weakse.mining.pairs import NoPairsError
 from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes
-from weakse.evaluation.experiments import RECOGNISED, _told, recognition, selective_markdown, write_selective
+from weakse.evaluation.experiments import write_selective
+from weakse.evaluation.recognition import RECOGNISED, held_out_recognition, recognition
+from weakse.evaluation.selective_tables import selective_markdown
 from weakse.models.system import System
-from weakse.evaluation.tables import print_scores, print_table1, write_table1
+from weakse.evaluation.printing import print_scores, print_table1
+from weakse.evaluation.tables import write_table1
 
 NAMES = Vocabulary(['Speech','Knock','Rain']).with_thresholds([.5]*3)
 KINDS = pd.DataFrame(
@@ -63,7 +66,7 @@ def test_too_few_held_out_anchors_are_a_missing_value_with_its_reason(crowded, t
     rows = recognition(heard(), crowded, KINDS)
     assert set(told(rows))==set(RECOGNISED) and not any(v is not None for v in told(rows).values())
     assert all(r['n']==0 and 'too few held-out anchors' in r['why'] for r in rows)
-    with pytest.raises(JointError, match='no class of kind'):
+    with pytest.raises(JointError, match='no class of sound type'):
         usable_anchors(crowded, KINDS)   # a training still needs them
     assert not any(pure_anchors(crowded, KINDS).values())
 
@@ -83,8 +86,8 @@ def test_the_tables_say_what_was_not_measured(crowded, tmp_path):
 def test_no_held_out_anchor_at_all_does_not_end_the_run(monkeypatch):
     def none(*_, **__):
         raise NoAnchorsError('none of 0 anchors passes the gates')
-    monkeypatch.setattr(selective, 'detect_anchors', none)
-    rows = _told(dict(joint=heard()), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
+    monkeypatch.setattr(recognised, 'detect_anchors', none)
+    rows = held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert len(rows)==len(RECOGNISED) and all('none of 0 anchors' in r['why'] for r in rows)
 
 # -- every stage with nothing before it
@@ -108,7 +111,7 @@ def bare(tmp_path):
     for p in ('clean','noisy'):
         (tmp_path/'pairs'/p).mkdir(parents=True)
     write_table(tmp_path/'pairs'/'pairs.csv', pd.DataFrame(columns=['file','snr_db','speaker','noise']))
-    write_table(tmp_path/'kinds.csv', pd.DataFrame(columns=['class','n','gini','kind','seen']))
+    write_table(tmp_path/'sound_types.csv', pd.DataFrame(columns=['class','n','gini','kind','seen']))
     return tmp_path
 
 class Ear:
@@ -129,13 +132,16 @@ def test_figures_without_clips_and_pairs(bare, capsys, monkeypatch):
         figures.draw_figures(bare/'corpus', 'any', bare/'pairs', bare/'enhanced', bare/'out', target='Speach')
 
 def test_a_kind_without_a_class_is_said(crowded, capsys, tmp_path):
-    table = measure_kinds(crowded.folder, tmp_path/'kinds.csv', min_anchors=99)
+    table = measure_sound_types(crowded.folder, tmp_path/'sound_types.csv', min_anchors=99)
     err = capsys.readouterr().err.strip().splitlines()
-    assert len(err)==2 and all('lower `kinds.min_anchors` (99)' in l for l in err)
-    assert read_kinds(tmp_path/'kinds.csv').kind.tolist()==table.kind.tolist()==['speech','unused','unused']
+    assert len(err)==2 and all('lower `sound_types.min_anchors` (99)' in l for l in err)
+    assert (
+        read_sound_types(tmp_path / 'sound_types.csv').kind.tolist() == table.kind.tolist()
+        == ['speech', 'unused', 'unused'])
 
 def test_scenes_of_no_class_and_of_few(bare, capsys):
-    made = real_scenes(None, bare/'corpus', bare/'kinds.csv', bare/'scenes', progress=False, n_workers=1)
+    made = real_scenes(
+        None, bare / 'corpus', bare / 'sound_types.csv', bare / 'scenes', progress=False, n_workers=1)
     said_once(capsys, 'none can be made', 'more clips the split `valid`')
     assert len(made)==len(read_scenes(bare/'scenes'))==0
     table = pd.DataFrame(
@@ -147,14 +153,14 @@ def test_scenes_of_no_class_and_of_few(bare, capsys):
         len(few) == 4 and few.transient_seen.all() and set(few.transient) == {'Knock'}
         and list(few.index) == [0, 1, 2, 3])
     with pytest.raises(ValueError, match='at least 4 scenes'):
-        real_scenes(None, bare/'corpus', bare/'kinds.csv', bare/'scenes', n_scenes=1)
+        real_scenes(None, bare/'corpus', bare/'sound_types.csv', bare/'scenes', n_scenes=1)
 
 def test_selective_and_its_page_without_scenes(bare, capsys, monkeypatch):
-    real_scenes(None, bare/'corpus', bare/'kinds.csv', bare/'scenes', progress=False, n_workers=1)
-    monkeypatch.setattr(selective, '_systems', lambda folders: dict(joint=heard()))
+    real_scenes(None, bare/'corpus', bare/'sound_types.csv', bare/'scenes', progress=False, n_workers=1)
+    monkeypatch.setattr(experiments, 'load_systems', lambda joint: dict(joint=heard()))
     capsys.readouterr()
-    t = selective.run_experiments(
-        bare / 'scenes', bare / 'kinds.csv', 'joint', bare / 'out', bare / 't.json', snrs=(5.0,),
+    t = experiments.run_experiments(
+        bare / 'scenes', bare / 'sound_types.csv', 'joint', bare / 'out', bare / 't.json', snrs=(5.0,),
         progress=False, n_workers=1)
     said_once(capsys, 'has no scene')
     assert (
@@ -217,10 +223,10 @@ def test_held_out_anchors_are_as_long_as_those_of_the_training(monkeypatch):
     def none(*_, **kw):
         asked.update(kw)
         raise NoAnchorsError('none')
-    monkeypatch.setattr(selective, 'detect_anchors', none)
-    _told(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
+    monkeypatch.setattr(recognised, 'detect_anchors', none)
+    held_out_recognition(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert asked['seconds']==.7
-    _told(dict(joint=heard()), 'corpus', 'detector', 'kinds.csv', 'folder', 0, False)
+    held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert asked['seconds']==2.
 
 def test_a_corpus_without_speech_is_no_typo(bare, crowded, capsys, monkeypatch):
@@ -234,9 +240,9 @@ def test_a_corpus_without_speech_is_no_typo(bare, crowded, capsys, monkeypatch):
     with pytest.raises(ValueError, match='Speach'):
         figures.draw_figures(bare/'corpus', 'any', bare/'pairs', bare/'enhanced', bare/'out', target='Speach')
     capsys.readouterr()
-    table = measure_kinds(
-        crowded.folder, bare / 'kinds.csv', speech='Dog', min_anchors=1, transient=0.1, stationary=0.0,
+    table = measure_sound_types(
+        crowded.folder, bare / 'sound_types.csv', speech='Dog', min_anchors=1, transient=0.1, stationary=0.0,
         overwrite=True)
     assert "'Dog' is no class of the anchors" in capsys.readouterr().err and 'speech' not in set(table.kind)
     with pytest.raises(ValueError, match="unknown class 'Speach'"):
-        measure_kinds(crowded.folder, bare/'kinds.csv', speech='Speach', overwrite=True)
+        measure_sound_types(crowded.folder, bare/'sound_types.csv', speech='Speach', overwrite=True)

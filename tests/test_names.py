@@ -8,9 +8,9 @@ from weakse.corpora.clean_noisy import copy_pairs
 from weakse.corpora.folder import folder_corpus, seen_from
 from weakse.app.server import write_page
 from weakse.core.audio import save_audio
-from weakse.cli.stages import run_folder
+from weakse.cli.runs import run_folder
 from weakse.corpora.corpus import read_corpus
-from weakse.cli.recordings import _coded_as
+from weakse.cli.piping import coded_as
 from weakse.evaluation.figures import read_pairs
 from weakse.core.files import read_json
 from weakse.core.outputs import ForeignPathError, check_output
@@ -30,7 +30,7 @@ def test_the_coding_of_a_file_of_any_name(tmp_path):
     x = .1*np.random.default_rng(0).standard_normal(16000)
     with open(tmp_path/NAME/'a.bin', 'wb') as f:
         sf.write(f, x, 16000, format='FLAC')
-    assert _coded_as(tmp_path/NAME/'a.bin')=='.flac'
+    assert coded_as(tmp_path/NAME/'a.bin')=='.flac'
 
 def test_standard_input_in_a_temporary_folder_of_any_name(tmp_path):
     (tmp_path/NAME).mkdir()

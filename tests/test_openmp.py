@@ -18,7 +18,7 @@ def said(code, **env):
     'code',
     [
         'import weakse.training.loop', 'import weakse, torch', 'from weakse.inference.enhance import enhance',
-        'import weakse.cli.stages as c; c.verb; import weakse.training.selective'],
+        'import weakse.cli.main as c; c.app; import weakse.training.selective'],
 )
 def test_threads_sleep_where_they_wait(code):
     env = said(code)
@@ -31,4 +31,4 @@ def test_a_person_may_choose_otherwise():
     assert 'PASSIVE' not in env
 
 def test_the_command_s_help_still_loads_no_torch():
-    assert 'OPENMP' not in said('import weakse.cli.stages, sys; assert "torch" not in sys.modules')
+    assert 'OPENMP' not in said('import weakse.cli.main, sys; assert "torch" not in sys.modules')

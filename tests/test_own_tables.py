@@ -7,11 +7,11 @@ from weakse.mining.anchors import _write_store, anchor_accuracy, read_anchors, r
 from weakse.corpora.audioset_manifest import MANIFEST, read_manifest
 from weakse.corpora.corpus import Corpus, read_corpus
 from weakse.evaluation.figures import draw_figures
-from weakse.mining.sound_types import read_kinds
-from weakse.core.labels import Vocabulary
+from weakse.mining.sound_types import read_sound_types
 from weakse.core.tables import TableError, load_table, write_table
+from weakse.core.labels import Vocabulary
 from weakse.app.listening import listening_page
-from weakse.corpora.scenes import _read_kinds, read_scenes
+from weakse.corpora.scenes import read_class_table, read_scenes
 from weakse.corpora.recipe import read_recipe
 
 NAMES = Vocabulary(['Speech', 'Dog'])
@@ -52,14 +52,14 @@ def _audit(d):
     write_table(d/'audit.csv', pd.DataFrame({'file':['a.wav'], 'class':['Dog'], 'verdict':['reject']}))
     return d/'audit.csv',lambda: read_audit(d/'audit.csv')
 
-def _kinds(d):
+def _sound_types(d):
     write_table(
-        d / 'kinds.csv',
+        d / 'sound_types.csv',
         pd.DataFrame({'class': ['Dog'], 'n': [9], 'gini': [0.5], 'kind': ['transient'], 'seen': [True]}))
-    return d/'kinds.csv',lambda: read_kinds(d/'kinds.csv')
+    return d/'sound_types.csv',lambda: read_sound_types(d/'sound_types.csv')
 
-def _kinds_of_scenes(d):
-    return _kinds(d)[0],lambda: _read_kinds(d/'kinds.csv')
+def _sound_types_of_scenes(d):
+    return _sound_types(d)[0],lambda: read_class_table(d/'sound_types.csv')
 
 def _scenes(d):
     write_table(
@@ -111,7 +111,7 @@ def _recipe(d):
     return d/'r'/'classes.csv',lambda: read_recipe(d/'r')
 
 MADE = [
-    _corpus, _anchors, _rejected, _truth, _audit, _kinds, _kinds_of_scenes, _scenes, _values, _pairs,
+    _corpus, _anchors, _rejected, _truth, _audit, _sound_types, _sound_types_of_scenes, _scenes, _values, _pairs,
     _manifest, _recipe]
 
 @pytest.mark.parametrize('damage', DAMAGED)

@@ -4,9 +4,10 @@ import random, shutil, time
 from pathlib import Path
 import numpy as np, pytest, yaml
 from typer.testing import CliRunner
-import weakse.cli.recordings
 from weakse.core.audio import save_audio
-from weakse.cli.stages import app, check_params, has_pairs, stage
+from weakse.cli.command import app
+from weakse.cli.runs import has_pairs
+from weakse.cli.stages import check_params, stage
 from weakse.core.params import load_params
 from weakse.core.schema import ParamsError, check_limits
 
@@ -224,3 +225,14 @@ def test_drawn_bytes(tmp_path):
             check_params(path)
         except ParamsError as e:
             assert '\n' not in str(e), str(e)
+
+def test_the_former_name_of_a_block_and_a_verb(tmp_path):
+    "Both still work, and one line says what they are called now."
+    runner = CliRunner()
+    old = written(tmp_path, 'kinds: {min_anchors: 0.5}')
+    asked = runner.invoke(app, ['kinds', str(tmp_path), str(tmp_path/'t.csv'), '--params', str(old)])
+    assert asked.exit_code==1 and '`sound_types.min_anchors` is 0.5' in asked.stderr
+    assert '`kinds` is called `sound_types` now' in asked.stderr
+    assert asked.stderr.count('the block `kinds` is called `sound_types` now')==1
+    helped = runner.invoke(app, ['--help']).stdout
+    assert ' sound_types ' in helped and ' kinds ' not in helped

@@ -4,7 +4,7 @@ import os, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, torch, typer
 from typer.testing import CliRunner
-from weakse.cli import stages as cli
+from weakse.cli import command
 from weakse.core import saved
 from weakse.detectors.panns import _same_weights
 from weakse.models.unet import ConditionalUNet
@@ -52,7 +52,7 @@ def test_every_training_asks_first(monkeypatch, kind):
     ids=lambda e: str(e)[:30],
 )
 def test_no_memory_is_one_line(error):
-    door = typer.Typer(cls=cli._Door)
+    door = typer.Typer(cls=command._VerbGroup)
     @door.callback()
     def common(debug:bool=False):
         pass
@@ -66,7 +66,7 @@ def test_no_memory_is_one_line(error):
     assert r.exception is error
 
 def test_another_error_of_torch_keeps_its_traceback():
-    door = typer.Typer(cls=cli._Door)
+    door = typer.Typer(cls=command._VerbGroup)
     @door.callback()
     def common(debug:bool=False):
         pass
@@ -78,7 +78,7 @@ def test_another_error_of_torch_keeps_its_traceback():
 @pytest.mark.skipif(sys.platform!='linux', reason="the limit is Linux's")
 def test_the_command_with_little_memory(tmp_path):
     (tmp_path/'params.yaml').write_text('train: {width: 8.0}\n')
-    code = ('import resource; resource.setrlimit(resource.RLIMIT_AS, (6*2**30,)*2); from weakse.cli.stages '
+    code = ('import resource; resource.setrlimit(resource.RLIMIT_AS, (6*2**30,)*2); from weakse.cli.main '
             'import main; main()')
     r = subprocess.run(
         [sys.executable, '-c', code, 'train', '--dry-run'], cwd=tmp_path, capture_output=True, text=True,

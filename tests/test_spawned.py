@@ -27,12 +27,12 @@ def test_selective(monkeypatch, tmp_path):
     import pandas as pd
     from doubles import band_system
     caught(monkeypatch, selective)
-    monkeypatch.setattr(selective, '_systems', lambda folders: {'joint': band_system()})
+    monkeypatch.setattr(selective, 'load_systems', lambda joint: {'joint': band_system()})
     monkeypatch.setattr(
         selective, 'read_scenes', lambda folder: pd.DataFrame([dict(name='a'), dict(name='b')]))
     with pytest.raises(Sent) as sent:
         selective.run_experiments(
-            'scenes', 'kinds.csv', 'joint', tmp_path / 'out', tmp_path / 'o.json', progress=False)
+            'scenes', 'sound_types.csv', 'joint', tmp_path / 'out', tmp_path / 'o.json', progress=False)
     f,items = sent.value.args
     assert items==[(0, dict(name='a')), (1, dict(name='b'))]
     pickle.loads(pickle.dumps(f))

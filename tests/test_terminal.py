@@ -17,7 +17,7 @@ def run(folder, *args, tail='', **env):
     env = {
         **os.environ, 'COLUMNS': '100', 'NO_COLOR': '1', 'TERM': 'dumb',
         'PYTHONPATH': str(Path(__file__).parents[1]), **env}
-    command = [sys.executable, '-c', 'from weakse.cli.stages import main; main()', *map(str, args)]
+    command = [sys.executable, '-c', 'from weakse.cli.main import main; main()', *map(str, args)]
     if tail:
         return subprocess.run(
             ['bash', '-c', f'set -o pipefail; "$@" {tail}', '-', *command], cwd=folder, capture_output=True,

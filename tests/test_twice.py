@@ -3,9 +3,9 @@ TypeError."""
 import functools, os, subprocess, sys
 from pathlib import Path
 import pytest, torch
-from weakse.cli import stages as cli
+from weakse.cli import selective
 from weakse.training import selective as joint
-from weakse.evaluation.ablation import base_settings
+from weakse.evaluation.ablation_questions import base_settings
 from weakse.core.params import Params
 
 def test_what_the_ablation_sets_itself_is_no_setting_of_a_cell():
@@ -22,16 +22,16 @@ def given(monkeypatch, block, f, *args, **kwargs):
     def stand_in(*a, **kw):
         seen.update(kw)
         raise ValueError('enough')
-    monkeypatch.setattr(cli, 'stage', lambda *_: functools.partial(stand_in, **block))
-    monkeypatch.setattr(cli, 'load_params', lambda *_: Params({}))
+    monkeypatch.setattr(selective, 'stage', lambda *_: functools.partial(stand_in, **block))
+    monkeypatch.setattr(selective, 'load_params', lambda *_: Params({}))
     with pytest.raises(ValueError, match='enough'):
         f(*args, **kwargs)
     return seen
 
 def test_selective_takes_a_folder_from_the_file_and_an_option_before_it(monkeypatch):
-    paths = [Path(p) for p in 'scenes kinds joint out out.json'.split()]
+    paths = [Path(p) for p in 'scenes sound_types joint out out.json'.split()]
     block = dict(ablation='a', corpus='c', title='mine')
-    seen = given(monkeypatch, block, cli.selective, *paths, corpus=Path('other'))
+    seen = given(monkeypatch, block, selective.selective, *paths, corpus=Path('other'))
     assert (seen['ablation'],seen['corpus'],seen['title'])==('a',Path('other'),'mine')
 
 def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
@@ -41,7 +41,7 @@ def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
     env = {**os.environ, 'PYTHONPATH':str(Path(__file__).parents[1])}
     r = subprocess.run(
         [
-            sys.executable, '-c', 'from weakse.cli.stages import main; main()', 'enhance', 'a.wav', '-o',
+            sys.executable, '-c', 'from weakse.cli.main import main; main()', 'enhance', 'a.wav', '-o',
             'out', '--system', 'highpass'],
         cwd=tmp_path,
         capture_output=True,
@@ -53,7 +53,7 @@ def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
 @pytest.mark.parametrize(
     'inner', [dict(batch_size=3), dict(absent_share=0.5), dict(residual_share=0.5), dict(seed=4)], ids=str)
 def test_scenes_may_name_what_the_training_names(monkeypatch, inner):
-    monkeypatch.setattr(joint, 'SceneBatches', lambda store, kinds, **kw: kw)
+    monkeypatch.setattr(joint, 'SceneBatches', lambda store, sound_types, **kw: kw)
     own = dict(variant='joint', batch_size=16, seed=0, absent_share=.15, residual_share=.25, scenes=inner)
     assert joint.make_scenes(None, None, **own) == {
         k: own[k] for k in ('batch_size', 'seed', 'absent_share', 'residual_share')}

@@ -5,10 +5,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
-import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists, weakse.cli.recordings
+import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
 import weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
-from weakse.cli.stages import app
+from weakse.cli.command import app
 from weakse.detectors import efficientat
 from weakse.core.labels import audioset_vocabulary
 
@@ -25,7 +25,7 @@ table1: {}
 score: {n_workers: 1, progress: false}
 figures: {n_candidates: 1, seconds: 1.0, width: 200, progress: false}
 ablate: {variants: [], seeds: [0], steps: 1, width: 0.03125, batch_size: 2, n_pairs: 1, progress: false}
-kinds: {min_anchors: 1, transient: 0.5, stationary: 0.45}
+sound_types: {min_anchors: 1, transient: 0.5, stationary: 0.45}
 joint: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, n_embed: 4, steps: 1, batch_size: 1, n_references: 1, progress: false}
 scenes: {n_scenes: 4, seconds: 1.0, n_workers: 1, progress: false}
 selective: {snrs: [5.0], extra_snrs: [5.0], n_samples: 1, n_workers: 1, progress: false}
@@ -54,7 +54,7 @@ CASES = dict(
     table1="table1 scores/noisy.json @file:r/table1.json @file:r/table1.md",
     figures="figures c tagger pairs noisy @into:figures",
     ablate="ablate c tagger anchors truth pairs @table:r/ablation.json",
-    kinds="kinds anchors @file:kinds.csv", scenes="scenes data c classes.csv @folder:scenes",
+    sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes",
     train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
     listen="listen r/selective.json selective scenes @folder:listen")
@@ -260,8 +260,8 @@ def prepare(case, home):
             np.eye(len(known), dtype=np.float16)[
                 [known.index(c) for c in pd.read_csv(home / 'anchors' / 'anchors.csv')['class']]],
         )
-    if case=='scenes' and (home/'kinds.csv').is_file():
-        shutil.copy(home/'kinds.csv', home/'classes.csv')
+    if case=='scenes' and (home/'sound_types.csv').is_file():
+        shutil.copy(home/'sound_types.csv', home/'classes.csv')
 
 def belongs(path, case, home):
     "Is it an output of the case, in one, a temporary name beside one, or a temporary file of the system?"

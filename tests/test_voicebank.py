@@ -2,8 +2,9 @@
 import io, os, random, signal, subprocess, sys, time, zipfile
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf
+from weakse.corpora.archives import safe_entries
 from weakse.corpora.corpus import CorpusError
-from weakse.corpora.voicebank import fetch_voicebank, safe_entries
+from weakse.corpora.voicebank import fetch_voicebank
 
 names = [f'p{s}_{i:03}' for s in (232, 257) for i in range(30)]
 

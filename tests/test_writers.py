@@ -18,7 +18,7 @@ from weakse.inference.enhance import enhance_file, enhance_files, enhance_pairs
 from weakse.inference.files import OutputCollisionError
 from weakse.inference.resuming import checkpointed_chunks
 from weakse.core.labels import Vocabulary
-from weakse.app.listening import write_group
+from weakse.app.listening_sounds import write_group
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.training.checkpoints import Checkpoint
 
@@ -215,7 +215,7 @@ def writers():
 # writers without `overwrite`, and why none is needed
 OWN = dict(
     replaces_its_folder_alone='detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
-                              'save_small train_tagger fetch_voicebank',
+                              'write_prepared save_small train_tagger fetch_voicebank write_scene',
     asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
                                         'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs '
                                         'save write_report '
@@ -240,7 +240,7 @@ ALONE = dict(
     _poured="in the folder of this run", _receive="a part, see `check_part`", _check="the part that it made",
     _remove_part="the part that it made", _locked="a part of a hidden name", checkpointed_chunks="the same",
     refuse_unwritable="the probe that it made", Checkpoint="its own step_*.pt",
-    _write_state="under `atomic_path`", run_folder="a link in its run",
+    _write_state="under `atomic_path`", _bring_up_to_date="a link in its run",
     append_chunks="into a file that is being written, before its rename")
 CHANGING = {
     'write_text', 'write_bytes', 'unlink', 'rmtree', 'rmdir', 'rename', 'renames', 'copyfile', 'copytree',

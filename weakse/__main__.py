@@ -1,5 +1,5 @@
 "`python -m weakse` is the command `weakse`."
-from weakse.cli.stages import main
+from weakse.cli.main import main
 
 if __name__ == '__main__':
     main()

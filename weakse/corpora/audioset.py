@@ -190,11 +190,10 @@ def audioset_corpus(
     data,out = Path(data),Path(out)
     remembered = manifest or out.with_name(f'{out.name}.manifest.csv')
     table,known,found,about = present_clips(data, remembered, clips=clips, **kwargs)
-    table = _split(table, valid_share, seed)
     _keep_manifest(found, out)
-    return write_corpus(
-        table, known, data/clips, out, truth, pairs, sample_rate=sample_rate, title=title,
-        pairs_from=pairs_from, pairs_pattern=pairs_pattern, about=about)
+    how = dict(sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern)
+    table = _split(table, valid_share, seed)
+    return write_corpus(table, known, data/clips, out, truth, pairs, about=about, **how)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #671bd9a3
 def manifest_note(

@@ -60,7 +60,10 @@ def await_turn(self:_Pace):
     if self.stop.is_set(): raise _Stopped()
 
 @patch
-def heard(self:_Pace, reason, message):
+def heard(self:_Pace,
+    reason:str,  # of a failure; "" for a clip that came
+    message:str, # what was said
+):
     "Take note of how a download went."
     with self.lock:
         self.row = self.row+1 if reason in _patience else 0

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from ..core.labels import audioset_vocabulary
 from ..core.tables import load_table
 from .corpus import CorpusError
-from .sounds import GENERATORS
+from .generators import generated_classes
 from .sounds import generator
 from .voices import Voice, draw_voices, say
 
@@ -46,7 +46,7 @@ def _read_classes(file):
     vocabulary = audioset_vocabulary()
     for name in table.name:
         vocabulary.index(name)
-        if name not in GENERATORS:
+        if name not in generated_classes():
             raise KeyError(
                 f"classes.csv names {name!r}, which has no generator in `weakse.corpora.generators`; remove "
                 "the row or write one")

@@ -158,7 +158,7 @@ def _draw_events(run, rng, cast, index):
 def render_clip(
     run:Run,   # what all clips share
     index:int, # of the clip
-)->tuple:      # events (list of dict), stems (class -> `(T,)`), background `(T,)`, said (list of voice and text)
+)->tuple:      # events (list of dict), stems (class -> `(T,)`), background `(T,)`, said (voice and text)
     "One clip, in parts. The stems are exactly zero outside their onset and offset."
     sr = run.sample_rate
     total = round(run.seconds*sr)

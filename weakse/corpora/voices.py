@@ -11,6 +11,7 @@ import importlib.util, json, os, subprocess, sys, zlib
 from dataclasses import dataclass
 import numpy as np, soxr
 from scipy.ndimage import uniform_filter1d
+from . import espeak_process
 from .sounds import coloured, filter_db, tilt_db, tone, wander
 
 # %% ../../nbs/corpora/06_voices.ipynb #27e0ceeb
@@ -56,38 +57,6 @@ def draw_voices(
 # %% ../../nbs/corpora/06_voices.ipynb #d14b518b
 ESPEAK_RATE = 22050 # Hz, of eSpeak NG's output
 
-# %% ../../nbs/corpora/06_voices.ipynb #2be777e8
-_SPEAKER = r"""
-import ctypes, json, os, sys
-library, data = sys.argv[1:]
-lib, parts = ctypes.CDLL(library), []
-@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-def heard(samples, n, events):
-    if samples and n > 0: parts.append(ctypes.string_at(samples, 2*n))
-    return 0
-ready = lib.espeak_Initialize(2, 0, data.encode(), 0) > 0                # 2: synchronous, samples go to the callback
-lib.espeak_SetSynthCallback(heard)
-def say(text, voice, settings, pipe):
-    if lib.espeak_SetVoiceByName(voice.encode()): return 3
-    for parameter, value in settings: lib.espeak_SetParameter(parameter, value, 0)
-    lib.espeak_ng_SetRandSeed(ctypes.c_long(1))                          # else breathy voices draw noise seeded with the time
-    lib.espeak_Synth(text.encode(), len(text.encode())+1, 0, 1, 0, 1, None, None)    # 1: UTF-8
-    with os.fdopen(pipe, 'wb') as f: f.write(b''.join(parts))
-    return 0
-for line in sys.stdin.buffer:
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try: status = say(*json.loads(line), write) if ready else 4
-        finally: os._exit(status)
-    os.close(write)
-    with os.fdopen(read, 'rb') as f: samples = f.read()
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    sys.stdout.buffer.write(json.dumps([status, len(samples)]).encode() + b'\n' + samples)
-    sys.stdout.buffer.flush()
-"""
-
 # %% ../../nbs/corpora/06_voices.ipynb #3753183b
 _speakers = {} # process id -> the bare Python that forks for it; a forked worker must not share its parent's
 
@@ -101,7 +70,7 @@ def _speaker():
     if speaker is None or speaker.poll() is not None:
         import espeakng_loader
         command = [
-            sys.executable, '-I', '-S', '-c', _SPEAKER, espeakng_loader.get_library_path(),
+            sys.executable, '-I', '-S', espeak_process.__file__, espeakng_loader.get_library_path(),
             str(espeakng_loader.get_data_path())]
         speaker = _speakers[os.getpid()] = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from ..core.audio import load_audio
 from ..core.resampling import resample
 from ..core.waveform import AudioError, check_audio
-from ..detectors.protocol import _audible
+from ..detectors.protocol import as_heard
 from .blocks import overlap_chunks
 from .detecting import as_detector
 from .levels import LevelSums
@@ -103,7 +103,7 @@ def _tags_of(x, rate, system, detector):
     if detector == 'own': return system.vocabulary,system.tags(x, rate)
     detector = as_detector(detector)
     with torch.inference_mode():
-        tags = detector.tags(resample(_audible(x), rate, detector.sample_rate))[0]
+        tags = detector.tags(resample(as_heard(x), rate, detector.sample_rate))[0]
     return detector.vocabulary,dict(zip(detector.vocabulary.names, tags.tolist()))
 
 def _check_present(names, x, rate, system, detector):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..detectors.protocol import equal_pr_threshold, equal_pr_thresholds
+from ..detectors.thresholds import equal_pr_threshold, equal_pr_thresholds
 
 # %% ../../nbs/mining/01_conditions.ipynb #fe237465
 _all_ = ["equal_pr_threshold", "equal_pr_thresholds"]

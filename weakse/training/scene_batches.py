@@ -42,7 +42,7 @@ def heard_sets(
 # %% ../../nbs/training/10_scene_batches.ipynb #e2dfc776
 def pure_anchors(
     store,                    # anchors
-    kinds:pd.DataFrame,       # class, kind, seen
+    sound_types:pd.DataFrame,       # class, kind, seen
     threshold_scale:float=.5, # see `heard_sets`
     least:int=2,              # anchors that a class needs: one to mix, one as reference
 # slot -> {class number: anchor numbers, the purest first}; empty where no class has enough
@@ -50,14 +50,14 @@ def pure_anchors(
     """Anchors of seen classes in which nothing else is heard, from clips without any unseen class. Raises
     `JointError` like `heard_sets`."""
     labels, heard = heard_sets(store, threshold_scale)
-    unseen = [store.vocabulary.index(c) for c in kinds['class'][~kinds.seen.astype(bool)]]
+    unseen = [store.vocabulary.index(c) for c in sound_types['class'][~sound_types.seen.astype(bool)]]
     usable = (heard.sum(1)==1) & ~labels[:,unseen].any(1)
     order = np.argsort(-purity(store.tags, store.classes, store.vocabulary.names), kind='stable')
     def members(k):
         return order[usable[order] & (store.classes[order]==k)]
     pools = {}
     for s in SLOTS:
-        classes = kinds['class'][(kinds.kind == s) & kinds.seen.astype(bool)]
+        classes = sound_types['class'][(sound_types.kind == s) & sound_types.seen.astype(bool)]
         pool = {k: members(k) for k in map(store.vocabulary.index, classes)}
         pools[s] = {k: m for k,m in pool.items() if len(m) >= least}
     return pools
@@ -65,17 +65,18 @@ def pure_anchors(
 # %% ../../nbs/training/10_scene_batches.ipynb #a909483d
 def usable_anchors(
     store,                    # anchors
-    kinds:pd.DataFrame,       # class, kind, seen
+    sound_types:pd.DataFrame,       # class, kind, seen
     threshold_scale:float=.5, # see `heard_sets`
     least:int=2,              # anchors that a class needs: one to mix, one as reference
 )->dict:                      # slot -> {class number: anchor numbers, the purest first}
     """The `pure_anchors` of a training, which needs every slot. Raises `JointError` for a slot with no class
     left."""
-    pools = pure_anchors(store, kinds, threshold_scale, least)
+    pools = pure_anchors(store, sound_types, threshold_scale, least)
     empty = [s for s,pool in pools.items() if not pool]
     if empty:
         raise JointError(
-            f"no class of kind {' and '.join(empty)} has {least} anchors of its own; label more clips, or "
+            f"no class of sound type {' and '.join(empty)} has {least} anchors of its own; label more clips, "
+            "or "
             f"raise `threshold_scale` ({threshold_scale})")
     return pools
 
@@ -108,7 +109,7 @@ class SceneBatches:
     "Batches of scenes and references; `batch(step)` is a pure function of (seed, step)."
     def __init__(self,
         store,                       # anchors
-        kinds:pd.DataFrame,          # class, kind, seen
+        sound_types:pd.DataFrame,          # class, kind, seen
         *,
         batch_size:int=16,           # scenes in a batch
         seed:int=0,                  # of everything random
@@ -118,7 +119,7 @@ class SceneBatches:
         self.batch_size = batch_size
         self.seed = seed
         self.settings = SceneSettings(**settings)
-        self.pools = usable_anchors(store, kinds, self.settings.threshold_scale)
+        self.pools = usable_anchors(store, sound_types, self.settings.threshold_scale)
         self.n_classes = len(store.vocabulary)
         self.classes = [np.array(list(self.pools[s])) for s in SLOTS]
 

@@ -21,14 +21,14 @@ from ..mining.anchors import read_anchors
 from ..mining.conditions import close_related, purity
 from ..mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
 from ..mining.pairs import anchor_sets
-from ..mining.sound_types import read_kinds
+from ..mining.sound_types import read_sound_types
 from ..models.selective import SelectiveNet
 from ..models.unet import count_parameters
 from .losses import make_loss
 from ..core.saved import check_room
 from ..mining.anchors import read_anchors
 from ..mining.conditions import purity
-from ..mining.sound_types import read_kinds
+from ..mining.sound_types import read_sound_types
 from ..models.registry import SYSTEM_FILES, save_system
 from ..models.selective import SelectiveNet
 from .checkpoints import Checkpoint, steps_kept
@@ -181,7 +181,7 @@ def make_joint_task(
 # %% ../../nbs/training/11_selective.ipynb #d4fc1992
 def make_scenes(
     store,                           # anchors
-    kinds:pd.DataFrame,              # class, kind, seen
+    sound_types:pd.DataFrame,              # class, kind, seen
     *,
     variant:str='joint',             # a network that is told nothing can only learn one target: speech
     batch_size:int=16,               # scenes in a batch
@@ -193,13 +193,13 @@ def make_scenes(
     "The scenes of a run. Raises `JointError`."
     targets = {} if variant!='unconditioned' else {'targets': ('speech',)}
     own = dict(batch_size=batch_size, seed=seed, absent_share=absent_share, residual_share=residual_share)
-    return SceneBatches(store, kinds, **{**targets, **(scenes or {}), **own})
+    return SceneBatches(store, sound_types, **{**targets, **(scenes or {}), **own})
 
 # %% ../../nbs/training/11_selective.ipynb #2a1c08e8
 @takes(make_selective, make_joint_task, make_scenes)
 def train_selective(
     anchors:str|Path,                # folder of anchors
-    kinds_csv:str|Path,              # class table: kind, seen
+    sound_types:str|Path,              # class table: kind, seen
     out:str|Path,                    # folder of the finished system
     *,
     n_references:int=10,             # anchors behind a class's embedding in the finished system
@@ -209,23 +209,23 @@ def train_selective(
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`
     progress:bool=True,
     **settings,                      # of the network, the task and the scenes
-)->dict:                             # settings, curve, anchors of each kind, seconds
+)->dict:                             # settings, curve, anchors of each sound type, seconds
     """Train a selective system and save it with an embedding of every class; an interrupted run goes on where
     it was. Raises `JointError`."""
     s = all_settings(train_selective, n_references=n_references, use=use, **settings)
     return _train(
-        read_anchors(anchors), read_kinds(kinds_csv), Path(out), s, checkpoint_every,
+        read_anchors(anchors), read_sound_types(sound_types), Path(out), s, checkpoint_every,
         Path(checkpoints or f'{out}.checkpoints'), progress)
 
 # %% ../../nbs/training/11_selective.ipynb #502e11b3
-def _train(store, kinds, out, s, every, folder, progress):
+def _train(store, sound_types, out, s, every, folder, progress):
     "The work of `train_selective`: scenes, task, checkpoint, loop, system."
     check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
     clock = time.perf_counter()
-    scenes = make_scenes(store, kinds, **settings_for(make_scenes, s))
+    scenes = make_scenes(store, sound_types, **settings_for(make_scenes, s))
     model = make_selective(store, **settings_for(make_selective, s))
     task = make_joint_task(model, **settings_for(make_joint_task, s))
-    table = kinds[['class', 'kind', 'seen']].to_csv(index=False)
+    table = sound_types[['class', 'kind', 'seen']].to_csv(index=False)
     save = Checkpoint(folder, every, task=task, settings={**s, 'kinds': table})
     history = fit(task, scenes.batches(start := save.restore()), s['steps'], [save], start, progress)
     model = task.best.float().cpu().eval()
