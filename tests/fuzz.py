@@ -10,7 +10,8 @@ import numpy as np, soundfile as sf, torch
 from typer.testing import CliRunner
 import weakse
 from weakse.corpora.label_tables import read_labels
-from weakse.mining.anchors import AnchorStore, _write_store, read_audit
+from weakse.mining.anchor_store import AnchorStore, write_anchors
+from weakse.mining.audits import read_audit
 from weakse.app.server import free_port, theme_html, write_page
 from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.core.display import play
@@ -26,7 +27,7 @@ from weakse.inference.extract import extract
 from weakse.inference.enhance import enhance
 from weakse.core.labels import Vocabulary
 from weakse.core.ontology import Ontology
-from weakse.mining.pairs import mine_store
+from weakse.mining.mine import mine_store
 from weakse.evaluation.metrics import direct_metrics
 from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
@@ -127,7 +128,7 @@ def build_world(folder):
             'file': [f'{i}.wav' for i in range(9)], 'class': list(NAMES) * 3, 'start': 0.0, 'score': 0.9,
             'split': 'train'}
     )
-    _write_store(
+    write_anchors(
         folder / 'anchors', table, torch.from_numpy(rng.uniform(-0.5, 0.5, (9, 1600))).float(),
         np.tile(np.eye(3), (3, 1)), NAMES, dict(sample_rate=16000, seconds=0.1))
     for part in ('clean','noisy'):

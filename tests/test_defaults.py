@@ -258,7 +258,8 @@ def weak_training(d, tmp):
 
 @job
 def joint_training(d, tmp):
-    from weakse.training.recipes import all_settings, settings_for
+    from weakse.core.keywords import settings_for
+    from weakse.training.recipes import all_settings
     from weakse.training.selective import (
         embedding_bank, make_joint_task, make_scenes, make_selective, train_selective)
     s = all_settings(train_selective, **small | dict(batch_size=4, residual_share=1.0, depth=2))

@@ -77,7 +77,7 @@ odd = '$\\frac$ [b] _x^'
 def test_names_with_dollars_in_pictures(tmp_path):
     import matplotlib.pyplot as plt
     from weakse.evaluation.ablation_answers import draw_ablation
-    from weakse.mining.anchors import show_anchor
+    from weakse.mining.anchor_figure import show_anchor
     from weakse.corpora.audioset_manifest import show_coverage
     from weakse.detectors.small import SmallDetector
     from weakse.core.labels import Vocabulary

@@ -4,7 +4,7 @@ import numpy as np, pytest, soundfile as sf
 import fuzz as module
 from fuzz import Finding, attempt, fuzz, report
 from weakse.cli import main as cli
-from weakse.mining.anchors import AuditError, read_audit
+from weakse.mining.audits import AuditError, read_audit
 from doubles import band_system
 from weakse.inference.extract import extract
 from weakse.inference.extract_files import extract_file

@@ -4,7 +4,8 @@ import numpy as np, pandas as pd, pytest, torch
 from weakse.cli import evaluation as cli
 from weakse.evaluation import experiments, figures, recognition as recognised
 from weakse.evaluation.ablation import _cells, ablate
-from weakse.mining.anchors import NoAnchorsError, _write_store
+from weakse.mining.anchor_store import write_anchors
+from weakse.mining.anchors import NoAnchorsError
 from weakse.core.audio import save_audio
 from weakse.corpora.corpus import Corpus
 from weakse.core.files import write_json
@@ -16,7 +17,7 @@ from weakse.core.labels import Vocabulary
 from weakse.core.tables import write_table
 from weakse.app.listening import listening_page
 from weakse.evaluation.scoring import score_folders
-from weakse.mining.pairs import NoPairsError
+from weakse.mining.mine import NoPairsError
 from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes
 from weakse.evaluation.experiments import write_selective
 from weakse.evaluation.recognition import RECOGNISED, held_out_recognition, recognition
@@ -38,7 +39,7 @@ def crowded(tmp_path):
     table = pd.DataFrame(dict(clip=clip, file=[f'{i}.wav' for i in clip], start=0., area=.5, level_db=-26.))
     table.insert(2, 'class', [NAMES.names[i] for i in k])
     wavs = .1*torch.randn(24, 1600, generator=torch.Generator().manual_seed(0))
-    return _write_store(
+    return write_anchors(
         tmp_path / 'anchors', table, wavs, np.full((24, 3), 0.3), NAMES, dict(sample_rate=16000, seconds=0.1))
 
 class Deaf:

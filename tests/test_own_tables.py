@@ -3,7 +3,9 @@ that are not UTF-8, there and back."""
 import os, re
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
-from weakse.mining.anchors import _write_store, anchor_accuracy, read_anchors, read_audit
+from weakse.mining.anchor_store import write_anchors, read_anchors
+from weakse.mining.truth import anchor_accuracy
+from weakse.mining.audits import read_audit
 from weakse.corpora.audioset_manifest import MANIFEST, read_manifest
 from weakse.corpora.corpus import Corpus, read_corpus
 from weakse.evaluation.figures import draw_figures
@@ -31,7 +33,7 @@ def _store(d):
     table = pd.DataFrame(
         {'clip': [0], 'file': ['a.wav'], 'class': ['Dog'], 'start': [0.0], 'area': [0.5], 'level_db': [-20.0]}
     )
-    _write_store(
+    write_anchors(
         d / 's', table, torch.zeros(1, 1600), np.full((1, 2), 0.3), NAMES,
         dict(sample_rate=16000, seconds=0.1), table)
     return d/'s'

@@ -119,14 +119,14 @@ def saved_files():
 )
 def test_an_anchor_store_of_another_size(tmp_path, name, array):
     import pandas as pd
-    from weakse.mining.anchors import _write_store, read_anchors
+    from weakse.mining.anchor_store import write_anchors, read_anchors
     from weakse.core.labels import Vocabulary
     table = pd.DataFrame(
         {
             'clip': [0, 1], 'file': ['a', 'b'], 'class': ['A', 'B'], 'start': [0.0, 0.0], 'area': [0.5, 0.5],
             'level_db': [-20.0, -20.0]}
     )
-    _write_store(
+    write_anchors(
         tmp_path / 's', table, torch.zeros(2, 1600), np.full((2, 3), 0.3), Vocabulary(['A', 'B', 'C']),
         dict(sample_rate=16000, seconds=0.1))
     read_anchors(tmp_path/'s')

@@ -12,7 +12,8 @@ from weakse.corpora.youtube import cut_clip
 from weakse.app.audit import set_verdict
 from weakse.inference.detecting import write_events
 from weakse.inference.extract_files import extract_file
-from weakse.core.fetch import fetch, keep_record
+from weakse.core.fetch import fetch
+from weakse.core.zenodo import keep_record
 from weakse.evaluation.figures import save_figure
 from weakse.inference.enhance import enhance_file, enhance_files, enhance_pairs
 from weakse.inference.files import OutputCollisionError
@@ -225,7 +226,8 @@ OWN = dict(
     downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated',
     writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
-                                   'training_cost',
+                                   'training_cost held_out_recognition',
+    keeps_its_cells_in_a_folder_of_its_own='kept_cell',
     hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings',
     is_used_behind_check_output='write_chunks write_like_input',
     has_hidden_files_of_its_own='checkpointed_chunks refuse_unwritable')

@@ -14,11 +14,14 @@ from fastcore.basics import patch
 from .players import sound_uri
 from .theme import fill, head_html, note_html, style_html, widget_html
 from .widgets import View, column, html_box, row
+from ..mining.anchor_store import AnchorStore, read_anchors
+from ..mining.audits import AUDIT_COLUMNS, VERDICTS, read_audit
 from ..core.resampling import resample
 from ..core.tables import write_table
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
-from ..mining.anchors import AUDIT_COLUMNS, VERDICTS, AnchorStore, read_anchors, read_audit
+from ..mining.audits import AUDIT_COLUMNS, VERDICTS, read_audit
+from ..mining.anchor_store import AnchorStore, read_anchors
 
 # %% ../../nbs/app/09_audit.ipynb #18e594af
 def audit_classes(

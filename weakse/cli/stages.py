@@ -23,7 +23,7 @@ stages = dict(
         small='training.tagger.train_tagger', efficientat='detectors.efficientat.prepare',
         panns='detectors.panns.prepare'),
     anchors='mining.anchors.detect_anchors',
-    mine='mining.pairs.mine',
+    mine='mining.mine.mine',
     train='training.weak.train_unet',
     paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.clean_pairs.copy_train_pairs'),
     segan='training.paired.train_segan', wave_unet='training.paired.train_wave_unet',

@@ -159,9 +159,11 @@ def _measured(path:Path, f):
     import soundfile as sf
     if f.subtype.startswith('DWVW'):
         f.seekable = lambda: False      # it claims otherwise, and then fails
-    better = (
-        wav_header(path) if f.format in ('WAV', 'WAVEX') and f.frames == 0 else mp3_header(path)
-        if f.format == 'MP3' else None)
+    better = None
+    if f.format in ('WAV','WAVEX') and f.frames==0:
+        better = wav_header(path)
+    elif f.format=='MP3':
+        better = mp3_header(path)
     if better is None: return f
     true = sf.SoundFile(_Prefixed(better[0], open(path, 'rb'), better[1]))
     if abs(true.frames-f.frames) <= 4*1152 and f.frames:

@@ -114,7 +114,7 @@ def mp3_header(
     there = path.stat()
     frames = _mp3_frames(path, begin, there.st_size, there.st_mtime_ns)
     head = bytes([255, given[1]|1, (0x90 | given[2]&0x0c), given[3]])
-    mono = head[3]>>6==3
-    side = (17 if mono else 32) if first[1]==3 else (9 if mono else 17)
+    stereo,mono = (32,17) if first[1]==3 else (17,9)         # bytes of side information
+    side = mono if head[3]>>6==3 else stereo
     frame = head + bytes(side) + b'Xing' + struct.pack('>II', 1, frames)
     return frame.ljust(mp3_frame(head)[0], b'\0'),begin

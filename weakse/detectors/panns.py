@@ -19,7 +19,8 @@ from ..core.resampling import fit_length
 from ..corpora.corpus import read_corpus
 from .protocol import classes_with_clips, corpus_thresholds
 from .published import read_weights, write_prepared
-from ..core.fetch import cache_dir, fetch_published, hash_of, keep_record, read_record
+from ..core.fetch import cache_dir, hash_of
+from ..core.zenodo import fetch_published, keep_record, read_record
 from ..core.files import atomic_path
 from ..core.outputs import check_files, check_output, own_folder
 from ..core.labels import Vocabulary, audioset_vocabulary

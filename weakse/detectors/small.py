@@ -14,22 +14,20 @@ from fastcore.basics import patch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..core.spectrogram import LogMel
+from ..core.files import atomic_path, write_json
+from ..core.labels import Vocabulary
 from ..core.files import atomic_path, write_json
 from ..core.labels import Vocabulary
 from ..core.outputs import check_output
-from ..core.schema import check_limits
 from ..core.schema import check_limits
 from ..core.spectrogram import LogMel
 from ..corpora.corpus import Corpus, read_corpus
-from ..core.files import atomic_path, write_json
-from ..core.labels import Vocabulary
-from ..core.outputs import check_output
-from ..core.schema import check_limits
 from .protocol import clip_tags
 from .thresholds import equal_pr_thresholds
 from ..core.saved import (
     build_saved, check_settings, check_shapes, newest_format, read_config, read_names)
+from ..core.schema import check_limits
+from ..core.spectrogram import LogMel
 
 # %% ../../nbs/detectors/03_small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):

@@ -18,7 +18,7 @@ from .ablation_cells import (
 from .ablation_questions import base_settings, changes, merged
 from .scoring import score_folders
 from ..mining.anchors import NoAnchorsError
-from ..mining.pairs import NoPairsError
+from ..mining.mine import NoPairsError
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #c0957268
 def _check_variants(names, seeds):

@@ -16,8 +16,9 @@ from ..core.outputs import own_folder, remove_own
 from .ablation_questions import asked, metrics
 from .scoring import score_folders
 from ..inference.enhance import enhance_pairs
-from ..mining.anchors import detect_anchors, read_anchors
-from ..mining.pairs import mine
+from ..mining.anchors import detect_anchors
+from ..mining.anchor_store import read_anchors
+from ..mining.mine import mine
 from ..training.weak import train_unet
 
 # %% ../../nbs/evaluation/15_ablation_cells.ipynb #44793258

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
-from ..mining.anchors import curve_step, find_anchors, show_anchor
+from ..mining.anchor_figure import curve_step, show_anchor
+from ..mining.anchors import find_anchors
 from ..core.audio import load_audio
 from ..core.display import plain_text
 from ..core.resampling import resample

@@ -10,7 +10,8 @@ import time
 import numpy as np
 import torch
 from ..core.schema import check_limits
-from .recipes import all_settings, settings_for
+from .recipes import all_settings
+from ..core.keywords import settings_for
 from .weak import make_unet, make_weak_task, train_unet
 
 # %% ../../nbs/training/07_cost.ipynb #eb577e89

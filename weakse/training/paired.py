@@ -8,16 +8,9 @@ __all__ = ['make_segan_task', 'train_segan', 'make_wave_unet_task', 'train_wave_
 # %% ../../nbs/training/09_paired.ipynb #d1ee5ed3
 import hashlib, time
 from pathlib import Path
-from torch import Tensor
-import numpy as np, torch, pandas as pd
-from ..core.audio import load_audio, save_audio
+import numpy as np, torch
+from ..core.keywords import settings_for, takes
 from ..core.outputs import check_files
-from ..core.outputs import check_files, own_folder, own_folders
-from ..core.tables import write_table
-from ..mining.mixtures import prefetch, shuffled_positions
-from ..models.segan import Discriminator, SEGAN, WINDOW, pre_emphasis
-from ..models.unet import count_parameters
-from ..models.wave_unet import WaveUNet
 from ..core.saved import check_room
 from ..models.registry import SYSTEM_FILES, save_system
 from ..models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
@@ -26,7 +19,7 @@ from .adversarial import AdversarialTask
 from .checkpoints import Checkpoint, steps_kept
 from .clean_pairs import PairedWindows, open_pairs
 from .loop import fit, training_report
-from .recipes import all_settings, from_seed, settings_for, takes
+from .recipes import all_settings, from_seed
 from .tasks import PairedTask
 
 # %% ../../nbs/training/09_paired.ipynb #49ca9b55

@@ -15,18 +15,10 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
+from ..core.keywords import settings_for, takes
 from ..core.outputs import check_files
-from ..core.outputs import check_files
-from ..mining.anchors import read_anchors
-from ..mining.conditions import close_related, purity
-from ..mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
-from ..mining.pairs import anchor_sets
-from ..mining.sound_types import read_sound_types
-from ..models.selective import SelectiveNet
-from ..models.unet import count_parameters
-from .losses import make_loss
 from ..core.saved import check_room
-from ..mining.anchors import read_anchors
+from ..mining.anchor_store import read_anchors
 from ..mining.conditions import purity
 from ..mining.sound_types import read_sound_types
 from ..models.registry import SYSTEM_FILES, save_system
@@ -34,7 +26,7 @@ from ..models.selective import SelectiveNet
 from .checkpoints import Checkpoint, steps_kept
 from .loop import fit, training_report
 from .losses import make_loss
-from .recipes import all_settings, from_seed, settings_for, takes
+from .recipes import all_settings, from_seed
 from .scene_batches import SceneBatches, heard_sets
 from .tasks import WeakTask
 

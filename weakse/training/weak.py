@@ -12,7 +12,7 @@ import numpy as np
 from ..core.outputs import check_files
 from ..core.schema import check_limits
 from ..core.saved import check_room
-from ..mining.anchors import read_anchors
+from ..mining.anchor_store import read_anchors
 from ..mining.conditions import condition_bank
 from ..mining.mixtures import Mixtures
 from ..models.registry import SYSTEM_FILES, save_system
@@ -20,7 +20,8 @@ from ..models.unet import ConditionalUNet
 from .checkpoints import Checkpoint, steps_kept
 from .loop import fit, training_report
 from .losses import make_loss
-from .recipes import all_settings, from_seed, settings_for, takes
+from ..core.keywords import settings_for, takes
+from .recipes import all_settings, from_seed
 from .tasks import WeakTask
 
 # %% ../../nbs/training/06_weak.ipynb #9a635f80
