@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from ..core.audio import load_audio
 from ..core.resampling import resample
 from ..core.waveform import AudioError, check_audio
-from ..detectors.protocol import as_heard, as_heard, load_detector
+from ..detectors.protocol import as_heard
 from .blocks import overlap_chunks
 from .detecting import as_detector
 from .levels import LevelSums

@@ -89,8 +89,7 @@ def at(self:System,
 @patch
 def condition(self:System,
     name:str="Speech", # class to ask for
-    # "mean" (row of the bank) or "one_hot" (the paper); None: as saved, else "mean" where there is a bank
-    kind:str=None,
+    kind:str=None,     # "mean" (row of the bank) or "one_hot" (the paper); None: as saved, or "mean"
 )->Tensor|None:        # `(K,)`, or None for a system that takes no condition
     "The vector that asks for class `name`. Raises `UnknownClassError` with the nearest names."
     if self.vocabulary is None: return None
