@@ -56,8 +56,7 @@ class Checkpoint:
         self.folder = Path(folder)
         self.every = every
         self.keep = keep
-        self.task = task
-        self.settings = settings or {}
+        self.task, self.settings = task, settings or {}
         self.history = []
         self.mine, self.others = [], []   # checkpoints of this run, and of runs with other settings
 

@@ -29,23 +29,33 @@ def fit(
     bar = tqdm(range(start, steps), initial=start, total=steps, desc='training', disable=not progress)
     for i in bar:
         begin = clock()
-        batch = next(batches, None)
-        if batch is None:
-            raise ValueError(
-                f"the batches ended at step {i} of {steps}; give an endless iterable or lower `steps`")
+        batch = _next(batches, i, steps)
         got = clock()
         logs = task.step(batch)
         logs |= {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
-        if not math.isfinite(logs['loss']):
-            raise FloatingPointError(
-                f"loss is {logs['loss']} at step {i}; expected a finite number: look for silent or broken "
-                f"anchors, or lower `lr` ({logs.get('lr', 'unknown')})")
+        _check_loss(logs, i)
         for f in each:
             f(i, logs)
         history.append({**logs, 'seconds': clock() - begin})
         if i%10==0:
             bar.set_postfix(loss=f"{logs['loss']:.4f}")
     return history
+
+# %% ../../nbs/training/03_loop.ipynb #73b723fa
+def _next(batches, i, steps):
+    "The batch of step `i`. Raises ValueError where there are no more."
+    batch = next(batches, None)
+    if batch is None:
+        raise ValueError(
+            f"the batches ended at step {i} of {steps}; give an endless iterable or lower `steps`")
+    return batch
+
+def _check_loss(logs, i):
+    "Raise `FloatingPointError` for a loss that is not finite."
+    if not math.isfinite(logs['loss']):
+        raise FloatingPointError(
+            f"loss is {logs['loss']} at step {i}; expected a finite number: look for silent or broken "
+            f"anchors, or lower `lr` ({logs.get('lr', 'unknown')})")
 
 # %% ../../nbs/training/03_loop.ipynb #1992b754
 def outside_share(

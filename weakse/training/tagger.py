@@ -198,7 +198,7 @@ def train_tagger(
 
 # %% ../../nbs/training/12_tagger.ipynb #397edcdb
 def _train(model, corpus, train, steps, batch_size, lr, mix, seconds, seed, progress):
-    "The work of `train_tagger`: spectrograms, training, thresholds, validation; what it says, and the losses."
+    "The work of `train_tagger`; returns what it says of itself, and the losses."
     mels = corpus_mels(corpus.subset("train"), model, progress)
     targets = np.asarray(corpus.targets(), np.float32)[train]
     n_frames = round(seconds*corpus.sample_rate/model.config["hop_length"])

@@ -79,7 +79,7 @@ def make_mixtures(
     condition:str='soft',       # conditions in training: "soft" (paper), "one_hot", "mean"
     seed:int=0,                 # of the mixtures
 )->Mixtures:
-    "The mixtures of a store and a folder of mined pairs. Raises `ValueError` where they do not belong together."
+    "The mixtures of mined pairs. Raises `ValueError` where pairs and store do not belong together."
     pairs, sets = (np.load(Path(mined)/f'{n}.npy') for n in ('pairs','sets'))
     if len(sets) != len(store):
         raise ValueError(
