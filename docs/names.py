@@ -113,7 +113,7 @@ def code_text(
 def comments_of(
     found, # function or class
 )->dict:   # parameter: type, default, comment
-    "What stands beside each parameter; of a dataclass's fields too, where a function passes keywords on to one."
+    "What stands beside each parameter, and beside the fields of a dataclass that keywords are passed on to."
     try: return docments(found, full=True, returns=not isinstance(found, type))
     except OSError: target = found.__delwrap__    # an `__init__` that nobody wrote
     own = FunctionType(found.__code__, found.__globals__, found.__name__, found.__defaults__)
