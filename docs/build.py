@@ -222,10 +222,12 @@ def write_page(
 # ---- the site
 
 def summary(
-    nb,       # a notebook
-)->tuple:     # its title, and the line below
+    nb,          # a notebook
+    path:Path,   # relative to `nbs/`
+    target:Path, # a page of its folder
+)->tuple:        # its title, and the line below
     "What a page is, in its own words."
-    text = nb.cells[0].source
+    text = relink(nb.cells[0].source, path, target)
     title,said = re.search(r'(?m)^# (.+)$', text), re.search(r'(?m)^> (.+)$', text)
     return title[1] if title else '', said[1] if said else ''
 
@@ -252,7 +254,7 @@ def write_pages(
     pages = find_pages()
     procs = {page: NBProcessor(NBS/path, [*PROCESSORS, tag, lighten]) for page,path in pages.items()}
     names = find_names([proc.nb for proc in procs.values()])
-    said = {page: summary(proc.nb) for page,proc in procs.items()}
+    said = {page: summary(proc.nb, pages[page], target/page) for page,proc in procs.items()}
     folders = list(dict.fromkeys(page.split('/')[0] for page in pages if '/' in page))
     loose = [page for page in pages if '/' not in page and page != 'index']
     procs['index'].nb.cells.append(markdown_cell(toctree(loose+[f'{f}/index' for f in folders])))

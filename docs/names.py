@@ -6,7 +6,8 @@ import functools
 import importlib
 import inspect
 import re
-from fastcore.docments import MarkdownRenderer, docments
+from types import FunctionType
+from fastcore.docments import docments
 from nbdev.config import get_config
 from nbdev.showdoc import showdoc_nm
 
@@ -109,11 +110,24 @@ def code_text(
     "Text set as code; a table's bars stay its own."
     return f"`{text}`".replace('|', r'\|') if text else ''
 
+def comments_of(
+    found, # function or class
+)->dict:   # parameter: type, default, comment
+    "What stands beside each parameter, and beside the fields of a dataclass that keywords are passed on to."
+    try: return docments(found, full=True, returns=not isinstance(found, type))
+    except OSError: target = found.__delwrap__    # an `__init__` that nobody wrote
+    own = FunctionType(found.__code__, found.__globals__, found.__name__, found.__defaults__)
+    own.__kwdefaults__,own.__annotations__ = found.__kwdefaults__, found.__annotations__
+    owner = getattr(importlib.import_module(target.__module__), target.__qualname__.split('.')[0])
+    rows = docments(owner, full=True, returns=False) | docments(own, full=True)
+    order = [*inspect.signature(found).parameters, 'return']
+    return {name: rows[name] for name in order if name in rows}
+
 def parameters_table(
     found,    # function or class
 )->str:       # markdown; '' where nobody said anything
     "The table of parameters: types, defaults, and what each is, with its unit or shape."
-    rows = docments(found, full=True, returns=not isinstance(found, type))
+    rows = comments_of(found)
     rows = {k: v for k,v in rows.items() if k not in ('self', 'cls')}
     if not any(v['docment'] for v in rows.values()): return ''
     lines = ["| | Type | Default | |", "|:--|:--|:--|:--|"]
@@ -160,5 +174,6 @@ def describe(
     head = f"({label(full)})=\n{'#'*level} {name}"
     call = call_text(name, found)
     if call != name: head += f"\n\n```python\n{call}\n```"
-    said = inspect.cleandoc(MarkdownRenderer(found).docs or '')
+    said = inspect.cleandoc(found.__doc__ or '')
+    if said.startswith(f'{name}('): said = ''    # a dataclass without words of its own
     return '\n\n'.join(part for part in (head, said, parameters_table(found)) if part)

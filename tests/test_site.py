@@ -82,8 +82,9 @@ def test_public_names_are_documented_with_their_tables(pages, site):
         home = getattr(weakse, name).__module__
         place = re.sub(r'[._]', '-', f'{home}.{name}').lower()
         assert place in ids or f'{place}-class' in ids, f"{name} of {home} is on no page"
-    text = (site/ids['weakse-core-loudness-mix-at-snr']).read_text(encoding='utf-8')
-    section = text[text.index('id="weakse-core-loudness-mix-at-snr"'):].split('<section')[0]
+    place = re.sub(r'[._]', '-', f'{weakse.mix_at_snr.__module__}.mix_at_snr')
+    text = (site/ids[place]).read_text(encoding='utf-8')
+    section = text[text.index(f'id="{place}"'):].split('<section')[0]
     for word in ('<table', 'Tensor', 'dB', 'waveform', '<em>returns</em>', 'Source'):
         assert word in section, word
     assert '#| ' not in re.sub('<[^>]+>', '', section) and 'default_exp' not in text
