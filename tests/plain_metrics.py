@@ -1,6 +1,6 @@
 """The plain form of LLR, WSS, segmental SNR and BSS-eval: one frame, one band, one sample after another.
 
-It is the oracle of the vectorised functions in `weakse.evaluation.metrics`. It follows the description of the measures (Loizou, Speech Enhancement, chapter 11; Vincent et
+It is the oracle of the vectorised functions in `weakse.evaluation`. It follows the description of the measures (Loizou, Speech Enhancement, chapter 11; Vincent et
 al. 2006) and is frozen: change it only when the measure itself was misunderstood."""
 import math
 import numpy as np

@@ -14,9 +14,9 @@ voice = .12*sum(torch.sin(2*torch.pi*k*(130*t + 3*torch.sin(5*t)))/k for k in ra
 rain = .04*torch.randn(4*sr, generator=torch.Generator().manual_seed(0))"""
 
 picker_cell = """
-from weakse.core.ontology import Ontology
 from weakse.core.labels import Vocabulary
-from weakse.app.widgets import ClassPicker
+from weakse.core.ontology import Ontology
+from weakse.app.class_picker import ClassPicker
 tree = dict(Animal=['Dog','Cat'], Dog=['Bark','Howl'], Human=['Speech','Cough'], Weather=['Rain','Wind'])
 names = list(dict.fromkeys([*tree, *sum(tree.values(), [])]))
 zoo = Ontology([dict(id=n.lower(), name=n, child_ids=[c.lower() for c in tree.get(n, [])]) for n in names])
@@ -24,7 +24,7 @@ classes = [n for n in names if n not in ('Animal','Human','Weather')] + [f'Machi
 ClassPicker(Vocabulary(classes, [c.lower() for c in classes]), zoo)"""
 
 comparison_cell = """
-from weakse.app.widgets import Comparison
+from weakse.app.comparison import Comparison
 Comparison(voice+rain, voice+.1*rain, sr, uploads=True)"""
 
 @pytest.fixture(autouse=True)
@@ -172,7 +172,7 @@ def test_without_a_kernel(browser, tmp_path, width):
     network."""
     here = {}
     exec(sounds_cell, here)
-    from weakse.app.widgets import static_players
+    from weakse.app.players import static_players
     players = static_players(
         {'Before': here['voice'] + here['rain'], 'After': here['voice'], 'Removed': here['rain']}, here['sr'],
         title='Rain taken out')

@@ -179,16 +179,18 @@ def listening(d, tmp):
 
 @job
 def pictures(d, tmp):
-    import weakse.app.listening as listen, weakse.app.widgets as widgets
+    from weakse.app.equal_loudness import matching_gains
+    from weakse.app.listening_sounds import write_group
+    from weakse.app.players import spectrogram_db
     from weakse.app.server import example_recording
     x = torch.from_numpy(WAV)
     return (
-        widgets.matching_gains({'a': WAV, 'b': x / 2}, 8000), widgets.spectrogram_db(x[0], 8000, 100),
-        example_recording('nowhere'), listen.write_group(tmp, {'a': x[0], 'b': x[1]}, 8000))
+        matching_gains({'a': WAV, 'b': x / 2}, 8000), spectrogram_db(x[0], 8000, 100),
+        example_recording('nowhere'), write_group(tmp, {'a': x[0], 'b': x[1]}, 8000))
 
 @job
 def doctor(d, tmp):
-    from weakse.app.checkup import sound_facts
+    from weakse.app.sound_facts import sound_facts
     return sound_facts(d/'pair.wav')
 
 @job
@@ -292,7 +294,7 @@ def tagger_training(d, tmp):
 
 @job
 def scores(d, tmp):
-    from weakse.evaluation.metrics import si_sdr
+    from weakse.evaluation.sdr import si_sdr
     from weakse.corpora.scenes import loudest
     return si_sdr(torch.from_numpy(WAV[0]), torch.from_numpy(WAV[1])), loudest(
         torch.from_numpy(WAV[0]), 3000)

@@ -3,8 +3,11 @@ import threading, warnings
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core.audio import save_audio
 from weakse.core.waveform import hushed
-from weakse.app.checkup import FACTS, FINDINGS, examine, sound_facts
-from weakse.evaluation.metrics import MetricError, stoi
+from weakse.app.sound_facts import FACTS, sound_facts
+from weakse.app.findings import FINDINGS
+from weakse.app.checkup import examine
+from weakse.evaluation.perceptual import stoi
+from weakse.evaluation.signals import MetricError
 
 rng = np.random.default_rng(0)
 noise = .05*rng.standard_normal((1, 32000)).astype(np.float32)
@@ -38,7 +41,8 @@ def test_cancelling_channels_have_a_bandwidth(tmp_path):
     assert facts['bandwidth'] > 7000 and facts['note']==''
 
 def test_pictures_of_cancelling_channels():
-    from weakse.app.widgets import comparison_tracks, spectrogram_db
+    from weakse.app.comparison import comparison_tracks
+    from weakse.app.players import spectrogram_db
     both = torch.from_numpy(np.concatenate([noise, -noise]))
     with pytest.warns(UserWarning, match='cancel'):
         assert spectrogram_db(both, 16000).max() > -60
@@ -72,7 +76,7 @@ odd = '$\\frac$ [b] _x^'
 
 def test_names_with_dollars_in_pictures(tmp_path):
     import matplotlib.pyplot as plt
-    from weakse.evaluation.ablation import draw_ablation
+    from weakse.evaluation.ablation_answers import draw_ablation
     from weakse.mining.anchors import show_anchor
     from weakse.corpora.audioset_manifest import show_coverage
     from weakse.detectors.small import SmallDetector

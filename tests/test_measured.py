@@ -2,7 +2,7 @@
 in its training."""
 import numpy as np, pandas as pd, pytest, torch
 from weakse.cli import evaluation as cli
-from weakse.evaluation import experiments as selective, figures
+from weakse.evaluation import experiments, figures, recognition as recognised
 from weakse.evaluation.ablation import _cells, ablate
 from weakse.mining.anchors import NoAnchorsError, _write_store
 from weakse.core.audio import save_audio
@@ -15,12 +15,15 @@ from weakse.mining.sound_types import measure_sound_types, read_sound_types
 from weakse.core.labels import Vocabulary
 from weakse.core.tables import write_table
 from weakse.app.listening import listening_page
-from weakse.evaluation.metrics import score_folders
+from weakse.evaluation.scoring import score_folders
 from weakse.mining.pairs import NoPairsError
 from weakse.corpora.scenes import read_scenes, real_scenes, scene_classes
-from weakse.evaluation.experiments import RECOGNISED, _told, recognition, selective_markdown, write_selective
+from weakse.evaluation.experiments import write_selective
+from weakse.evaluation.recognition import RECOGNISED, held_out_recognition, recognition
+from weakse.evaluation.selective_tables import selective_markdown
 from weakse.models.registry import System
-from weakse.evaluation.tables import print_scores, print_table1, write_table1
+from weakse.evaluation.printing import print_scores, print_table1
+from weakse.evaluation.tables import write_table1
 
 NAMES = Vocabulary(['Speech','Knock','Rain']).with_thresholds([.5]*3)
 KINDS = pd.DataFrame(
@@ -83,8 +86,8 @@ def test_the_tables_say_what_was_not_measured(crowded, tmp_path):
 def test_no_held_out_anchor_at_all_does_not_end_the_run(monkeypatch):
     def none(*_, **__):
         raise NoAnchorsError('none of 0 anchors passes the gates')
-    monkeypatch.setattr(selective, 'detect_anchors', none)
-    rows = _told(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
+    monkeypatch.setattr(recognised, 'detect_anchors', none)
+    rows = held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert len(rows)==len(RECOGNISED) and all('none of 0 anchors' in r['why'] for r in rows)
 
 # -- every stage with nothing before it
@@ -154,9 +157,9 @@ def test_scenes_of_no_class_and_of_few(bare, capsys):
 
 def test_selective_and_its_page_without_scenes(bare, capsys, monkeypatch):
     real_scenes(None, bare/'corpus', bare/'sound_types.csv', bare/'scenes', progress=False, n_workers=1)
-    monkeypatch.setattr(selective, '_systems', lambda folders: dict(joint=heard()))
+    monkeypatch.setattr(experiments, 'load_systems', lambda joint: dict(joint=heard()))
     capsys.readouterr()
-    t = selective.run_experiments(
+    t = experiments.run_experiments(
         bare / 'scenes', bare / 'sound_types.csv', 'joint', bare / 'out', bare / 't.json', snrs=(5.0,),
         progress=False, n_workers=1)
     said_once(capsys, 'has no scene')
@@ -220,10 +223,10 @@ def test_held_out_anchors_are_as_long_as_those_of_the_training(monkeypatch):
     def none(*_, **kw):
         asked.update(kw)
         raise NoAnchorsError('none')
-    monkeypatch.setattr(selective, 'detect_anchors', none)
-    _told(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
+    monkeypatch.setattr(recognised, 'detect_anchors', none)
+    held_out_recognition(dict(joint=heard(anchor_seconds=.7)), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert asked['seconds']==.7
-    _told(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
+    held_out_recognition(dict(joint=heard()), 'corpus', 'detector', 'sound_types.csv', 'folder', 0, False)
     assert asked['seconds']==2.
 
 def test_a_corpus_without_speech_is_no_typo(bare, crowded, capsys, monkeypatch):

@@ -3,10 +3,12 @@ import json
 import numpy as np, pytest, soundfile as sf
 from scipy.signal import lfilter
 import plain_metrics as plain
-from weakse.evaluation import metrics
-from weakse.evaluation.metrics import (
-    MetricError, LengthError, bss_eval, fitted_sdr, llr, metric_names, score_folders, score_pair, si_sdr,
-    ssnr, wss)
+from weakse.evaluation import perceptual, segmental
+from weakse.evaluation.metrics import metric_names, score_pair
+from weakse.evaluation.scoring import score_folders
+from weakse.evaluation.sdr import bss_eval, fitted_sdr, si_sdr
+from weakse.evaluation.segmental import llr, ssnr, wss
+from weakse.evaluation.signals import LengthError, MetricError
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.core.audio import load_audio
 from weakse.core.files import write_json
@@ -34,7 +36,7 @@ def test_vectorised_equals_plain(rate, seed):
     c, e = syllables(seed, rate, .4)
     for name in ('llr', 'wss', 'ssnr'):
         np.testing.assert_allclose(
-            getattr(metrics, name)(c, e, rate), getattr(plain, name)(c, e, rate), rtol=1e-7)
+            getattr(segmental, name)(c, e, rate), getattr(plain, name)(c, e, rate), rtol=1e-7)
     np.testing.assert_allclose(llr(c, e, rate, cap=None), plain.llr(c, e, rate, cap=None), rtol=1e-7)
 
 
@@ -112,7 +114,7 @@ def test_level_invariance():
     c, e = syllables()
     assert si_sdr(c, .1*e) == pytest.approx(si_sdr(c, e), abs=1e-9)
     assert llr(c, .1*e, 16000) == pytest.approx(llr(c, e, 16000), rel=1e-6)
-    assert metrics.pesq_wb(c, .3*e, 16000) == pytest.approx(metrics.pesq_wb(c, e, 16000), abs=.01)
+    assert perceptual.pesq_wb(c, .3*e, 16000) == pytest.approx(perceptual.pesq_wb(c, e, 16000), abs=.01)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_unequal_lengths_are_an_error():
     c, e = syllables()
     with pytest.raises(LengthError, match='24000 samples and the estimate 23999'):
         score_pair(c, e[:-1], 16000)
-    for f in (metrics.pesq_wb, metrics.stoi, ssnr, wss, llr):
+    for f in (perceptual.pesq_wb, perceptual.stoi, ssnr, wss, llr):
         with pytest.raises(LengthError):
             f(c, e[:-1], 16000)
     with pytest.raises(MetricError, match='one channel'):

@@ -2,8 +2,10 @@
 without shared memory."""
 import os, subprocess, sys
 import numpy as np, pytest, soundfile as sf
-from weakse.evaluation.apart import longest, n_utterances, pesq_apart
-from weakse.evaluation.metrics import MetricError, pesq_wb, score_folders
+from weakse.evaluation.pesq_process import longest, n_utterances, pesq_apart
+from weakse.evaluation.perceptual import pesq_wb
+from weakse.evaluation.scoring import score_folders
+from weakse.evaluation.signals import MetricError
 
 
 def bursts(n, seed=0):
@@ -41,8 +43,8 @@ def test_a_long_pair_scores_the_same_in_a_process_of_its_own():
 
 
 def test_a_child_that_dies_is_a_reason(monkeypatch):
-    from weakse.evaluation import apart
-    monkeypatch.setattr(apart.sys, 'executable', '/bin/false')
+    from weakse.evaluation import pesq_process
+    monkeypatch.setattr(pesq_process.sys, 'executable', '/bin/false')
     assert 'ended with exit code 1 on 20.0 s' in pesq_apart(*bursts(10))['error']
 
 
@@ -74,10 +76,10 @@ def test_a_killed_worker_is_a_row(monkeypatch):
 
 
 def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
-    from weakse.evaluation import metrics
-    good = metrics._score_file
+    from weakse.evaluation import scoring
+    good = scoring._score_file
     monkeypatch.setattr(
-        metrics, '_score_file', lambda item: os.kill(os.getpid(), 9) if item[0] == 'b' else good(item))
+        scoring, '_score_file', lambda item: os.kill(os.getpid(), 9) if item[0] == 'b' else good(item))
     folders = pairs(tmp_path, **{k: bursts(1) for k in 'abc'})
     s = score_folders(*folders, progress=False)
     assert (

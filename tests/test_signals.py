@@ -13,7 +13,9 @@ from weakse.inference.extract import extract
 from weakse.inference.extract_files import extract_file
 from weakse.inference.enhance import enhance, enhance_file
 from weakse.inference.sequence import extract_sequence
-from weakse.evaluation.metrics import score_folders, score_pair, ssnr
+from weakse.evaluation.scoring import score_folders
+from weakse.evaluation.metrics import score_pair
+from weakse.evaluation.segmental import ssnr
 from weakse.inference.mixer import Mixer
 from weakse.core.parallel import torch_threads
 from weakse.inference.stream import Stream
@@ -158,7 +160,8 @@ def test_a_name_with_dollars_is_drawn_as_it_is():
     plt.close(ax.figure)
 
 def test_the_doctor_draws_any_class(tmp_path):
-    from weakse.app.checkup import draw_together, examine
+    from weakse.app.checkup import examine
+    from weakse.app.checkup_figures import draw_together
     for i in range(4):
         save_audio(tmp_path/f'{i}.wav', scene, rate)
     (tmp_path / 'l.csv').write_text(

@@ -6,7 +6,7 @@ import numpy as np, pytest, soundfile as sf, torch
 from weakse.core.audio import BITS, audio_info, load_audio, save_audio, sound_files, write_samples
 from weakse.core.headers import mp3_frame
 from weakse.core.waveform import AudioError, AudioWarning, EmptyAudioError, MissingAudioError
-from weakse.app.checkup import sound_facts
+from weakse.app.sound_facts import sound_facts
 from weakse.cli.detection import detect_files
 from doubles import band_system, BandDetector
 from weakse.inference.detecting import detect_long

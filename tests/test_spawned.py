@@ -27,7 +27,7 @@ def test_selective(monkeypatch, tmp_path):
     import pandas as pd
     from doubles import band_system
     caught(monkeypatch, selective)
-    monkeypatch.setattr(selective, '_systems', lambda folders: {'joint': band_system()})
+    monkeypatch.setattr(selective, 'load_systems', lambda joint: {'joint': band_system()})
     monkeypatch.setattr(
         selective, 'read_scenes', lambda folder: pd.DataFrame([dict(name='a'), dict(name='b')]))
     with pytest.raises(Sent) as sent:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest, torch
 from weakse.cli import selective
 from weakse.training import selective as joint
-from weakse.evaluation.ablation import base_settings
+from weakse.evaluation.ablation_questions import base_settings
 from weakse.core.params import Params
 
 def test_what_the_ablation_sets_itself_is_no_setting_of_a_cell():

@@ -18,7 +18,7 @@ from weakse.inference.enhance import enhance_file, enhance_files, enhance_pairs
 from weakse.inference.files import OutputCollisionError
 from weakse.inference.resuming import checkpointed_chunks
 from weakse.core.labels import Vocabulary
-from weakse.app.listening import write_group
+from weakse.app.listening_sounds import write_group
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.training.checkpoints import Checkpoint
 

@@ -14,7 +14,8 @@ _os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 # where each public name lives, in the order of the sentence: a corpus is detected, mined, mixed, trained on, scored
 _homes = {
     'core.params': ['Params'],
-    'core.audio': ['load_audio', 'save_audio', 'mix_at_snr'],
+    'core.audio': ['load_audio', 'save_audio'],
+    'core.loudness': ['mix_at_snr'],
     'corpora.corpus': ['Corpus', 'read_corpus'],
     'corpora.synth': ['synth_corpus'],
     'detectors.protocol': ['load_detector', 'detect'],
@@ -23,12 +24,13 @@ _homes = {
     'models.unet': ['ConditionalUNet'],
     'models.selective': ['SelectiveNet'],
     'models.registry': ['load_system'],
-    'training.weak': ['fit'],
+    'training.loop': ['fit'],
     'inference.enhance': ['enhance'],
     'inference.extract': ['extract'],
     'inference.sequence': ['extract_sequence', 'condition_of'],
     'inference.mixer': ['Mixer'],
-    'evaluation.metrics': ['score_pair', 'score_folders'],
+    'evaluation.metrics': ['score_pair'],
+    'evaluation.scoring': ['score_folders'],
     'evaluation.tables': ['write_table1'],
 }
 _home = {name: module for module, names in _homes.items() for name in names}

@@ -23,7 +23,7 @@ def _rows(systems):
 # %% ../../nbs/cli/05_comparison.ipynb #2fedd221
 def _scores(rows, pairs, folder, tolerance):
     "Name of each row -> what is scored of its system on these pairs."
-    from weakse.evaluation.metrics import score_folders
+    from weakse.evaluation.scoring import score_folders
     from weakse.inference.enhance import enhance_pairs
     scores = {}
     for name,system in rows.items():
@@ -34,7 +34,8 @@ def _scores(rows, pairs, folder, tolerance):
 def _write_table(scores, out, title, note, overwrite):
     "Write the table of these scores and print it."
     from weakse.core.files import scratch_folder, write_json
-    from weakse.evaluation.tables import print_table1, write_table1
+    from weakse.evaluation.printing import print_table1
+    from weakse.evaluation.tables import write_table1
     with scratch_folder() as folder:
         files = {name: write_json(folder/f'{name}.json', of) for name,of in scores.items()}
         table = write_table1(
@@ -45,7 +46,7 @@ def _write_table(scores, out, title, note, overwrite):
 # %% ../../nbs/cli/05_comparison.ipynb #e0ed6601
 def _close(scores, said):
     "The closing line, and what has no value. Raises `typer.Exit(1)` where a file was not scored."
-    from weakse.evaluation.tables import print_failures
+    from weakse.evaluation.printing import print_failures
     lost = {name: of for name,of in scores.items() if of['failed']}
     for name,of in lost.items():
         print_failures(of, name)

@@ -37,7 +37,7 @@ def score(
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:            # closing line
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
-    from weakse.evaluation.tables import print_scores
+    from weakse.evaluation.printing import print_scores
     f = import_function(stages['score'])
     values = block_values('score', f, params) | ({} if tolerance is None else dict(tolerance=tolerance))
     scores = f(clean, enhanced, **(values if check else {k:v for k,v in values.items() if k!='expected'}))
@@ -97,7 +97,8 @@ def report(
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
 )->str:                 # closing line; None where there is no table
     "Print Table 1."
-    from weakse.evaluation.tables import print_table1, write_readme
+    from weakse.evaluation.printing import print_table1
+    from weakse.evaluation.tables import write_readme
     md = Path('results/table1.md')
     absent = [str(p) for p in (md, md.with_suffix('.json')) if not p.is_file()]
     if absent and compare:

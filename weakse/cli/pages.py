@@ -51,7 +51,8 @@ def doctor(
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
 )->str:                      # closing line
     "Examine weakly labelled recordings before any training, and write a page about them."
-    from weakse.app.checkup import examine, write_report
+    from weakse.app.checkup import examine
+    from weakse.app.checkup_page import write_report
     report = examine(
         source, audio, detector=detector and find_detector(detector), file_column=file_column,
         label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,

@@ -111,7 +111,7 @@ _completed = dict(keep=complete_class, drop=complete_class, gain=complete_gain)
 # %% ../../nbs/cli/11_recordings.ipynb #bf68517d
 def _extract_files(inputs, out, request, part, run, names):
     "Extract from recordings; the closing line."
-    from weakse.app.widgets import audioset_ontology
+    from weakse.app.class_tree import audioset_ontology
     from weakse.core.ontology import Ontology
     from weakse.inference.extract_files import extract_files
     from weakse.models.registry import load_system

@@ -28,7 +28,7 @@ stages = dict(
     paired=dict(synth='corpora.synth.synth_train_pairs', folder='training.clean_pairs.copy_train_pairs'),
     segan='training.paired.train_segan', wave_unet='training.paired.train_wave_unet',
     enhance='inference.enhance.enhance_pairs',
-    score='evaluation.metrics.score_folders',
+    score='evaluation.scoring.score_folders',
     table1='evaluation.tables.write_table1', figures='evaluation.figures.draw_figures',
     ablate='evaluation.ablation.ablate',
     sound_types='mining.sound_types.measure_sound_types',
