@@ -20,8 +20,6 @@ from ..core.resampling import resample
 from ..core.tables import write_table
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
-from ..mining.audits import AUDIT_COLUMNS, VERDICTS, read_audit
-from ..mining.anchor_store import AnchorStore, read_anchors
 
 # %% ../../nbs/app/09_audit.ipynb #18e594af
 def audit_classes(

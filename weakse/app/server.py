@@ -19,15 +19,12 @@ from .theme import fill, handler, look, note_html, style_html
 from .widgets import View, column, html_box
 from ..core.audio import load_audio
 from ..core.loudness import mix_at_snr
-from .audit import AuditView
 from ..core.files import scratch_folder, write_json, write_text
 from ..core.paths import real_path
 from ..inference.enhance import enhance
 from ..inference.requests import vocabulary_of
 from ..core.labels import audioset_vocabulary
 from ..core.terminal import say
-from ..inference.enhance import enhance
-from ..inference.requests import vocabulary_of
 from ..models.registry import UnusableSystemError, default_system
 
 # %% ../../nbs/app/20_server.ipynb #78a549af

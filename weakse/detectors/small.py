@@ -8,26 +8,16 @@ __all__ = ['ConvBlock', 'SmallDetector', 'save_small', 'SavedSmall', 'load']
 # %% ../../nbs/detectors/03_small.ipynb #35a2d89e
 from dataclasses import dataclass
 from pathlib import Path
-
 import torch
 from fastcore.basics import patch
 from safetensors.torch import save
 from torch import Tensor, nn
-
 from ..core.files import atomic_path, write_json
 from ..core.labels import Vocabulary
-from ..core.files import atomic_path, write_json
-from ..core.labels import Vocabulary
-from ..core.outputs import check_output
 from ..core.schema import check_limits
 from ..core.spectrogram import LogMel
-from ..corpora.corpus import Corpus, read_corpus
-from .protocol import clip_tags
-from .thresholds import equal_pr_thresholds
 from ..core.saved import (
     build_saved, check_settings, check_shapes, newest_format, read_config, read_names)
-from ..core.schema import check_limits
-from ..core.spectrogram import LogMel
 
 # %% ../../nbs/detectors/03_small.ipynb #f0e76b77
 class ConvBlock(nn.Sequential):

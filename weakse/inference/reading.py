@@ -11,10 +11,9 @@ import soundfile as sf, torch
 from dataclasses import dataclass
 from fastcore.basics import patch
 from pathlib import Path
-from ..core.audio import AudioInfo, check_span, in_order_only, load_audio
+from ..core.audio import AudioInfo, check_span, in_order_only, load_audio, read_span
 from ..core.decoding import open_audio
 from ..core.waveform import EmptyAudioError, NonFiniteAudioError
-from ..core.audio import read_span
 from ..core.resampling import fit_length
 from ..core.broadcast import broadcast_chunks
 from .levels import rms_of_energy, LevelSums

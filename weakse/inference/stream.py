@@ -11,8 +11,7 @@ import numpy as np, torch
 from fastcore.basics import patch
 from fastcore.meta import delegates
 from torch import Tensor
-from ..core.waveform import LayoutError, check_rate
-from ..core.waveform import as_float, check_finite
+from ..core.waveform import LayoutError, check_rate, as_float, check_finite
 from .blocks import overlap_chunks
 from .levels import LevelSums
 from .planning import (

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
-from ..mining.conditions import close_related, purity
+from ..mining.conditions import close_related, purity, anchor_sets
 from ..mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
-from ..mining.conditions import anchor_sets
 
 # %% ../../nbs/training/10_scene_batches.ipynb #e16724f5
 SLOTS = 'speech','transient','stationary'
