@@ -56,6 +56,7 @@ def _explained(e):
 # verbs that had another name -> the one they have
 FORMER_VERBS = {'kinds': 'sound_types'}
 
+# %% ../../nbs/cli/00_command.ipynb #d7e357bc
 class _VerbGroup(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
     def get_command(self, ctx, name):
@@ -74,14 +75,6 @@ class _VerbGroup(TyperGroup):
             if ctx.params.get('debug') or said is None: raise
             say(f"error: {said}", 'red', err=True)
             raise typer.Exit(1) from None
-
-    def get_command(self, ctx, name):
-        "A verb, under its former name too, which is said."
-        if name in FORMER_VERBS:
-            say(
-                f"`{name}` is called `{FORMER_VERBS[name]}` now; the old word works for one more version",
-                'yellow', err=True)
-        return super().get_command(ctx, FORMER_VERBS.get(name, name))
 
     def list_commands(self, ctx):
         "What is done with recordings comes first, then the stages."

@@ -90,6 +90,12 @@ def write_index(
     return False
 
 # %% ../../nbs/cli/03_evaluation.ipynb #193bbaa1
+def _told(md, readme, compare):
+    "The closing line of `report`."
+    written = ", written into README.md" if readme else ""
+    return f"Table 1 from {md}{written}" + (f", every mean as in {compare}" if compare else "")
+
+# %% ../../nbs/cli/03_evaluation.ipynb #5323254d
 @verb()
 def report(
     *,
@@ -113,9 +119,7 @@ def report(
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))
     if compare:
         check_same(read_means('results/table1.json'), read_means(compare))
-    return (
-        f"Table 1 from {md}" + (", written into README.md" if readme else "")
-        + (f", every mean as in {compare}" if compare else ""))
+    return _told(md, readme, compare)
 
 # %% ../../nbs/cli/03_evaluation.ipynb #e4ff3406
 # by how much a mean may differ on another processor, in the metric's own unit

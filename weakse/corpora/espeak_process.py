@@ -47,6 +47,7 @@ def _in_a_child(lib, ready, line):
         samples = f.read()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]),samples
 
+# %% ../../nbs/corpora/05_espeak_process.ipynb #43cb3bb1
 def serve(
     library:str, # eSpeak NG's shared library
     data:str,    # folder of its voices

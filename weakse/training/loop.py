@@ -23,8 +23,7 @@ def fit(
 )->list:                # one dict of numbers for each step made here
     """Run updates `start` ... `steps`-1 of `task`. Raises `FloatingPointError` naming the step where the loss
     is not finite."""
-    history = []
-    batches = iter(batches)
+    history,batches = [],iter(batches)
     clock = time.perf_counter
     bar = tqdm(range(start, steps), initial=start, total=steps, desc='training', disable=not progress)
     for i in bar:
@@ -37,8 +36,7 @@ def fit(
         for f in each:
             f(i, logs)
         history.append({**logs, 'seconds': clock() - begin})
-        if i%10==0:
-            bar.set_postfix(loss=f"{logs['loss']:.4f}")
+        bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
     return history
 
 # %% ../../nbs/training/03_loop.ipynb #73b723fa
