@@ -1,7 +1,7 @@
 """Speech enhancement and sound extraction learned from weak labels alone.
 
 What most people need stands here under one name (`weakse.enhance`, `weakse.extract`, `weakse.detect`, ...)
-and is loaded when it is first asked for: importing the package loads neither torch nor anything of its own."""
+and is loaded when it is first asked for: importing the package loads neither torch nor a module of ours."""
 
 __version__ = "0.1.0"
 

@@ -34,7 +34,7 @@ def _findings(report, page):
 # %% ../../nbs/cli/13_pages.ipynb #3763dd28
 @verb(panel=for_recordings, out='-o', writes=dict(out=_as_report))
 def doctor(
-    source:Path,             # csv of weak labels (a file and its labels in each row), or the folder of a corpus
+    source:Path,             # csv of weak labels (a file and its labels in a row), or the folder of a corpus
     *,
     audio:Path=None,         # folder of the recordings; default: the csv's
     # name or folder of a detector that listens for the labels; default: nobody listens

@@ -211,9 +211,8 @@ def run_experiments(
 )->dict:                  # what was stored in `out_json`
     "Stage `selective`: Experiments I and II. Raises `ValueError`; `CorpusError` where there are no scenes."
     listed,systems = _check_scenes(scenes, snrs, extra_snrs),load_systems(joint, **kwargs)
-    inputs = _checked(
-        out, out_json, overwrite, scenes, sound_types, joint, *kwargs.values(), corpus, detector)
-    with atomic_path(out, inputs) as tmp:
+    read = [scenes, sound_types, joint, *kwargs.values(), corpus, detector]
+    with atomic_path(out, _checked(out, out_json, overwrite, *read)) as tmp:
         values = _run_scenes(scenes, listed, systems, tmp, snrs, extra_snrs, n_samples, n_workers, progress)
         told = held_out_recognition(systems, corpus, detector, sound_types, tmp/"held_out", seed, progress)
     return write_selective(values, out_json, title, snrs, extra_snrs, told, seed, overwrite)
