@@ -88,7 +88,7 @@ fuzz: $(STAMP)
 	@MPLBACKEND=agg $(BIN)/python tests/fuzz.py --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE))
 
 export: $(STAMP)
-	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
+	@$(BIN)/python docs/pages.py && $(BIN)/nbdev_clean && $(BIN)/nbdev_export
 
 clean:
 	rm -rf _docs build dist *.egg-info

@@ -1,0 +1,64 @@
+"""The way through the pages: each ends with a line that leads to the previous page, the map and the next one.
+
+The order is that of the links in `nbs/index.ipynb`. `python docs/pages.py` writes the lines (`make export` does),
+`tests/test_pages.py` holds them to the map."""
+import json, os, re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+INDEX = ROOT/'nbs'/'index.ipynb'
+
+def cells(
+    page:Path, # notebook
+)->list:       # of dict, as nbformat has them
+    "The cells of a page."
+    return json.loads(page.read_text(encoding='utf-8'))['cells']
+
+def prose(
+    page:Path, # notebook
+)->str:        # its markdown
+    "Everything that is written on a page."
+    return '\n\n'.join(''.join(c['source']) for c in cells(page) if c['cell_type']=='markdown')
+
+def title(
+    page:Path, # notebook
+)->str:        # what its first heading says
+    "The name of a page. Raises `ValueError` for a page without a heading."
+    found = re.search(r'^# (.+)$', prose(page), re.M)
+    if not found: raise ValueError(f"{page} has no title: begin it with a line `# Title`")
+    return found[1].strip()
+
+def order()->list: # of `Path`
+    "The pages in reading order, as the map names them."
+    found = re.findall(r'^- \[[^\]]+\]\(([^)#]+\.ipynb)\)', prose(INDEX), re.M)
+    return [INDEX.parent/to for to in found]
+
+def line(
+    pages:list, # in reading order
+    i:int,      # which one
+)->str:         # markdown
+    "The way from a page to its neighbours and to the map."
+    def link(mark, page): return f"[{mark}]({os.path.relpath(page, pages[i].parent)})"
+    before = [link(f"← {title(pages[i-1])}", pages[i-1])] if i else []
+    after = [link(f"{title(pages[i+1])} →", pages[i+1])] if i+1 < len(pages) else []
+    return '---\n\n' + ' · '.join([*before, link('the map', INDEX), *after])
+
+def with_line(
+    book:dict, # a notebook
+    text:str,  # of its last cell
+)->dict:       # the notebook, which ends with it
+    "Put the way at the end of a page, in place of an older one."
+    kept = [c for c in book['cells'] if not ''.join(c['source']).startswith('---\n\n[') or c['cell_type']!='markdown']
+    cell = dict(cell_type='markdown', id='0fa7e9d1', metadata={}, source=text.splitlines(keepends=True))
+    return {**book, 'cells':[*kept, cell]}
+
+def main():
+    "Write the way into every page of the map."
+    pages = order()
+    for i,page in enumerate(pages):
+        book = json.loads(page.read_text(encoding='utf-8'))
+        new = with_line(book, line(pages, i))
+        if new!=book: page.write_text(json.dumps(new, indent=1, ensure_ascii=False)+'\n', encoding='utf-8')
+
+if __name__=='__main__':
+    main()
