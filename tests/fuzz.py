@@ -102,9 +102,9 @@ def snapshot(folder):
     return out
 
 def leftovers(folder):
-    "Hidden and temporary files below a folder, the marker aside."
+    "Hidden and temporary files below a folder, but the marker, and what libsndfile puts beside an SD2."
     return {
-        p for p in snapshot(folder) if (n := os.path.basename(p)) != b'.weakse'
+        p for p in snapshot(folder) if (n := os.path.basename(p)) != b'.weakse' and not n.startswith(b'._')
         and (n.startswith(b'.') or b'.tmp' in n or n.endswith(b'.part'))}
 
 # -- the world: made once, copied or read by every case

@@ -80,6 +80,11 @@ def test_random_blocks_rates_and_strengths(systems):
             for o in (dict(block=1e4), options))
         assert (once-cut).abs().max() < 1e-5, (rate, n, options)
 
+def test_a_block_of_no_length_is_one_of_ten_milliseconds(systems):
+    "Sample by sample, thirty seconds would take minutes."
+    wav = torch.randn(2, 3000, generator=torch.Generator().manual_seed(0))
+    assert enhance(wav, 96000, 'highpass', block=1e-9).equal(enhance(wav, 96000, 'highpass', block=.01))
+
 def test_nothing_in_nothing_out():
     assert overlap_add(lambda x: x, torch.zeros(2, 0), 10, 5, 3).shape == (2, 0)
 

@@ -24,6 +24,14 @@ def test_a_long_vorbis_at_a_high_rate_is_written_whole(tmp_path):
     save_audio(tmp_path/'a.ogg', torch.from_numpy(tone(70*48000, 48000)), 48000)
     assert audio_info(tmp_path/'a.ogg').frames == 70*48000
 
+def test_vorbis_beyond_its_rates_is_refused(tmp_path):
+    "The encoder ends the process at 250 kHz."
+    with pytest.raises(AudioError, match='at most 200000 Hz'): save_audio(tmp_path/'o.ogg', np.ones(8000), 1_000_000)
+    sf.write(tmp_path/'a.wav', np.zeros(9000), 384_000)
+    with pytest.raises(AudioError, match='use .wav or .flac'):
+        enhance_file(tmp_path/'a.wav', tmp_path/'o.ogg', 'noisy')
+    assert not (tmp_path/'o.ogg').exists()
+
 @pytest.mark.parametrize(
     'form,subtype',
     [

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BITS', 'sound_files', 'AudioInfo', 'audio_info', 'check_span', 'in_order_only', 'read_span', 'load_audio', 'tpdf',
-           'write_samples', 'dithering', 'save_audio']
+           'write_samples', 'dithering', 'check_vorbis', 'save_audio']
 
 # %% ../../nbs/core/13_audio.ipynb #1cf90403
 import io, os
@@ -214,9 +214,19 @@ def _format(path:Path, subtype:str, n_bytes:int)->tuple[str,str|None]:
     return ('RF64' if form=='WAV' and n_bytes>2**32-2**16 else form),subtype
 
 # %% ../../nbs/core/13_audio.ipynb #07774d72
+def check_vorbis(
+    form:str, # "OGG" or another format
+    rate:int, # Hz
+    path,     # for the message
+):
+    "Raise `AudioError` for a rate that Vorbis has no tables for: its encoder would end the process."
+    if form=='OGG' and rate > 200_000:
+        raise AudioError(f"{path}: Ogg Vorbis holds at most 200000 Hz, this is {rate} Hz; use .wav or .flac")
+
 def _encoded(wav:Tensor, path:Path, rate:int, form:str, coding, dither:bool)->io.BytesIO:
     "A file's bytes, in memory, so that the system's own errors (disk full) reach us unaltered."
     import soundfile as sf
+    check_vorbis(form, rate, path)
     buffer = io.BytesIO()
     try:
         with sf.SoundFile(buffer, 'w', rate, len(wav), coding, format=form) as f:

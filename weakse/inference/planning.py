@@ -20,7 +20,7 @@ def plan_options(
     target="Speech",     # class to keep, or the condition itself, a tensor `(D,)`
     condition=None,      # "mean" or "one_hot"; None: as saved with the system
     strength=None,       # share of the estimate in the output, 0 to 1; None: as saved with the system
-    block=None,          # length of a block, s; None: as long as is quick
+    block=None,          # length of a block, s, 0.01 at least; None: as long as is quick
     overlap=None,        # cross-fade of neighbouring blocks, s; None: 0.1
     # computed on either side of a block and thrown away, s; None: the receptive field of the network
     context=None,
@@ -56,7 +56,7 @@ def block_sizes(
     if context is not None or known is None:
         side = round((seconds/4 if context is None else context)*to)
         known = ReceptiveField(side, side, known.step if known else 1)
-    size = max(1, round(seconds*rate))
+    size = max(rate//100, round(seconds*rate))                       # shorter blocks gain nothing and take ages
     if block is None:
         size = min(size, MAX_NUMBERS//n_channels)            # memory counts numbers, not seconds
     return known,size,min(round((0.1 if overlap is None else overlap)*rate), size//2)

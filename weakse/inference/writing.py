@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core.decoding import FORMATS
 from ..core.headers import MP3_KBITS
 from ..core.waveform import AudioError, NonFiniteAudioError
-from ..core.audio import dithering, write_samples
+from ..core.audio import check_vorbis, dithering, write_samples
 from ..core.broadcast import append_chunks
 from ..core.files import atomic_path
 
@@ -51,6 +51,8 @@ def output_coding(
     "How an output is coded. Raises `AudioError`."
     form = FORMATS.get(path.suffix.lower())
     if form is None: raise AudioError(f"{path}: suffix {path.suffix!r}; expected one of {', '.join(FORMATS)}")
+    if path.suffix.lower()!='.opus':
+        check_vorbis(form, info.sample_rate, path)
     if subtype is not None: return form,_named_subtype(form, path, subtype)
     if path.suffix.lower()=='.opus': return form,_opus(info, path)
     family = {'WAVEX': 'WAV', 'RF64': 'WAV'}.get(info.format, info.format)
