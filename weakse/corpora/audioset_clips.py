@@ -158,7 +158,11 @@ def _begin(segments_csv, out, rate, n_workers, tries):
     if not rate>0 or n_workers<1 or tries<1:
         raise ValueError(f"rate {rate:g} a minute, {n_workers} workers, {tries} tries; expected all above 0")
     table,out = read_segments(segments_csv),Path(out)
-    own_folder(check_output(out/'.part', [segments_csv], folder=True))
+    work = own_folder(check_output(out/'.part', [segments_csv], folder=True))
+    # what a run left that was killed between a clip's last step and the removal of its folder
+    for left in work.iterdir():
+        if (out/f'{left.name}.flac').is_file():
+            remove_own(left)
     return table,out
 
 def _fetch_all(one, rows, n_workers, stop, progress):

@@ -56,7 +56,8 @@ def block_sizes(
     if context is not None or known is None:
         side = round((seconds/4 if context is None else context)*to)
         known = ReceptiveField(side, side, known.step if known else 1)
-    size = max(rate//100, round(seconds*rate))                       # shorter blocks gain nothing and take ages
+    # shorter blocks gain nothing and take ages
+    size = max(rate//100, round(seconds*rate))
     if block is None:
         size = min(size, MAX_NUMBERS//n_channels)            # memory counts numbers, not seconds
     return known,size,min(round((0.1 if overlap is None else overlap)*rate), size//2)
