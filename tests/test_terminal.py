@@ -109,3 +109,9 @@ def test_compare_counts_too(tmp_path):
     r = run(
         tmp_path, 'compare', 'noisy', '--pairs', '.', '--out', 't.json', '--tolerance', '1', '--overwrite')
     assert r.returncode == 0, r.stderr
+
+def test_an_interrupt_that_compiled_code_swallowed_comes_again(capsys):
+    from types import SimpleNamespace
+    from weakse.cli.main import interrupted_again
+    with pytest.raises(KeyboardInterrupt): interrupted_again(SimpleNamespace(exc_type=KeyboardInterrupt))
+    assert capsys.readouterr().err==''
