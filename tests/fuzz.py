@@ -17,7 +17,7 @@ from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.core.display import play
 from weakse.core.resampling import resample
 from weakse.core.waveform import check_audio, down_mix
-from weakse.cli.command import app
+from weakse.cli.main import app
 from weakse.cli.main import main
 from weakse.cli.stages import check_params
 from weakse.detectors.protocol import detect, load_detector

@@ -5,7 +5,7 @@ import numpy as np, pytest, soundfile as sf, torch
 from typer.testing import CliRunner
 from test_inputs import BAD, NAMES, USABLE, tones
 from weakse.core.audio import audio_info
-from weakse.cli.command import app
+from weakse.cli.main import app
 from weakse.detectors.small import SmallDetector, save_small
 from weakse.core.labels import Vocabulary
 from weakse.inference.mixer import Mixer

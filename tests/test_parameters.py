@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np, pytest, yaml
 from typer.testing import CliRunner
 from weakse.core.audio import save_audio
-from weakse.cli.command import app
+from weakse.cli.main import app
 from weakse.cli.runs import has_pairs
 from weakse.cli.stages import check_params, stage
 from weakse.core.params import load_params

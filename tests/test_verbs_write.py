@@ -1,6 +1,6 @@
 """Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing
 where it is aimed at what is not weakse's."""
-import csv, hashlib, io, json, os, shutil, sys, tempfile, threading, time, urllib.parse, zipfile
+import csv, hashlib, io, json, os, shutil, sys, tempfile, threading, time, types, urllib.parse, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
 import weakse.core.fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
-from weakse.cli.command import app
+from weakse.cli.main import app
 from weakse.detectors import efficientat
 from weakse.core.labels import audioset_vocabulary
 
@@ -207,6 +207,19 @@ def checkout(home):
         (home/name).write_text(text)
     (home/'weakse').mkdir()
 
+def serve_nothing(patch):
+    "A server that reads its page and ends; where Voila is not installed, one of the same shape stands for it."
+    def launch(cls, argv, **_): return Path(argv[0]).read_text()
+    try:
+        from voila.app import Voila
+    except ImportError:
+        Voila = type('Voila', (), {})
+        module = types.ModuleType('voila.app')
+        module.Voila = Voila
+        patch.setitem(sys.modules, 'voila', types.ModuleType('voila'))
+        patch.setitem(sys.modules, 'voila.app', module)
+    patch.setattr(Voila, 'launch_instance', classmethod(launch), raising=False)
+
 @pytest.fixture(scope='module')
 def run(tmp_path_factory, site):
     """All cases, one after another, in one folder: `(home, say)`, and what each touched, changed and said in
@@ -220,9 +233,7 @@ def run(tmp_path_factory, site):
         patch.setattr(tempfile, 'tempdir', None)
         patch.setenv('XDG_CACHE_HOME', str(home/'tmp'))
         patch.setenv('WEAKSE_HOME', str(home/'cache'/'weakse'))
-        voila = pytest.importorskip('voila.app')
-        patch.setattr(
-            voila.Voila, 'launch_instance', classmethod(lambda cls, argv, **_: Path(argv[0]).read_text()))
+        serve_nothing(patch)
         shutil.copytree(Path(__file__).parents[1]/'sources', 'data')
         Path('params.yaml').write_text(PARAMS)
         for name in ('theirs.wav', 'notes.md', 'r2/keep.json'):
