@@ -161,6 +161,12 @@ def _column(node:dict, vocabulary:Vocabulary): # column, or None
     key = next((key for key in (node['id'],node['name']) if key in vocabulary), None)
     return None if key is None else vocabulary.index(key)
 
+def _classes(ontology, names, step, vocabulary):
+    "The classes of a vocabulary that are these nodes, or that `step` leads to from them."
+    given = [names] if isinstance(names, str) else names
+    ids = {id for n in given for id in _reach(ontology.id(n), step)}
+    return [vocabulary.names[k] for k in sorted({_column(ontology.nodes[i], vocabulary) for i in ids}-{None})]
+
 @patch
 def within(self:Ontology,
     names,                 # names or ids of nodes; a single string is one
@@ -168,10 +174,7 @@ def within(self:Ontology,
 )->list:                   # names in the vocabulary, in its order
     """The classes of a vocabulary that are these nodes or below them. Raises `UnknownClassError` for what is
     no node."""
-    ids = {
-        id for n in ([names] if isinstance(names, str) else names)
-        for id in _reach(self.id(n), lambda i: self.nodes[i]['child_ids'])}
-    return [vocabulary.names[k] for k in sorted({_column(self.nodes[id], vocabulary) for id in ids}-{None})]
+    return _classes(self, names, lambda i: self.nodes[i]['child_ids'], vocabulary)
 
 # %% ../../nbs/core/17_ontology.ipynb #edc0a7ec
 @patch
@@ -181,10 +184,7 @@ def containing(self:Ontology,
 )->list:                   # names in the vocabulary, in its order
     """The classes of a vocabulary that are these nodes or above them. Raises `UnknownClassError` for what is
     no node."""
-    ids = {
-        id for n in ([names] if isinstance(names, str) else names)
-        for id in _reach(self.id(n), lambda i: self._parents[i])}
-    return [vocabulary.names[k] for k in sorted({_column(self.nodes[id], vocabulary) for id in ids}-{None})]
+    return _classes(self, names, lambda i: self._parents[i], vocabulary)
 
 @patch
 def rows(self:Ontology,
