@@ -34,7 +34,9 @@ def handler(
     "What an element does. Raises `ValueError` for a name that is not there."
     found = re.search(rf'^function {re.escape(name)}\(\) {{\n(.*?)^}}', static_text('handlers.js'), re.M|re.S)
     if not found: raise ValueError(f"no function {name!r} in handlers.js")
-    return html.escape(' '.join(line.strip() for line in found[1].splitlines()))
+    lines = [line.strip() for line in found[1].splitlines()]
+    # an attribute is one line: a comment would end it
+    return html.escape(' '.join(line for line in lines if not line.startswith('//')))
 
 # %% ../../nbs/app/00_theme.ipynb #aab66a33
 def style_html(

@@ -1,5 +1,6 @@
 // What the elements of a page do. A page that is saved, mailed or shown in a notebook runs no script of its own,
-// so the body of each function becomes an attribute of its element, such as `onclick`: see `handler`.
+// so the body of each function becomes an attribute of its element, such as `onclick`, without its comments: see
+// `handler`.
 
 // ---- a line to copy
 function copyLine() {
@@ -42,7 +43,7 @@ function seek() {
   audio.currentTime = (event.offsetX / this.clientWidth) * audio.duration;
 }
 
-// ---- players with a switch
+// ---- players with a switch; a player that is stopped before its sound began (AbortError) is no error
 function switchTrack() {
   const players = this.closest('.ws-players');
   const chosen = this.closest('.ws-track').querySelector('audio');
@@ -50,7 +51,9 @@ function switchTrack() {
   chosen.currentTime = playing ? playing.currentTime : +(players.dataset.at || 0);
   if (playing) {
     playing.pause();
-    chosen.play();
+    chosen.play().catch((e) => {
+      if (e.name !== 'AbortError') throw e;
+    });
   }
 }
 function followTrack() {
@@ -95,7 +98,9 @@ function resumeMix() {
   const widget = this.closest('.weakse');
   if (widget.dataset.playing == this.ariaLabel) {
     this.currentTime = +widget.dataset.at || 0;
-    this.play();
+    this.play().catch((e) => {
+      if (e.name !== 'AbortError') throw e;
+    });
   }
 }
 
