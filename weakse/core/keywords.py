@@ -32,10 +32,11 @@ def _commented(parts):
             f = getattr(f, '__delwrap__', None)
 
 def _merged(own, parts, but):
-    "The signature of a recipe with the keywords of its parts before its own, and of those the ones it lacked."
+    "The signature of a recipe with its parts' keywords before its own, and the names of those that are new."
     ps = {k: p for k,p in own.parameters.items() if p.kind is not p.VAR_KEYWORD}
     first = {k: p for k,p in ps.items() if p.kind is not p.KEYWORD_ONLY}
-    taken = {k: p.replace(kind=p.KEYWORD_ONLY) for part in reversed(parts) for k,p in keywords(part).items()}
+    theirs = {k: p for part in reversed(parts) for k,p in keywords(part).items()}
+    taken = {k: p.replace(kind=p.KEYWORD_ONLY) for k,p in theirs.items()}
     order = [k for part in parts for k in keywords(part) if k not in but] + list(ps)
     last = {k: (taken | ps)[k] for k in order if k not in first}
     return own.replace(parameters=[*first.values(), *last.values()]),last.keys() - ps.keys()

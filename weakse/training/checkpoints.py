@@ -24,7 +24,9 @@ def _write_state(state, path):
 
 # %% ../../nbs/training/04_checkpoints.ipynb #a97dcb27
 # how a file, or what is in it, shows that it is not what was expected
-_UNFIT = RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, AttributeError, pickle.UnpicklingError
+_UNFIT = (
+    RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, AttributeError,
+    pickle.UnpicklingError)
 
 def _check_state(state):
     "Raise `ValueError` for what is no checkpoint."
@@ -45,9 +47,10 @@ def _read_checkpoint(path):
             f"checkpoint {path} cannot be read ({type(e).__name__}) and is passed over; an older one is "
             "used, or training starts over")
 
+# %% ../../nbs/training/04_checkpoints.ipynb #42481c0f
 def _other_settings(path, old, new):
     "Say which settings of a checkpoint differ."
-    keys = [k for k in sorted({*old, *new}) if old.get(k)!=new.get(k)]
+    keys = [k for k in sorted({*old, *new}, key=str) if old.get(k)!=new.get(k)]
     return (f"checkpoint {path} was made with "
             f"{', '.join(f'{k}={old.get(k)!r} (now {new.get(k)!r})' for k in keys)}; training starts over")
 
@@ -121,7 +124,8 @@ def _go_on(checkpoint, state, path):
 @patch
 def restore(self:Checkpoint)->int:
     "Load the newest whole checkpoint of these settings; returns the updates made, 0 where there is none."
-    self.mine, self.others, newest = [], [], None
+    self.mine, self.others = [], []
+    newest = None
     for path in reversed(self.files):
         state = _read_checkpoint(path)
         if state is None and not is_own(self.folder): continue
