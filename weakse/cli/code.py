@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['DOORS', 'stage_code', 'code', 'unnamed', 'look_after']
 
-# %% ../../nbs/cli/15_code.ipynb #94aa4e86
+# %% ../../nbs/cli/15_code.ipynb #d434fa53
 import hashlib, os, sys
 from pathlib import Path
 from ..core.fingerprints import fingerprint
 from ..core.terminal import say
 from .command import as_folder, verb
-from .stages import stages
+from .stage_table import stages
 
-# %% ../../nbs/cli/15_code.ipynb #82088a35
-DOORS = ('weakse.cli', 'weakse.core.params', 'weakse.core.fingerprints', 'weakse.core.terminal')
+# %% ../../nbs/cli/15_code.ipynb #db15299e
+DOORS = (
+    'weakse.cli', 'weakse.core.params', 'weakse.core.schema', 'weakse.core.fingerprints',
+    'weakse.core.terminal')
 
 def _starts(row, more):
     "Dotted modules from which a stage's code is reached."
@@ -47,7 +49,7 @@ def code(
             write_text(tmp/name, text)
     return f"{len(found)} fingerprints in {out}"
 
-# %% ../../nbs/cli/15_code.ipynb #189417b4
+# %% ../../nbs/cli/15_code.ipynb #51c43a59
 def unnamed(
     loaded,   # dotted modules
     text:str, # fingerprint of a stage
@@ -60,15 +62,16 @@ def unnamed(
 def look_after():
     "Where DVC runs a stage, say which modules it used that its fingerprint lacks."
     running = os.environ.get('DVC_STAGE', '')
-    file = next(
-        (
-            p for name in (running, running.split('@')[0])
-            if name and (p := Path('artifacts/code') / name).is_file()),
-        None,
-    )
-    lacking = unnamed(list(sys.modules), file.read_text(encoding='utf-8')) if file else []
+    row = next(
+        (r for b, r in stages.items() if {running, running.split('@')[0]} & set(r.code or {b: ()})), None)
+    files = [
+        p for name in (running, running.split('@')[0])
+        if name and (p := Path('artifacts/code') / name).is_file()]
+    if not (row and files): return
+    shown = fingerprint([f'weakse.{m}' for m in row.shows], apart=DOORS)
+    lacking = unnamed(list(sys.modules), files[0].read_text(encoding='utf-8') + shown)
     if lacking:
         say(
-            f"{running}: used code that is not in its fingerprint: {', '.join(lacking)}; name it in the row "
+            f"{running}: used code that is not in its fingerprint: {', '.join(lacking)}; name it in its row "
             "of "
-            "`weakse.cli.stages`", err=True)
+            "`weakse.cli.stage_table`", err=True)

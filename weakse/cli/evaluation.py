@@ -12,7 +12,8 @@ from ..core.schema import ParamsError
 from ..core.params import load_params
 from ..core.terminal import console, say
 from .command import as_file, fail, keep_json, verb
-from .stages import block_values, import_function, singles, stage, stages
+from .stage_table import singles, stages
+from .stages import block_values, import_function, stage
 
 # %% ../../nbs/cli/03_evaluation.ipynb #9bb56424
 def count_scored(

@@ -13,7 +13,8 @@ from ..core.schema import ParamsError
 from ..core.params import load_params, present_names
 from .command import verb
 from .evaluation import report
-from .stages import check_params, singles
+from .stage_table import singles
+from .stages import check_params
 
 # %% ../../nbs/cli/06_runs.ipynb #925ab708
 def _rebase(values, up):
@@ -57,9 +58,11 @@ _dvc_config = """[core]
 """
 _ignored = dict(git='artifacts/\ndata/\nresults/listen/\n__pycache__/\n', dvc='__pycache__\n_modidx.py\n')
 
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d2
 def _git(run, *words):
     "A word of Git in the run's own repository; None where there is no Git."
-    env = {k: v for k,v in os.environ.items() if not k.startswith('GIT_')}    # a hook's would name another one
+    # a hook's would name another one
+    env = {k: v for k,v in os.environ.items() if not k.startswith('GIT_')}
     own = ('user.name=weakse', 'user.email=weakse@localhost', 'commit.gpgsign=false')
     try:
         return subprocess.run(
@@ -73,6 +76,7 @@ def _keeps_history(run):
         _git(run, 'init', '-q')
     return (run/'.git').exists()
 
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d3
 _history = ('params.yaml', 'dvc.yaml', 'dvc.lock', 'data.dvc', 'audit.csv', 'weakse', 'results', '.gitignore',
             '.dvcignore', '.dvc/config', '.dvc/.gitignore')
 
@@ -82,6 +86,7 @@ def _remember(run, said):
     _git(run, 'add', '--', *(p for p in _history if os.path.lexists(run/p)))
     _git(run, 'commit', '-q', '-m', said)
 
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d4
 def _bring_up_to_date(run, params, root):
     "Write what the run of a parameter file needs, and only what has changed: DVC looks at the files' times."
     from weakse.core.files import edit_text
@@ -148,6 +153,13 @@ def default_targets(
     table1 = ['score@noisy','metrics@table1','figures'] if has_pairs(params) else ['train@unet']
     return [table1] + ([['metrics@selective','listen']] if 'joint' in load_params(params) else [])
 
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d5
+def _told(folder, done, scored):
+    "The closing line of `repro`."
+    if scored: return f"{done}, results in {folder / 'results'}"
+    return (f"systems in {folder / 'artifacts/models'}; no Table 1, because `corpus.pairs_from` names no "
+            "clean/noisy pairs")
+
 # %% ../../nbs/cli/06_runs.ipynb #dcb3465d
 @verb()
 def repro(
@@ -169,9 +181,5 @@ def repro(
                 report(readme=folder==Path('.'))
     if folder!=Path('.'):
         _remember(folder, f"weakse repro {' '.join(targets)}".strip())
-    if not (targets or has_pairs(params)):
-        return (f"systems in {folder / 'artifacts/models'}; no Table 1, because `corpus.pairs_from` names no "
-                "clean/noisy pairs")
-    return (
-        "nothing changed" if lock.read_bytes() == before else "every stage is done"
-    ) + f", results in {folder / 'results'}"
+    done = "nothing changed" if lock.read_bytes()==before else "every stage is done"
+    return _told(folder, done, bool(targets) or has_pairs(params))
