@@ -13,6 +13,7 @@ from .names import find_detector, usual_detector
 from .piping import piped
 from .reports import check_file, closing, readable_report, show_table
 from .stages import stage
+from ..core.messages import named
 from ..core.terminal import say
 
 # %% ../../nbs/cli/12_detection.ipynb #64d221d6
@@ -47,8 +48,8 @@ def _label_files(inputs, labels, overwrite):
     there = [str(o) for _,o in jobs if o.exists()]
     if there and not overwrite:
         raise OutputCollisionError(
-            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or choose "
-            "another folder")
+            f"{len(there)} outputs exist already, the first is {there[0]}: pass "
+            f"{named('overwrite', True)}, or choose another folder")
     refuse_unwritable(labels.parent if single else labels)
     return dict(jobs)
 

@@ -13,6 +13,7 @@ from .names import complete_class, complete_gain, find_detector, parse_gains, us
 from .piping import piped
 from .reports import check_file, closing, readable_report
 from .stages import block_values
+from ..core.messages import named
 
 # %% ../../nbs/cli/11_recordings.ipynb #6c79de2c
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,8 @@ def _enhance_pairs(folder, out, model, options, part, params):
     from weakse.inference.enhance import enhance_pairs
     if part:
         raise ValueError(
-            f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it "
-            "out")
+            f"{named('pairs')} enhances whole files as they are coded; expected no "
+            f"{' or '.join(map(named, part))}: leave it out")
     report = enhance_pairs(folder, model, out, **block_values('enhance', enhance_pairs, params) | options)
     return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
 
@@ -106,7 +107,7 @@ def _refuse_file(out):
         f"{out} looks like a file; expected a folder, because there are two results: "
         f"{out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
 
-_completed = dict(keep=complete_class, drop=complete_class, gain=complete_gain)
+_completed = dict(keep=complete_class, drop=complete_class, gains=complete_gain)
 
 # %% ../../nbs/cli/11_recordings.ipynb #bf68517d
 def _extract_files(inputs, out, request, part, run, names):
@@ -132,7 +133,7 @@ def _extract_files(inputs, out, request, part, run, names):
         **request, **part)
 
 # %% ../../nbs/cli/11_recordings.ipynb #d20ff50f
-@verb(panel=for_recordings, out='-o', complete=_completed)
+@verb(panel=for_recordings, out='-o', gains='--gain', complete=_completed)
 def extract(
     # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
     inputs:list[str],
@@ -141,7 +142,7 @@ def extract(
     keep:list[str]=[],     # class that stays, all else goes; may be given several times
     drop:list[str]=[],     # class that goes; may be given several times
     # class and dB, as in Music=-12; "rest" is what no class claims; may be given several times
-    gain:list[str]=[],
+    gains:list[str]=[],
     strength:float=None,   # 1: all of the change; 0.9 leaves a tenth of the input
     floor_db:float=None,   # what is removed stays at this level, such as -30; default: it goes altogether
     part:PartOptions=PartOptions(), # of each recording, and the coding of its results
@@ -154,6 +155,6 @@ def extract(
     run:RunOptions=RunOptions(), # what becomes of an earlier one
 )->str:                    # closing line
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
-    request = given_options(keep=keep, drop=drop, gains=gain, strength=strength, floor_db=floor_db)
+    request = given_options(keep=keep, drop=drop, gains=gains, strength=strength, floor_db=floor_db)
     names = dict(system=system, detector=detector, ontology=ontology)
     return _extract_files(inputs, out, request, part.given(), run, names)

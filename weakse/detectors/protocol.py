@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from ..core.waveform import check_audio, check_rate, down_mix
 from ..core.loudness import extreme, times_two_to
+from ..core.messages import named
 from ..core.resampling import resample
 from ..core.labels import Vocabulary
 from ..core.saved import read_config
@@ -77,7 +78,7 @@ def _thresholds(detector, threshold):
     if threshold is None:
         raise ValueError(
             "the detector's vocabulary has no thresholds, so what is present is undefined; "
-            "pass `threshold=0.5` or prepare the detector with `weakse tagger`")
+            f"pass {named('threshold', 0.5)} or prepare the detector with `weakse tagger`")
     return np.broadcast_to(np.asarray(threshold, np.float32), len(detector.vocabulary))
 
 # %% ../../nbs/detectors/00_protocol.ipynb #ffb6e215

@@ -15,6 +15,7 @@ from ..core.decoding import FORMATS
 from ..core.waveform import AudioError
 from ..core.audio import sound_files
 from ..core.files import atomic_path
+from ..core.messages import named
 from ..core.paths import place_of
 
 # %% ../../nbs/inference/05_files.ipynb #3f0c5a9e
@@ -124,8 +125,9 @@ def finished_inputs(
     there = [o for _,*outs in jobs for o in outs if o.exists()]
     if there and not overwrite and not resume:
         raise OutputCollisionError(
-            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or "
-            "`resume=True` to do the rest, or choose another folder")
+            f"{len(there)} outputs exist already, the first is {there[0]}: pass "
+            f"{named('overwrite', True)}, or {named('resume', True)} to do the rest, or choose another "
+            "folder")
     return {p for p,*outs in jobs if resume and all(o.exists() for o in outs)}
 
 # %% ../../nbs/inference/05_files.ipynb #7aba7250

@@ -12,6 +12,7 @@ from fastcore.meta import delegates
 from torch import Tensor
 from tqdm.auto import tqdm
 from ..core.audio import load_audio
+from ..core.messages import named
 from ..core.resampling import resample
 from ..core.waveform import AudioError, check_audio
 from ..detectors.protocol import as_heard
@@ -115,7 +116,7 @@ def _check_present(names, x, rate, system, detector):
             there = ', '.join(f"{h} ({probs[h]:.2f})" for h in heard[:6]) or "nothing"
             raise NotDetectedError(
                 f"{name!r} is not detected in the recording ({probs[name]:.2f}); detected: {there}; ask for "
-                "one of these, or pass `detector=None` to extract it all the same")
+                f"one of these, or pass {named('detector', None)} to extract it all the same")
 
 # %% ../../nbs/inference/12_sequence.ipynb #ba2aefab
 @delegates(plan_options, but=['target', 'condition', 'context'])
