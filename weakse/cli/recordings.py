@@ -6,7 +6,7 @@
 __all__ = ['FileOptions', 'RunOptions', 'enhance', 'PartOptions', 'extract']
 
 # %% ../../nbs/cli/11_recordings.ipynb #6641d366
-import dataclasses, sys
+import dataclasses
 from pathlib import Path
 from .command import for_recordings, given_options, verb
 from .names import complete_class, complete_gain, find_detector, parse_gains, usual_detector
@@ -61,8 +61,7 @@ def _enhance_files(inputs, out, model, options, run):
     from weakse.inference.enhance import enhance_files
     check_file(run.json, ['.json'], run.overwrite)
     with piped(inputs) as (files,stdin):
-        # a block may say what the verb says too
-        settings = dict(progress=sys.stderr.isatty()) | options
+        settings = dict(progress=True) | options   # a block may say what the verb says too
         report = enhance_files(
             files, _folder(out), model, **settings | dict(overwrite=run.overwrite, resume=run.resume))
     return readable_report(report, stdin)
@@ -127,7 +126,7 @@ def _extract_files(inputs, out, request, part, run, names):
     with piped(inputs) as (files,stdin):
         report = extract_files(
             files, _folder(out), **request, **part, **asked, overwrite=run.overwrite, resume=run.resume,
-            progress=sys.stderr.isatty())
+            progress=True)
     return closing(
         'extract', readable_report(report, stdin), out, run.json, system=model.name, detector=detector,
         **request, **part)

@@ -8,10 +8,10 @@ __all__ = ['ablate']
 # %% ../../nbs/evaluation/17_ablation.ipynb #695ad3a3
 from pathlib import Path
 from fastcore.meta import delegates
-from tqdm.auto import tqdm
 from ..core.outputs import check_table, own_folder
 from ..core.files import read_json, write_json, write_text
 from ..core.terminal import say
+from ..core.progress import progress_bar
 from .ablation_answers import gather, to_markdown
 from .ablation_cells import (
     choose_test_files, compared_scores, copy_pairs, fingerprint, kept_cell)
@@ -32,7 +32,7 @@ def _check_variants(names, seeds):
 def _cells(names, seeds, make, progress):
     "The results of every variant, one a seed; a variant whose anchors make no pair is said and left out."
     cells = {n: [] for n in names}
-    bar = tqdm([(s, n) for s in seeds for n in names], desc='ablation', unit='training', disable=not progress)
+    bar = progress_bar([(s, n) for s in seeds for n in names], progress, desc='ablation', unit='training')
     # seeds outside: an interrupted stage has all variants of the first
     for s,n in bar:
         if n not in cells: continue
