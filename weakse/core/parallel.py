@@ -10,7 +10,7 @@ import contextlib, multiprocessing, os, pickle, sys, threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from .progress import progress_bar
-from .terminal import say
+from .terminal import logger
 
 # %% ../../nbs/core/18_parallel.ipynb #8955a697
 class ItemError(ValueError):
@@ -150,7 +150,7 @@ def _alone(f, item):
 def _process(f, items, n_workers):
     n,why = min(n_workers, len(items)),_no_pool(f)
     if why:
-        say(f"one after the other, because there can be no worker processes here: {why}", err=True)
+        logger.warning(f"one after the other, because there can be no worker processes here: {why}")
         yield from _serial(f, items, n_workers)
         return
     size = max(1, len(items)//(16*n))

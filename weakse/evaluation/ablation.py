@@ -10,7 +10,7 @@ from pathlib import Path
 from fastcore.meta import delegates
 from ..core.outputs import check_table, own_folder
 from ..core.files import read_json, write_json, write_text
-from ..core.terminal import say
+from ..core.terminal import logger
 from ..core.progress import progress_bar
 from .ablation_answers import gather, to_markdown
 from .ablation_cells import (
@@ -40,7 +40,7 @@ def _cells(names, seeds, make, progress):
         try:
             cells[n].append(make(n, s))
         except (NoPairsError, NoAnchorsError) as e:
-            say(f"ablate: {n} is left out, with seed {s} there is nothing to train on: {e}", err=True)
+            logger.warning(f"ablate: {n} is left out, with seed {s} there is nothing to train on: {e}")
             del cells[n]
     return cells
 
@@ -66,9 +66,8 @@ def _answered(paths, names, seeds, seed, n_pairs, base, title, work, progress):
     "What the cells say; without test pairs, that nothing is compared."
     files = choose_test_files(paths['pairs'], n_pairs)
     if not files:
-        say(
-            f"ablate: nothing is compared, {paths['pairs']}/clean has no test pairs: give a corpus with some",
-            err=True)
+        logger.warning(
+            f"ablate: nothing is compared, {paths['pairs']}/clean has no test pairs: give a corpus with some")
         return gather({}, {}, title, dict(files=0))
     cells,noisy = _run_cells(paths, files, names, seeds, base, seed, work, progress)
     return gather(cells, noisy, title, _about(cells, base['train'], files, seeds))

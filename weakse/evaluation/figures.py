@@ -23,7 +23,7 @@ from ..core.outputs import check_files, own_folder
 from ..inference.enhance import show_enhancement
 from ..core.labels import is_absent
 from ..core.tables import load_table
-from ..core.terminal import say
+from ..core.terminal import logger
 from ..core.progress import progress_bar
 
 # %% ../../nbs/evaluation/13_figures.ipynb #4b96d0f0
@@ -206,7 +206,7 @@ def _or_words(name, draw):
         return draw()
     except NothingToDrawError as e:
         why = str(e)
-    say(f"figures: {name} is empty: {why}", err=True)
+    logger.warning(f"figures: {name} is empty: {why}")
     fig = plt.figure(figsize=(8.5, 1.5))
     fig.text(.5, .5, plain_text(textwrap.fill(f"Nothing to draw: {why}", 90)), ha='center', va='center')
     return fig,"Nothing to draw:",f"{why}."

@@ -17,7 +17,7 @@ from ..core.display import plain_text, show
 from ..core.files import atomic_path
 from ..core.outputs import check_output
 from ..core.parallel import torch_threads
-from ..core.terminal import say
+from ..core.terminal import logger
 from ..core.progress import progress_bar
 from .blocks import like_given, overlap_chunks, with_progress
 from .files import find_jobs, finished_inputs, process_files, refuse_unwritable
@@ -168,7 +168,7 @@ def _pair_names(folder, needs_clean):
         raise ValueError(
             f"{folder} has no folder noisy/: give the folder of pairs, with `noisy/` and `clean/` in it")
     if not names:
-        say(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance", err=True)
+        logger.warning(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance")
     missing = [n for n in names if needs_clean and not (folder/'clean'/n).is_file()]
     if missing:
         raise ValueError(
