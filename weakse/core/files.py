@@ -98,7 +98,7 @@ def _concerns(e:OSError, path:Path)->bool:
 
 # %% ../../nbs/core/04_files.ipynb #442ded74
 def _usual_mode(folder:Path)->int:
-    "The mode that a new file gets in a folder: the umask, which can only be asked for by setting it, is in it."
+    "The mode of a new file in a folder: the umask, which could only be asked for by setting it, is in it."
     probe = folder/f"{_begins()}{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
     os.close(os.open(probe, os.O_CREAT|os.O_EXCL|os.O_WRONLY, 0o666))
     try:
