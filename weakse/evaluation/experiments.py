@@ -17,7 +17,7 @@ from ..core.files import atomic_path, read_json, write_json, write_text
 from ..core.outputs import check_output, check_table
 from ..core.tables import write_table
 from ..core.parallel import pmap
-from ..core.terminal import say
+from ..core.terminal import logger
 from ..corpora.scenes import load_scene, read_scenes, scene_parts
 from .experiment_rows import COMPARED, difference_rows, summarise
 from .experiment_systems import ORDERS, class_of, outputs, rows_of
@@ -182,9 +182,8 @@ def _run_scenes(scenes, listed, systems, folder, snrs, extra_snrs, n_samples, n_
     "Scores of all scenes; they and the audio of the first scenes are written to `folder`."
     folder.mkdir()
     if not listed:
-        say(
-            f"selective: {scenes} has no scene, so the tables have no rows; see what `weakse scenes` said",
-            err=True)
+        logger.warning(
+            f"selective: {scenes} has no scene, so the tables have no rows; see what `weakse scenes` said")
     one = partial(_run_one, scenes, rows_of(systems, tuple(snrs), tuple(extra_snrs)), snrs, folder, n_samples)
     if any(s.device.type!='cpu' for s in systems.values()):
         n_workers = 1    # weights on a GPU stay with the process that has put them there
