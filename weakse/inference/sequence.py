@@ -13,7 +13,6 @@ from torch import Tensor
 from ..core.audio import load_audio
 from ..core.messages import named
 from ..core.progress import progress_bar
-from ..core.resampling import resample
 from ..core.waveform import AudioError, check_audio
 from ..detectors.protocol import as_heard, at_door
 from .blocks import overlap_chunks
