@@ -15,8 +15,10 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
+from ..core.devices import in_precision, pick_precision
 from ..core.keywords import all_keywords, settings_for, takes
 from ..core.outputs import check_output
+from ..core.progress import progress_bar
 from ..core.saved import check_room
 from ..corpora.corpus import read_corpus
 from ..detectors.protocol import clip_tags
@@ -45,7 +47,7 @@ def corpus_mels(
     with torch.no_grad():
         return [
             model.logmel(corpus.load(i)[None])[0].half()
-            for i in tqdm(range(len(corpus)), desc="log-mels", unit="clip", disable=not progress)]
+            for i in progress_bar(range(len(corpus)), progress, desc="log-mels", unit="clip")]
 
 # %% ../../nbs/training/12_tagger.ipynb #1d5d9b23
 def draw_clips(
