@@ -31,8 +31,7 @@ def fit(
         begin = clock()
         batch = _next(batches, i, steps)
         got = clock()
-        logs = task.step(batch)
-        logs |= {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
+        logs = task.step(batch) | {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
         _check_loss(logs, i)
         for f in each:
             f(i, logs)
