@@ -32,10 +32,13 @@ class Recipe:
     rounds:list = field(default_factory=list)
 
 def fingerprint(
-    data, # bytes, or an array
-)->str:   # 16 characters
+    *data, # bytes, or arrays
+)->str:    # 16 characters
     "A short name for what is learned from."
-    return hashlib.sha256(data).hexdigest()[:16]
+    found = hashlib.sha256()
+    for part in data:
+        found.update(part)
+    return found.hexdigest()[:16]
 
 # %% ../../nbs/training/05_recipes.ipynb #1104453b
 def learn(

@@ -242,7 +242,7 @@ def _recipe(corpus, train, out, s, progress):
         return result
     def batches(start):
         return draw_batches(mels, targets, n_frames, start, **settings_for(draw_batches, s))
-    data = {'clips': fingerprint(torch.cat([*mels]).numpy()), 'targets': fingerprint(targets)}
+    data = {'clips': fingerprint(targets, *(np.ascontiguousarray(m) for m in mels))}
     return Recipe(task, batches, s['steps'], save, data)
 
 # %% ../../nbs/training/12_tagger.ipynb #397edcdb
