@@ -30,6 +30,7 @@ _no_memory = re.compile(r"can't allocate memory|out of memory|Storage size calcu
 def _explained(e):
     "What a person is told of an error; None for one that only a traceback explains."
     from weakse.core.parallel import WorkerKilledError
+    if isinstance(e, BrokenPipeError): return None   # nobody reads any more: typer ends it without a word
     if isinstance(e, WorkerKilledError) or not isinstance(e, (MemoryError, RuntimeError)): return _message(e)
     if isinstance(e, RuntimeError) and not _no_memory.search(str(e)): return None
     why = ' '.join(str(e).split())[:300]

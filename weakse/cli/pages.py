@@ -48,6 +48,7 @@ def doctor(
     vocabulary:str='',       # csv of the classes; default: AudioSet's that occur
     sample_rate:int=16000,   # Hz, of the training
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
+    seed:int=0,              # of the draw of those recordings
 )->str:                      # closing line
     "Examine weakly labelled recordings before any training, and write a page about them."
     from weakse.app.checkup import examine
@@ -55,7 +56,7 @@ def doctor(
     report = examine(
         source, audio, detector=detector and find_detector(detector), file_column=file_column,
         label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,
-        sample_rate=sample_rate, n_listen=n_listen)
+        sample_rate=sample_rate, n_listen=n_listen, seed=seed)
     return _findings(report, write_report(report, out))
 
 # %% ../../nbs/cli/13_pages.ipynb #e691aa01

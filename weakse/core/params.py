@@ -196,6 +196,7 @@ def load_params(
     key twice, or is not a mapping."""
     path = Path(path)
     values = _parse(_read_text(path), path)
+    logger.debug(f"reads {path}")
     if not isinstance(values, dict):
         raise ParamsError(
             f"`{path}` holds {type(values).__name__}, expected blocks such as `mine:` with values below")
