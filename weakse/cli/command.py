@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMER_VERBS', 'for_recordings', 'for_a_run', 'app', 'as_system', 'given_options', 'fail', 'as_folder', 'as_file',
-           'as_table', 'as_files', 'keep_json', 'verb']
+           'as_table', 'as_files', 'keep_json', 'DeviceOption', 'verb']
 
 # %% ../../nbs/cli/00_command.ipynb #48641f61
 import contextlib, dataclasses, functools, inspect, logging, re, time
@@ -243,6 +243,26 @@ def _runner(f, called, writes, options, former):
                 say(f"{called}: {said} ({time.perf_counter()-start:.1f} s)", 'green')
     return run
 
+# %% ../../nbs/cli/00_command.ipynb #e2949053
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceOption:
+    "Where a verb computes."
+    # auto (the fastest at hand), cpu, cuda, cuda:N or mps; default: what WEAKSE_DEVICE says, or auto
+    device:str=None
+
+def _on_device(f):
+    "`f` with an option for the device, which its closing line names. Raises `DeviceError` before any work."
+    @functools.wraps(f)
+    def run(option_of_device, **kwargs):
+        from weakse.core.devices import device_words, use_device
+        with use_device(option_of_device.device) as found:
+            said = f(**kwargs)
+            return said and f"{said}, on {device_words(found)}"
+    own,kind = inspect.signature(f),inspect.Parameter.KEYWORD_ONLY
+    option = inspect.Parameter('option_of_device', kind, default=DeviceOption(), annotation=DeviceOption)
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), option])
+    return run
+
 # %% ../../nbs/cli/00_command.ipynb #2bcfc449
 def _option_of(name, short):
     "The option of a keyword: `--gain` for `gains`, where the verb calls it so."
@@ -275,12 +295,14 @@ def verb(
     complete:dict={},    # option -> `f(ctx, incomplete)`, which the shell asks for completions
     # output -> `as_folder`, `as_file`, `as_table`, `as_files(...)`: it is checked before any work
     writes:dict={},
+    device:bool=False,   # it computes: it gets `--device`, and says where it ran
     former:dict={},      # word that an option had in the last version -> the keyword that it stands for
     **short:str,         # keyword -> the short form of its option, `out='-o'`, or its name, `gains='--gain'`
 )->callable:             # a decorator; the function itself stays as it was
     "Make a function a verb: its docments are the help, its return value is the closing line."
-    def _verb(f):
-        called,ps = name or f.__name__,list(_parameters(f))
+    def _verb(own):
+        f,called = _on_device(own) if device else own,name or own.__name__
+        ps = list(_parameters(f))
         options = {p.name: _option_of(p.name, short.get(p.name)) for p,_ in ps if p.kind is p.KEYWORD_ONLY}
         shown = [
             p.replace(annotation=Annotated[
@@ -291,5 +313,5 @@ def verb(
         run.__signature__ = inspect.Signature(shown + _hidden({p.name: p for p,_ in ps}, former))
         run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}
         add.command(called, rich_help_panel=panel)(run)
-        return f
+        return own
     return _verb

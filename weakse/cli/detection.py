@@ -119,7 +119,7 @@ def _detect_files(inputs, out, labels, detector, threshold, repair, overwrite, j
         **given_options(threshold=threshold))
 
 # %% ../../nbs/cli/12_detection.ipynb #db532c0a
-@verb(panel=for_recordings, out='-o', former=dict(csv='out'))
+@verb(panel=for_recordings, device=True, out='-o', former=dict(csv='out'))
 def detect(
     # recordings, folders of them, quoted patterns, or - for standard input; with --anchors: one corpus
     inputs:list[str],
