@@ -95,8 +95,8 @@ _quiet_words,_verbose_words = ('--quiet', '-q'),('--verbose', '-v')
 
 def _tell_version(asked):
     if not asked: return
-    from weakse import __version__
-    say(f"weakse {__version__}")
+    import weakse
+    say(f"weakse {weakse.__version__}")
     raise typer.Exit()
 
 @app.callback()
@@ -256,6 +256,7 @@ def _on_device(f):
     def run(option_of_device, **kwargs):
         from weakse.core.devices import device_words, use_device
         with use_device(option_of_device.device) as found:
+            logger.debug(f"computes on {device_words(found)}")
             said = f(**kwargs)
             return said and f"{said}, on {device_words(found)}"
     own,kind = inspect.signature(f),inspect.Parameter.KEYWORD_ONLY
