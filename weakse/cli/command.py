@@ -230,7 +230,7 @@ def _present(values, former, options):
     return kept
 
 def _runner(f, called, writes, options, former):
-    "`f` as the command calls it: checks before the work, the closing line after it."
+    "`f` as the command calls it: checks before the work, the closing line after it, its help in lines."
     @functools.wraps(f)
     def run(quiet=False, verbose=False, **values):
         loudness = _loudness(quiet, verbose) if quiet or verbose else contextlib.nullcontext()
@@ -241,6 +241,7 @@ def _runner(f, called, writes, options, former):
             start,said = time.perf_counter(),f(**_bundled(f, kwargs))
             if said:
                 say(f"{called}: {said} ({time.perf_counter()-start:.1f} s)", 'green')
+    run.__doc__ = '\n\n'.join(map(_one_line, re.split(r'\n\s*\n', f.__doc__ or '')))
     return run
 
 # %% ../../nbs/cli/00_command.ipynb #e2949053
@@ -287,6 +288,21 @@ def _hidden(ps, former):
             bool, typer.Option(*words, hidden=True)])
         for name,words in common]
 
+# %% ../../nbs/cli/00_command.ipynb #591cee87
+def _options_of(f, short):
+    "Keyword of a verb -> its option."
+    named = [p.name for p,_ in _parameters(f) if p.kind is p.KEYWORD_ONLY]
+    return {name: _option_of(name, short.get(name)) for name in named}
+
+def _signature(f, short, complete, former):
+    "The parameters of a verb as typer reads them."
+    ps = list(_parameters(f))
+    shown = [
+        p.replace(annotation=Annotated[
+            p.annotation, _knob(p, said, short.get(p.name), complete.get(p.name))])
+        for p,said in ps]
+    return inspect.Signature(shown + _hidden({p.name: p for p,_ in ps}, former))
+
 # %% ../../nbs/cli/00_command.ipynb #d162485b
 def verb(
     add:typer.Typer=app, # the command that gets the verb
@@ -303,15 +319,8 @@ def verb(
     "Make a function a verb: its docments are the help, its return value is the closing line."
     def _verb(own):
         f,called = _on_device(own) if device else own,name or own.__name__
-        ps = list(_parameters(f))
-        options = {p.name: _option_of(p.name, short.get(p.name)) for p,_ in ps if p.kind is p.KEYWORD_ONLY}
-        shown = [
-            p.replace(annotation=Annotated[
-                p.annotation, _knob(p, said, short.get(p.name), complete.get(p.name))])
-            for p,said in ps]
-        run = _runner(f, called, writes, options, former)
-        run.__doc__ = '\n\n'.join(map(_one_line, re.split(r'\n\s*\n', f.__doc__ or '')))
-        run.__signature__ = inspect.Signature(shown + _hidden({p.name: p for p,_ in ps}, former))
+        run = _runner(f, called, writes, _options_of(f, short), former)
+        run.__signature__ = _signature(f, short, complete, former)
         run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}
         add.command(called, rich_help_panel=panel)(run)
         return own

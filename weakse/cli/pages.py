@@ -37,8 +37,7 @@ def doctor(
     source:Path,             # csv of weak labels (a file and its labels in a row), or the folder of a corpus
     *,
     audio:Path=None,         # folder of the recordings; default: the csv's
-    # name or folder of a detector that listens for the labels; default: nobody listens
-    detector:str=None,
+    detector:str=None,       # name or folder of one that listens for the labels; default: nobody listens
     out:Path=Path('doctor'), # folder to make: index.html and its tables
     file_column:str='file',  # column of file names
     label_column:str='label', # column of labels

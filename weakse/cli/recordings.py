@@ -154,8 +154,7 @@ def extract(
     system:str=None,       # name or folder of a system; default: artifacts/models/unet, made by `make repro`
     # name or folder of the detector that says what is there; none: nobody is asked
     detector:str=usual_detector,
-    # ontology.json of your own, for names that stand for several classes; default: AudioSet's, as in --keep
-    # Animal
+    # ontology.json of your own, for names of several classes; default: AudioSet's, as in --keep Animal
     ontology:Path=None,
     run:RunOptions=RunOptions(), # what becomes of an earlier one
 )->str:                    # closing line
