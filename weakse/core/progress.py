@@ -88,7 +88,8 @@ def set_postfix(
 
 # %% ../../nbs/core/25_progress.ipynb #91a23377
 @patch
-def __enter__(self:LogLines): return self
+def __enter__(self:LogLines):
+    return self
 
 @patch
 def __exit__(self:LogLines, kind, *where):

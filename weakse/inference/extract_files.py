@@ -163,7 +163,7 @@ def extract_file(
     seconds=None,    # how much of it to take, s; None: to the end
     repair=False,    # put zeros in the place of NaN and infinite samples, instead of refusing them
     subtype=None,    # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
-    dither=False,    # noise of one step, added to what is kept, taken from what is removed; a number: its seed
+    dither=False,    # noise of a step, added to what is kept, taken from what is removed; a number: its seed
     bitrate=None,    # kbit/s of MP3, Vorbis and Opus; None: at least the input's, if that is such a coding
     overwrite=False, # may files that are there be replaced?
     resume=True,     # go on where an interrupted run with the same settings stopped
