@@ -221,8 +221,8 @@ OWN = dict(
                                         'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs '
                                         'save write_report '
                                         'copy_train_pairs synth_corpus '
-    'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet write_stand_ins '
-    'write_anchors',
+    'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
+    'write_stand_ins write_anchors',
     edits_what_it_has_read='set_verdict write_readme make_manifest present_clips',
     downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated',
@@ -334,6 +334,22 @@ def test_a_file_stays_unless_overwriting_is_asked_for(tmp_path, touched, name):
     for p in tmp_path.iterdir():
         p.name=='source.wav' or p.unlink()
     write(path)                                                       # where there is none, nobody has to ask
+
+@pytest.mark.parametrize('name', FILES)
+def test_others_may_read_what_the_umask_lets_them_read(tmp_path, name):
+    write,path = FILES[name],tmp_path/'out'/name
+    path.parent.mkdir()
+    wav_of(path)
+    own = os.umask(0o027)
+    try:
+        write(path)
+        made = {p.name: p.stat().st_mode & 0o777 for p in path.parent.iterdir() if p.name!='source.wav'}
+        path.chmod(0o604)
+        write(path, overwrite=True)
+    finally:
+        os.umask(own)
+    assert made[name]==0o640 and set(made.values()) <= {0o640, 0o750}
+    assert path.stat().st_mode & 0o777==0o604
 
 def test_tables_stay_unless_overwriting_is_asked_for(tmp_path):
     score = dict(n_files=1, failed=[], settings={}, files=[dict(file='a.wav', pesq=2.)], mean={})

@@ -6,7 +6,7 @@
 __all__ = ['doctor', 'open_app']
 
 # %% ../../nbs/cli/13_pages.ipynb #8d041d82
-import os, sys
+import os
 from pathlib import Path
 from .command import fail, for_recordings, verb
 from .names import find_detector
@@ -32,7 +32,7 @@ def _findings(report, page):
     fail('doctor', f"{said}; {must} must be mended before a training")
 
 # %% ../../nbs/cli/13_pages.ipynb #3763dd28
-@verb(panel=for_recordings, out='-o', writes=dict(out=_as_report))
+@verb(panel=for_recordings, device=True, out='-o', writes=dict(out=_as_report))
 def doctor(
     source:Path,             # csv of weak labels (a file and its labels in a row), or the folder of a corpus
     *,
@@ -55,11 +55,11 @@ def doctor(
     report = examine(
         source, audio, detector=detector and find_detector(detector), file_column=file_column,
         label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,
-        sample_rate=sample_rate, n_listen=n_listen, progress=sys.stderr.isatty())
+        sample_rate=sample_rate, n_listen=n_listen)
     return _findings(report, write_report(report, out))
 
 # %% ../../nbs/cli/13_pages.ipynb #e691aa01
-@verb(name='app', panel=for_recordings)
+@verb(name='app', panel=for_recordings, device=True)
 def open_app(
     *,
     port:int=0,              # to listen at; 0: any that is free

@@ -45,11 +45,13 @@ def _of_the_run(row, title, params):
     named = title or run.get('title', singles['title'])
     return blocks | ({'title': row.title.format(title=named)} if row.title else {})
 
-# %% ../../nbs/cli/04_stage_verbs.ipynb #13a6e743
+# %% ../../nbs/cli/04_stage_verbs.ipynb #e4699087
 def _closing(row, made, values):
     "The closing line of a stage."
     if callable(row.closing): return row.closing(made, values)
-    facts = dict(made) if isinstance(made, dict) else {'n': len(made)} if isinstance(made, Sized) else {}
+    facts = dict(made) if isinstance(made, dict) else {}
+    if not facts and isinstance(made, Sized):
+        facts['n'] = len(made)
     counts = {f'n_{k}': len(v) for k,v in facts.items() if isinstance(v, (list, dict))}
     beside = {f'{k}_md': v.with_suffix('.md') for k,v in values.items() if isinstance(v, Path)}
     return row.closing.format(**counts | facts | beside | values)

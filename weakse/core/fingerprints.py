@@ -106,7 +106,7 @@ def _data_folders(root):
         p.name: p for p in sorted(root.glob('*/*'))
         if p.is_dir() and p.name!='__pycache__' and not any(p.glob('*.py'))}
 
-# %% ../../nbs/core/23_fingerprints.ipynb #a9170563
+# %% ../../nbs/core/23_fingerprints.ipynb #1df5e672
 DOORS = tuple(
     f'weakse.{door}' for door in ('cli', 'core.params', 'core.schema', 'core.terminal', 'core.fingerprints'))
 
@@ -115,7 +115,8 @@ def reach(
     root=None,      # folder of the package; None: the one that runs
 )->dict:            # path in the package -> digest of its code, or of a data file's bytes
     "All code and data that modules can reach by imports. Raises `ValueError` for a module that is not there."
-    root, found, folders = Path(root or _root()), {}, set()
+    root,found = Path(root or _root()),{}
+    folders = set()
     todo = list(modules)
     for name in todo:
         if not _module_file(root, name):

@@ -12,7 +12,7 @@ from ..core.audio import load_audio, sound_files
 from ..core.waveform import noted
 from ..core.resampling import resample
 from ..core.parallel import pmap
-from ..core.terminal import say
+from ..core.terminal import logger, say
 from .calibration import check_expected, check_names
 from .intervals import bootstrap_interval
 from .metrics import metric_names, score_pair
@@ -48,7 +48,7 @@ def _partners(
     if len(bare)==1:
         raise ValueError(f"{bare[0]} holds no .wav, .flac, .ogg or other sound file; check the path")
     if bare:
-        say(f"score: {' and '.join(bare)} hold no sound file, so nothing is scored", err=True)
+        logger.warning(f"score: {' and '.join(bare)} hold no sound file, so nothing is scored")
     elif not both:
         raise ValueError(
             f"no file name is shared: {clean_dir} has {next(iter(clean))!r}, {enhanced_dir} has "

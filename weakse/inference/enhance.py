@@ -11,14 +11,14 @@ import numpy as np, pandas as pd, torch
 from fastcore.meta import delegates
 from pathlib import Path
 from torch import Tensor
-from tqdm.auto import tqdm
 from ..core.waveform import check_audio, check_rate, noted
 from ..core.audio import load_audio, save_audio, sound_files
 from ..core.display import plain_text, show
 from ..core.files import atomic_path
 from ..core.outputs import check_output
 from ..core.parallel import torch_threads
-from ..core.terminal import say
+from ..core.terminal import logger
+from ..core.progress import progress_bar
 from .blocks import like_given, overlap_chunks, with_progress
 from .files import find_jobs, finished_inputs, process_files, refuse_unwritable
 from .levels import LevelSums
@@ -36,13 +36,14 @@ def enhance(
     system=None,         # name, folder or `System`; None: the one that `make repro` trained
     *,
     clean=None,          # like `wav`: the clean speech, for an oracle
+    device=None,         # where the system computes, see `load_system`
     progress=False,      # show a progress bar
     **kwargs,            # see `plan_options`
 ):                       # shape and rate of `wav`; a tensor for a tensor, else an array
     """Keep `target`, take the rest away. Raises `AudioError` on unusable audio and `ValueError` on options
     that make no sense."""
     sample_rate = check_rate(sample_rate)
-    x,system = check_audio(wav).detach().cpu(),load_system(system)
+    x,system = check_audio(wav).detach().cpu(),load_system(system, device=device)
     clean = None if clean is None else _clean_like(x, clean, sample_rate)
     rms,offset = LevelSums().add(x).level(sample_rate)
     plan = plan_blocks(
@@ -110,12 +111,13 @@ def enhance_file(
     dither=False,     # add triangular noise of one step before rounding
     bitrate=None,     # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
     overwrite=False,  # may a file that is there be replaced?
+    device=None,      # where the system computes, see `load_system`
     progress=False,   # show a progress bar
     **kwargs,         # see `plan_options`
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
     "Enhance a file in constant memory; a stopped run goes on. Raises as `enhance` and `load_audio` do."
     out = check_output(out, [Path(path)], folder=False, overwrite=overwrite)
-    system,how = refuse_oracle(load_system(system)),plan_options(**kwargs)
+    system,how = refuse_oracle(load_system(system, device=device)),plan_options(**kwargs)
     with noted() as notes:
         part = survey_file(path, start, seconds, repair)
         chunks = _enhanced(part, out, system, progress, how)
@@ -144,13 +146,14 @@ def enhance_files(
     *,
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
+    device=None,      # where the system computes, see `load_system`
     progress=True,    # show a progress bar
     **options,        # of `enhance_file`
 # one row a file: input, output, seconds, status ("ok", "silent", "failed"; "there" when left), message
 )->pd.DataFrame:
     """Enhance many files. A bad one is a row with the reason; raises only for what concerns all: collisions,
     an unwritable folder, an unusable system."""
-    out,system = Path(out),refuse_oracle(load_system(system))
+    out,system = Path(out),refuse_oracle(load_system(system, device=device))
     system.condition(options.get('target', 'Speech'), options.get('condition'))
     jobs = find_jobs(inputs, out)
     done = finished_inputs(jobs, overwrite, resume)
@@ -168,7 +171,7 @@ def _pair_names(folder, needs_clean):
         raise ValueError(
             f"{folder} has no folder noisy/: give the folder of pairs, with `noisy/` and `clean/` in it")
     if not names:
-        say(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance", err=True)
+        logger.warning(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance")
     missing = [n for n in names if needs_clean and not (folder/'clean'/n).is_file()]
     if missing:
         raise ValueError(
@@ -194,16 +197,17 @@ def enhance_pairs(
     condition:str=None,   # "mean" or "one_hot"; None: as saved with the system
     strength:float=None,  # share of the estimate in the output, 0 to 1; None: as saved with the system
     precision:str="auto", # "auto", "float32" or "bfloat16"
+    device=None,          # where the system computes, see `load_system`
     threads:int=2,        # of torch
     progress:bool=True,   # show a progress bar
 )->dict:                  # system, files, seconds of audio
     """Enhance every noisy file of a test split. Raises `ValueError` when the folder is no split or an
     oracle's clean file is missing."""
-    pairs,system = Path(pairs),load_system(system)
+    pairs,system = Path(pairs),load_system(system, device=device)
     names,total = _pair_names(pairs, system.needs_clean),0.0
     how = dict(target=target, condition=condition, strength=strength, precision=precision)
     with torch_threads(threads), _folder_beside(Path(out), pairs, names) as tmp:
-        for name in tqdm(names, desc=f"enhance with {system.name}", unit='file', disable=not progress):
+        for name in progress_bar(names, progress, desc=f"enhance with {system.name}", unit='file'):
             total += _enhance_pair(pairs, name, system, tmp, **how)
     return dict(system=system.name, files=len(names), seconds=round(total, 3))
 

@@ -10,7 +10,7 @@ import math
 import pandas as pd, torch
 from dataclasses import dataclass
 from fastcore.meta import delegates
-from tqdm.auto import tqdm
+from ..core.progress import progress_bar
 from ..core.waveform import check_audio, check_rate
 from .blocks import like_given, overlap_chunks
 from .detecting import hear_events
@@ -65,7 +65,7 @@ def class_estimates(
     exact,found = x.double(),{}
     left,offset = exact,LevelSums().add(x).level(rate)[1]
     names = sorted(request.verbs, key=lambda c: request.verbs[c] != 'drop')
-    for c in tqdm(names, desc="extract", unit='class', disable=not progress):
+    for c in progress_bar(names, progress, desc="extract", unit='class'):
         if request.verbs[c] != 'drop' and 'drop' in request.verbs.values() and left is exact:
             left = exact - sum(found.values())
         now = to_float32(left)
@@ -123,14 +123,16 @@ def extract(
     system=None,                 # name, folder or `System`; None: the one that `make repro` trained
     detector="artifacts/tagger", # refuses what it does not hear, see `load_detector`; None: ask nobody
     ontology=None,               # `Ontology`, for names that stand for several classes
+    device=None,                 # where system and detector compute, see `load_system`
     progress=False,              # show a progress bar
     **kwargs,                    # block, overlap, context, precision: see `plan_options`
 )->Extraction:                   # kept, removed, targets, report, events
     """Keep, drop or turn down classes of sound. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`,
     and `ValueError` on requests that make no sense."""
-    x,system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system))
+    x,system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system, device=device))
     detector,events = hear_events(
-        lambda a, b: x[:, a:b], x.shape[-1], check_rate(sample_rate), detector if x.any() else None, progress)
+        lambda a, b: x[:, a:b], x.shape[-1], check_rate(sample_rate), detector if x.any() else None, progress,
+        device)
     asked = dict(keep=keep, drop=drop, gains=gains, ontology=ontology, strength=strength, floor_db=floor_db)
     request = request_for(system, detector, events, **asked)
     targets = class_estimates(system, x, check_rate(sample_rate), request, progress, **kwargs)

@@ -10,6 +10,7 @@ import dataclasses, math
 from fastcore.meta import delegates
 from torch import Tensor
 from ..core.loudness import extreme, times_two_to
+from ..core.messages import named
 from ..core.resampling import fit_length
 from .receptive_field import ReceptiveField, system_receptive_field
 from .running import MAX_NUMBERS, PartEstimator, at_level_one, run_whole
@@ -70,7 +71,8 @@ def checked_strength(
     "The share of the estimate that is wanted. Raises `ValueError`."
     strength = system.strength if strength is None else strength
     if not 0 <= strength <= 1:
-        raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
+        raise ValueError(
+            f"{named('strength')} is {strength}, expected 0 (the input) to 1 (the estimate alone)")
     return strength
 
 # %% ../../nbs/inference/04_planning.ipynb #f34b369b
@@ -130,9 +132,10 @@ def condition_for(
     system,         # `System`
     target,         # name of a class, or the condition itself, a tensor `(D,)`
     condition=None, # "mean" or "one_hot"; None: as saved with the system
-):                  # `(D,)`, or None for a system that takes no condition
+):                  # `(D,)` on the system's device, or None for a system that takes no condition
     "The vector that asks for `target`. Raises `UnknownClassError`."
-    return target if isinstance(target, Tensor) else system.condition(target, condition)
+    cond = target if isinstance(target, Tensor) else system.condition(target, condition)
+    return None if cond is None else cond.to(system.device)
 
 # %% ../../nbs/inference/04_planning.ipynb #b4479992
 @delegates(plan_options)

@@ -9,11 +9,11 @@ __all__ = ['NoPairsError', 'mine_store', 'mine']
 from collections import Counter
 from pathlib import Path
 import numpy as np
-from tqdm.auto import tqdm
 from ..core.files import atomic_path, write_json
 from ..core.outputs import check_files, own_folder
 from ..core.keywords import takes
 from ..core.labels import Vocabulary
+from ..core.progress import progress_bar
 from .anchor_store import read_anchors
 from .conditions import RELATED, anchor_sets
 from .pairs import MiningError, disjoint_share, pairings, sample_anchors
@@ -34,7 +34,7 @@ def _mine_batches(sets, clips, draw, pair, n_batches, seed, progress):
     paired = []
     blockers = Counter()
     tally = Counter()
-    for step in tqdm(range(n_batches), desc='mining', disable=not progress):
+    for step in progress_bar(range(n_batches), progress, desc='mining', unit='batch'):
         idx, places, counts = pair(draw(step), sets, clips, np.random.default_rng([seed, 2, step]))
         places = np.array(places, dtype=np.int64).reshape(-1,2)
         lone = np.setdiff1d(np.arange(len(idx)), places)
@@ -101,24 +101,23 @@ def _draws(classes, batch_size, seed, k, focus_share):
     return lambda step: sample_anchors(members, batch_size, seed, step, k, n_focus)
 
 # %% ../../nbs/mining/08_mine.ipynb #094df9e6
+@takes(anchor_sets)
 def mine_store(
     store,                        # anchors: `.tags`, `.classes`, `.vocabulary`, `.table` with a column clip
     thresholds,                   # `(K,)` probabilities above which a class is present
     *,
     batch_size:int=24,            # anchors in a mini-batch (paper: 24)
     n_batches:int=1000,           # mini-batches to draw
-    threshold_scale:float=1.,     # factor on every threshold; 1: paper, 0.5: earlier code
     focus:str='Speech',           # class of interest
     focus_share:float=0.,         # share of pairs to hold an anchor of the focus class; 0: paper
-    labels:str='anchor',          # weak labels that belong to a tag set: "none" (paper), "anchor", "clip"
-    related=RELATED,              # groups of classes that overlap in meaning
     pairing:str='disjoint',       # "disjoint" (Algorithm 1), "matching", "neighbour", "random"
     seed:int=0,                   # seed of the draws
     progress:bool=False,          # show a bar
+    **options,                    # of `anchor_sets`
 )->tuple:                         # pairs `(M, 2)` int32, tag sets `(N, K)` bool, report
     "Draw mini-batches of anchors and pair them. Raises `MiningError`, `NoPairsError` where no pair exists."
     k = _check_mining(store, focus, focus_share, batch_size, pairing)
-    sets = anchor_sets(store, thresholds, threshold_scale, labels, related)
+    sets = anchor_sets(store, thresholds, **options)
     pairs, drawn, paired, blockers, tally = _mine_batches(
         sets, np.asarray(store.table['clip']),
         _draws(np.asarray(store.classes), batch_size, seed, k, focus_share), pairings[pairing], n_batches,
