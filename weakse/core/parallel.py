@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from .progress import progress_bar
-from .terminal import logger, say
+from .terminal import logger
 
 # %% ../../nbs/core/18_parallel.ipynb #8955a697
 class ItemError(ValueError):

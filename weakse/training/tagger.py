@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
-from ..core.devices import in_precision, pick_precision
 from ..core.keywords import all_keywords, settings_for, takes
 from ..core.outputs import check_output
 from ..core.progress import progress_bar
