@@ -181,7 +181,8 @@ def _one_line(said):
 
 def _comments(f):
     "Comment of each parameter of a function, or of each field of a dataclass and of those it is made from."
-    docs = {}
+    docs = dict(getattr(f, 'comments', {}))
+    if docs: return docs   # of a function that was made, not written
     for part in reversed(f.__mro__[:-1]) if isinstance(f, type) else [f]:
         docs |= {name: _one_line(said) for name,said in docments(part).items() if said}
     return docs

@@ -8,12 +8,12 @@ __all__ = ['modules', 'interrupted_again', 'main']
 # %% ../../nbs/cli/14_main.ipynb #05016fa2
 import signal, sys
 from . import (
-    training, evaluation, selective, comparison, runs, fetching, recordings, detection, pages)
+    stage_verbs, evaluation, comparison, runs, code, fetching, recordings, detection, pages)
 from .command import app
 
 # %% ../../nbs/cli/14_main.ipynb #2abd214f
 # imported in the order of the help
-modules = [training, evaluation, selective, comparison, runs, fetching, recordings, detection, pages]
+modules = [stage_verbs, evaluation, comparison, runs, code, fetching, recordings, detection, pages]
 
 def interrupted_again(
     ignored, # what `sys.unraisablehook` gets
@@ -31,3 +31,4 @@ def main():
         sys.exit(130)   # before a verb has begun; afterwards it is said by the verb
     finally:
         sys.unraisablehook = before
+        code.look_after()

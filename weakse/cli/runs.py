@@ -13,7 +13,8 @@ from ..core.schema import ParamsError
 from ..core.params import load_params, present_names
 from .command import verb
 from .evaluation import report
-from .stages import check_params, singles
+from .stage_table import singles
+from .stages import check_params
 
 # %% ../../nbs/cli/06_runs.ipynb #925ab708
 def _rebase(values, up):
@@ -47,15 +48,45 @@ def _point(path, data):
         edit_text(path, yaml.safe_dump({'deps':[{'path':data}], 'outs':[{'path':'data'}]}))
 
 # %% ../../nbs/cli/06_runs.ipynb #25206697
-# a run is a DVC repository of its own that shares the checkout's cache
+# a run is a DVC repository of its own that shares the checkout's cache; without Git, DVC must be told
 _dvc_config = """[core]
-    no_scm = true
     analytics = false
     check_update = false
+    no_scm = {no_scm}
 [cache]
     dir = ../../../.dvc/cache
 """
+_ignored = dict(git='artifacts/\ndata/\nresults/listen/\n__pycache__/\n', dvc='__pycache__\n_modidx.py\n')
 
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d2
+def _git(run, *words):
+    "A word of Git in the run's own repository; None where there is no Git."
+    # a hook's would name another one
+    env = {k: v for k,v in os.environ.items() if not k.startswith('GIT_')}
+    own = ('user.name=weakse', 'user.email=weakse@localhost', 'commit.gpgsign=false')
+    try:
+        return subprocess.run(
+            ['git', *(w for c in own for w in ('-c', c)), *words], cwd=run, env=env, capture_output=True)
+    except FileNotFoundError:
+        return None
+
+def _keeps_history(run):
+    "Has the run a Git repository of its own, which DVC's experiments need? It is made where there is none."
+    if not (run/'.git').exists():
+        _git(run, 'init', '-q')
+    return (run/'.git').exists()
+
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d3
+_history = ('params.yaml', 'dvc.yaml', 'dvc.lock', 'data.dvc', 'audit.csv', 'weakse', 'results', '.gitignore',
+            '.dvcignore', '.dvc/config', '.dvc/.gitignore')
+
+def _remember(run, said):
+    "Keep what a run was made from, and its small numbers, in its own history."
+    if not (run/'.git').exists(): return
+    _git(run, 'add', '--', *(p for p in _history if os.path.lexists(run/p)))
+    _git(run, 'commit', '-q', '-m', said)
+
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d4
 def _bring_up_to_date(run, params, root):
     "Write what the run of a parameter file needs, and only what has changed: DVC looks at the files' times."
     from weakse.core.files import edit_text
@@ -63,12 +94,15 @@ def _bring_up_to_date(run, params, root):
     made = f"# made from {params.name} by `weakse repro`: edit that\n"
     edit_text(run/'params.yaml', made + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     edit_text(run/'dvc.yaml', (root/'dvc.yaml').read_text(encoding='utf-8'))
-    edit_text(run/'.dvc'/'config', _dvc_config)
+    edit_text(run/'.dvc'/'config', _dvc_config.format(no_scm='false' if _keeps_history(run) else 'true'))
+    for of,text in _ignored.items():
+        edit_text(run/f'.{of}ignore', text)
     _point(run/'data.dvc', values.get('data', '../../sources'))
     if not (run/'audit.csv').exists():
         edit_text(run/'audit.csv', 'file,class,verdict\n')
     if not (run/'weakse').exists():
         (run/'weakse').symlink_to('../../weakse', target_is_directory=True)
+    _remember(run, f"Values of {params.name}")
 
 # %% ../../nbs/cli/06_runs.ipynb #45c8a787
 def run_folder(
@@ -116,8 +150,15 @@ def default_targets(
 )->list:             # of groups of stages of dvc.yaml, one after the other
     """Table 1 and both figures where there are pairs, the noisy files first: a test set that is not what it
     should be stops the run. Then the selective system, if the file has its blocks."""
-    table1 = ['score@noisy','table1','figures'] if has_pairs(params) else ['train@unet']
-    return [table1] + ([['listen']] if 'joint' in load_params(params) else [])
+    table1 = ['score@noisy','metrics@table1','figures'] if has_pairs(params) else ['train@unet']
+    return [table1] + ([['metrics@selective','listen']] if 'joint' in load_params(params) else [])
+
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3d5
+def _told(folder, done, scored):
+    "The closing line of `repro`."
+    if scored: return f"{done}, results in {folder / 'results'}"
+    return (f"systems in {folder / 'artifacts/models'}; no Table 1, because `corpus.pairs_from` names no "
+            "clean/noisy pairs")
 
 # %% ../../nbs/cli/06_runs.ipynb #dcb3465d
 @verb()
@@ -135,12 +176,10 @@ def repro(
     before = lock.read_bytes() if lock.is_file() else b''
     for group in [targets] if targets else default_targets(params):
         _dvc(folder, *group)
-        if 'table1' in group and not targets:
+        if 'metrics@table1' in group and not targets:
             with contextlib.chdir(folder):
                 report(readme=folder==Path('.'))
-    if not (targets or has_pairs(params)):
-        return (f"systems in {folder / 'artifacts/models'}; no Table 1, because `corpus.pairs_from` names no "
-                "clean/noisy pairs")
-    return (
-        "nothing changed" if lock.read_bytes() == before else "every stage is done"
-    ) + f", results in {folder / 'results'}"
+    if folder!=Path('.'):
+        _remember(folder, f"weakse repro {' '.join(targets)}".strip())
+    done = "nothing changed" if lock.read_bytes()==before else "every stage is done"
+    return _told(folder, done, bool(targets) or has_pairs(params))

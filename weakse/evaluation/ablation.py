@@ -14,7 +14,7 @@ from ..core.files import read_json, write_json, write_text
 from ..core.terminal import say
 from .ablation_answers import gather, to_markdown
 from .ablation_cells import (
-    choose_test_files, compared_scores, copy_pairs, fingerprint, kept_cell)
+    cell_fingerprint, choose_test_files, compared_scores, copy_pairs, kept_cell)
 from .ablation_questions import base_settings, changes, merged
 from .scoring import score_folders
 from ..mining.anchors import NoAnchorsError
@@ -48,7 +48,7 @@ def _cells(names, seeds, make, progress):
 def _run_cells(paths, files, names, seeds, base, seed, work, progress):
     "The results of all variants, and the scores of the unprocessed files."
     run = dict(paths, pairs=copy_pairs(paths['pairs'], files, work / 'pairs'))
-    code = fingerprint(paths['anchors'], paths['pairs'], files)
+    code = cell_fingerprint(paths, files)
     noisy = score_folders(run['pairs']/'clean', run['pairs']/'noisy', n_workers=1, progress=False)
     def make(n, s):
         return kept_cell(run, n, merged(base, changes[n]), s + seed, work, code, progress)

@@ -1,0 +1,118 @@
+"""The graph of dvc.yaml with its real stages of code and stand-ins for the work: a comment runs nothing, a constant runs
+what it concerns. Then what DVC's users expect of its words, in the checkout and in the folder of a run."""
+import json, os, shutil, subprocess, sys
+from pathlib import Path
+import pytest, yaml
+
+root = Path(__file__).parents[1]
+path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
+pytestmark = pytest.mark.skipif(shutil.which('git') is None, reason="needs git")
+
+# stands for a stage's work: what comes out is a function of what goes in
+WORK = """import hashlib, pathlib, sys
+ins, outs, inner = (a.split() for a in sys.argv[1:])
+files = [f for p in map(pathlib.Path, ins) for f in (sorted(p.rglob('*')) if p.is_dir() else [p]) if f.is_file()]
+h = hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()
+for i, out in enumerate(map(pathlib.Path, outs)):
+    (out.parent if out.suffix else out).mkdir(parents=True, exist_ok=True)
+    (out if out.suffix else out/'made').write_text(f'{{"n": {int(h[:6], 16)}, "i": {i}}}')
+for file in map(pathlib.Path, inner):     # what others read of a folder
+    (file.parent if file.suffix else file).mkdir(parents=True, exist_ok=True)
+    (file if file.suffix else file/'made').write_text(h)
+"""
+
+INNER = dict(
+    corpus='artifacts/corpus/corpus.json artifacts/pairs/noisy artifacts/pairs/clean', tagger='artifacts/tagger/vocabulary.csv')
+
+def stand_in(name, stage):
+    "The same stage with `WORK` for its command, in every branch."
+    body = stage.get('do', stage)
+    if name=='code': return stage
+    outs = [o if isinstance(o, str) else next(iter(o)) for o in [*body.get('outs', []), *body.get('metrics', [])]]
+    body['cmd'] = f'''{sys.executable} work.py "{' '.join(body['deps'])}" "{' '.join(outs)}" "{INNER.get(name, '')}"'''
+    return stage
+
+def run(*words, cwd):
+    env = {k: v for k,v in os.environ.items() if not k.startswith(('GIT_', 'DVC_'))}
+    done = subprocess.run(
+        list(map(str, words)), cwd=cwd, capture_output=True, text=True,
+        env=env | dict(PATH=path, PYTHONPATH=str(cwd), OMP_NUM_THREADS='1'))
+    assert done.returncode==0, (words, done.stdout[-2000:], done.stderr[-2000:])
+    return done.stdout
+
+def dvc(*words, cwd):
+    return run(sys.executable, '-m', 'dvc', *words, cwd=cwd)
+
+def git(*words, cwd):
+    return run('git', '-c', 'user.name=t', '-c', 'user.email=t@t', *words, cwd=cwd)
+
+def ran(cwd):
+    "Names of the stages that `dvc repro` runs."
+    return {line.split("'")[1] for line in dvc('repro', cwd=cwd).splitlines() if line.startswith('Running stage')}
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory):
+    "A repository with this package, its graph and its values, all stages up to date."
+    top = tmp_path_factory.mktemp('graph')
+    shutil.copytree(root/'weakse', top/'weakse', ignore=shutil.ignore_patterns('__pycache__'))
+    for name in ('params.yaml', 'data.dvc', 'audit.csv', '.dvcignore', '.gitignore'):
+        shutil.copy(root/name, top/name)
+    shutil.copytree(root/'sources', top/'sources')
+    graph = yaml.safe_load((root/'dvc.yaml').read_text())
+    graph['stages'] = {n: stand_in(n, s) for n,s in graph['stages'].items()}
+    graph['stages']['code']['cmd'] = f'{sys.executable} -m weakse code weakse artifacts/code'
+    (top/'dvc.yaml').write_text(yaml.safe_dump(graph, sort_keys=False))
+    (top/'work.py').write_text(WORK)
+    git('init', '-q', cwd=top)
+    dvc('init', '-q', cwd=top)
+    shutil.copy(root/'.dvc'/'config', top/'.dvc'/'config')
+    assert len(ran(top)) > 30
+    return top
+
+def edit(top, module, old, new):
+    "Change a module, and look whether there was something to change."
+    file = top/'weakse'/module
+    text = file.read_text()
+    assert old in text, (module, old)
+    file.write_text(text.replace(old, new, 1))
+
+def test_status_is_clean_when_all_is_made(checkout):
+    assert 'up to date' in dvc('status', cwd=checkout)
+
+def test_a_comment_and_a_docstring_run_nothing(checkout):
+    edit(checkout, 'models/classical.py', '\ndef ', '\n# a word about noise\ndef ')
+    edit(checkout, 'training/losses.py', '"""', '"""Said in another way. ')
+    assert ran(checkout) <= {'code'}
+    assert 'up to date' in dvc('status', cwd=checkout)
+
+def bases(stages):
+    return {s.split('@')[0] for s in stages}
+
+def test_a_constant_in_a_loss_runs_its_trainings_and_what_follows(checkout):
+    edit(checkout, 'training/losses.py', '\ndef ', '\n_weight = 3\ndef ')
+    stages = ran(checkout)
+    assert {s for s in stages if s.startswith('train')} == {
+        f'train@{s}' for s in ('unet', 'selective', 'selective_ablation', 'selective_table', 'selective_unconditioned')}
+    assert bases(stages) == {
+        'code', 'train', 'enhance', 'score', 'table1', 'figures', 'selective', 'listen', 'ablate', 'metrics'}
+    assert {s for s in stages if s.startswith('enhance')} == {'enhance@weakse'}
+    assert {s for s in stages if s.startswith('score')} == {'score@weakse'}
+
+def test_a_width_of_one_model_trains_that_model(checkout):
+    edit(checkout, 'models/wave_unet.py', 'width:float=', 'width:float=0.5*')
+    stages = ran(checkout)
+    assert {s for s in stages if s.startswith('train')} == {'train_paired@wave_unet'}
+    assert {s for s in stages if s.startswith(('enhance','score'))} == {'enhance@wave_unet', 'score@wave_unet'}
+
+def test_words_of_dvc_answer(checkout):
+    git('add', '-A', cwd=checkout)
+    git('commit', '-q', '-m', 'one', cwd=checkout)
+    assert 'n' in json.loads(dvc('metrics', 'show', '--json', cwd=checkout))['']['data']['results/metrics/table1.json']['data']
+    (checkout/'params.yaml').write_text((checkout/'params.yaml').read_text().replace('n_pairs: 200', 'n_pairs: 100'))
+    assert 'corpus.n_pairs' in dvc('params', 'diff', cwd=checkout)
+    dvc('repro', 'metrics@table1', cwd=checkout)
+    assert 'results/metrics/table1.json' in dvc('metrics', 'diff', cwd=checkout)
+    git('checkout', '-q', '.', cwd=checkout)
+    said = dvc('exp', 'run', '-S', 'train.steps=7', 'metrics@table1', '-n', 'seven', cwd=checkout)
+    assert "'train@unet'" in said and "'train_paired@segan'" not in said
+    assert 'seven' in dvc('exp', 'show', '--csv', cwd=checkout)
