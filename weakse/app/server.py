@@ -18,6 +18,7 @@ from .mixer_view import MixerView
 from .theme import fill, handler, look, note_html, style_html
 from .widgets import View, column, html_box
 from ..core.audio import load_audio
+from ..core.devices import use_device
 from ..core.loudness import mix_at_snr
 from ..core.files import scratch_folder, write_json, write_text
 from ..core.paths import real_path
@@ -213,6 +214,7 @@ def serve(
     *,
     folder=".",             # to work in, with `artifacts/`
     theme:str="auto",       # "light", "dark" or "auto": what the person's system says
+    device=None,            # where system and detector compute, see `pick_device`
 ):
     """Serve the page until Ctrl-C. Raises `ValueError` for another theme or port, `OSError` for a port that
     is taken, `ImportError` where Voila is missing."""
@@ -220,7 +222,7 @@ def serve(
     port,token = free_port(port),secrets.token_urlsafe(24)
     url = f"http://127.0.0.1:{port}/?token={token}"
     server = _server(url)
-    with scratch_folder() as here:
+    with use_device(device), scratch_folder() as here:   # the page computes in a process of its own
         options = voila_options(port, token, open_browser, theme)
         notebook = write_page(here/'weakse.ipynb', folder, theme)
         say(f"weakse: {url} (Ctrl-C ends it)")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMER_VERBS', 'for_recordings', 'for_a_run', 'app', 'as_system', 'as_options', 'given_options', 'fail', 'as_folder',
-           'as_file', 'as_table', 'as_files', 'keep_json', 'verb']
+           'as_file', 'as_table', 'as_files', 'keep_json', 'DeviceOption', 'verb']
 
 # %% ../../nbs/cli/00_command.ipynb #48641f61
 import dataclasses, functools, inspect, re, time
@@ -215,6 +215,26 @@ def _runner(f, called, writes):
             say(f"{called}: {said} ({time.perf_counter()-start:.1f} s)", 'green')
     return run
 
+# %% ../../nbs/cli/00_command.ipynb #e2949053
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceOption:
+    "Where a verb computes."
+    # auto (the fastest at hand), cpu, cuda, cuda:N or mps; default: what WEAKSE_DEVICE says, or auto
+    device:str=None
+
+def _on_device(f):
+    "`f` with an option for the device, which its closing line names. Raises `DeviceError` before any work."
+    @functools.wraps(f)
+    def run(option_of_device, **kwargs):
+        from weakse.core.devices import device_words, use_device
+        with use_device(option_of_device.device) as found:
+            said = f(**kwargs)
+            return said and f"{said}, on {device_words(found)}"
+    own,kind = inspect.signature(f),inspect.Parameter.KEYWORD_ONLY
+    option = inspect.Parameter('option_of_device', kind, default=DeviceOption(), annotation=DeviceOption)
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), option])
+    return run
+
 # %% ../../nbs/cli/00_command.ipynb #2bcfc449
 def _knob(p, doc, short, complete):
     "What typer has to know about the parameter `p`."
@@ -231,11 +251,12 @@ def verb(
     complete:dict={},    # option -> `f(ctx, incomplete)`, which the shell asks for completions
     # output -> `as_folder`, `as_file`, `as_table`, `as_files(...)`: it is checked before any work
     writes:dict={},
+    device:bool=False,   # it computes: it gets `--device`, and says where it ran
     **short:str,         # option -> its short form: `out='-o'`
 )->callable:             # a decorator; the function itself stays as it was
     "Make a function a verb: its docments are the help, its return value is the closing line."
-    def _verb(f):
-        called = name or f.__name__
+    def _verb(own):
+        f,called = _on_device(own) if device else own,name or own.__name__
         ps = [
             p.replace(annotation=Annotated[
                 p.annotation, _knob(p, said, short.get(p.name), complete.get(p.name))])
@@ -245,5 +266,5 @@ def verb(
         run.__signature__ = inspect.Signature(ps)
         run.__annotations__ = {p.name:p.annotation for p in ps}
         add.command(called, rich_help_panel=panel)(run)
-        return f
+        return own
     return _verb

@@ -55,7 +55,7 @@ def _close(scores, said):
     fail('compare', f"{said}; {'; '.join(short)}")
 
 # %% ../../nbs/cli/05_comparison.ipynb #eda33d8f
-@verb(writes=dict(out=as_table))
+@verb(writes=dict(out=as_table), device=True)
 def compare(
     # names (noisy, highpass, wiener, oracle) or folders of systems; NAME=FOLDER names the row
     systems:list[str],

@@ -118,7 +118,7 @@ def _detect_files(inputs, csv, labels, detector, threshold, repair, overwrite, j
         **given_options(threshold=threshold))
 
 # %% ../../nbs/cli/12_detection.ipynb #db532c0a
-@verb(panel=for_recordings, csv='-o')
+@verb(panel=for_recordings, device=True, csv='-o')
 def detect(
     # recordings, folders of them, quoted patterns, or - for standard input; with --anchors: one corpus
     inputs:list[str],

@@ -32,7 +32,7 @@ def _findings(report, page):
     fail('doctor', f"{said}; {must} must be mended before a training")
 
 # %% ../../nbs/cli/13_pages.ipynb #3763dd28
-@verb(panel=for_recordings, out='-o', writes=dict(out=_as_report))
+@verb(panel=for_recordings, device=True, out='-o', writes=dict(out=_as_report))
 def doctor(
     source:Path,             # csv of weak labels (a file and its labels in a row), or the folder of a corpus
     *,
@@ -59,7 +59,7 @@ def doctor(
     return _findings(report, write_report(report, out))
 
 # %% ../../nbs/cli/13_pages.ipynb #e691aa01
-@verb(name='app', panel=for_recordings)
+@verb(name='app', panel=for_recordings, device=True)
 def open_app(
     *,
     port:int=0,              # to listen at; 0: any that is free

@@ -67,7 +67,7 @@ def _enhance_files(inputs, out, model, options, run):
     return readable_report(report, stdin)
 
 # %% ../../nbs/cli/11_recordings.ipynb #9108aba8
-@verb(panel=for_recordings, out='-o', complete=dict(target=complete_class))
+@verb(panel=for_recordings, device=True, out='-o', complete=dict(target=complete_class))
 def enhance(
     # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
     inputs:list[str],
@@ -132,7 +132,7 @@ def _extract_files(inputs, out, request, part, run, names):
         **request, **part)
 
 # %% ../../nbs/cli/11_recordings.ipynb #d20ff50f
-@verb(panel=for_recordings, out='-o', complete=_completed)
+@verb(panel=for_recordings, device=True, out='-o', complete=_completed)
 def extract(
     # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
     inputs:list[str],

@@ -33,6 +33,10 @@ class Block:
     )->dict:                    # keyword arguments for `f`
         "Keyword arguments for `f`. Raises `ParamsError` like `check_values`."
         if f is None: return dict(self.values)
+        if 'device' in self.values:
+            raise ParamsError(
+                f"`{self.name}.device` is no parameter, because a device changes no result: give --device, or "
+                "set WEAKSE_DEVICE")
         known = {n for n,p in inspect.signature(f).parameters.items() if p.kind is p.KEYWORD_ONLY}
         common = {k:v for k,v in self.common.items() if k in known}
         check_values(f, common)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..corpora.corpus import read_corpus
 from .protocol import classes_with_clips, corpus_thresholds, window_starts
 from .published import read_weights, write_prepared
+from ..core.devices import device_of, pick_device
 from ..core.fetch import fetch
 from ..core.outputs import check_output
 from ..core.labels import Vocabulary, audioset_vocabulary
@@ -175,8 +176,9 @@ class EfficientAT(nn.Module):
     def tags(self,
         wav:Tensor, # `(B,T)` at 32 kHz
     )->Tensor:      # `(B,K)`
-        "Presence probabilities of waveforms as wholes."
-        return self.eval().net(self.front_end(_at_least(wav, 1024))[:, None]).sigmoid()
+        "Presence probabilities of waveforms as wholes, where the waveforms are."
+        mel = self.front_end(_at_least(wav.to(device_of(self)), 1024))
+        return self.eval().net(mel[:, None]).sigmoid().to(wav.device)
 
 # %% ../../nbs/detectors/05_efficientat.ipynb #548941d6
 @patch
@@ -184,16 +186,17 @@ class EfficientAT(nn.Module):
 def framewise(self:EfficientAT,
     wav:Tensor, # `(B,T)` at 32 kHz
 )->Tensor:      # `(B,F,K)`
-    "Presence probabilities of the window around each frame, $p_{SED}(t,k)$."
+    "Presence probabilities of the window around each frame, $p_{SED}(t,k)$, where the waveform is."
     # 100 spectrogram frames a second
     size = round(self.window*100)
     step = round(self.hop*100)
     n = -(-wav.shape[-1]//320)
-    mel = self.front_end(_at_least(wav, round(self.window*self.sample_rate) + 1))   # (B,128,F)
+    x = _at_least(wav.to(device_of(self)), round(self.window*self.sample_rate) + 1)
+    mel = self.front_end(x)                                                         # (B,128,F)
     starts, serves = window_starts(n, size, step)
     windows = torch.stack([mel[:, :, s:s + size] for s in starts.tolist()], 1).flatten(0, 1)[:, None]
     tags = torch.cat([self.eval().net(w) for w in windows.split(self.batch_size)]).sigmoid()
-    return tags.unflatten(0, (len(wav), len(starts)))[:, serves]
+    return tags.to(wav.device).unflatten(0, (len(wav), len(starts)))[:, serves.to(wav.device)]
 
 # %% ../../nbs/detectors/05_efficientat.ipynb #e7c7c567
 URL = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt"
@@ -227,13 +230,16 @@ class SavedEfficientAT:
 
 def load(
     folder:str|Path|None=None, # what `prepare` wrote; None: AudioSet's classes without thresholds
+    *,
+    device=None,               # where it computes, see `pick_device`
 )->EfficientAT:
     """The published detector, with the thresholds of a prepared folder. Raises FetchError when the weights
     cannot be had."""
-    if folder is None: return _loaded()
+    device = pick_device(device)
+    if folder is None: return _loaded().to(device)
     config = read_config(Path(folder)/"config.json", SavedEfficientAT, remedy="run `weakse tagger` again")
     names = read_names(Path(folder)/"vocabulary.csv", remedy="run `weakse tagger` again")
-    return _loaded(names, config["window"], config["hop"])
+    return _loaded(names, config["window"], config["hop"]).to(device)
 
 def _loaded(*settings):
     with torch.device("cpu"):
@@ -246,6 +252,7 @@ def prepare(
     *,
     window:float=1.0,       # s, what one frame of a detection listens to
     hop:float=0.25,         # s between frames
+    device=None,            # where it computes, see `pick_device`
     batch_size:int=32,      # clips heard at once
     progress:bool=True, # show a bar
 )->dict:                    # n_clips, n_classes, n_thresholds
@@ -253,7 +260,7 @@ def prepare(
     FetchError."""
     check_output(out, [corpus_folder], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
-    detector = load()
+    detector = load(device=device)
     thresholds = corpus_thresholds(detector, corpus, batch_size, progress)
     result = dict(
         n_clips=len(corpus), n_classes=len(detector.vocabulary), n_thresholds=classes_with_clips(corpus))

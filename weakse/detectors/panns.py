@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ..core.devices import device_of, pick_device
 from ..core.resampling import fit_length
 from ..corpora.corpus import read_corpus
 from .protocol import classes_with_clips, corpus_thresholds
@@ -89,7 +90,7 @@ SHORTEST = 31*320
 
 def _hear(net, wav, key):
     "One output of a network, computed where its weights are, back where the waveform was."
-    x = fit_length(wav, max(wav.shape[-1], SHORTEST)).to(next(net.parameters()).device, torch.float32)
+    x = fit_length(wav, max(wav.shape[-1], SHORTEST)).to(device_of(net), torch.float32)
     return net.eval()(x)[key].to(wav.device)
 
 # %% ../../nbs/detectors/04_panns.ipynb #d454ffdf
@@ -170,7 +171,7 @@ def load(
     folder:str|Path|None=None, # what `prepare` wrote; None: AudioSet's classes with the published thresholds
     *,
     weights:str|Path|None=None, # folder of the weights; None: the cache folder
-    device:str|None=None,      # where to compute; None: CUDA where there is one
+    device=None,               # where it computes, see `pick_device`
 )->PANNs:
     """The paper's detector, with the thresholds of a prepared folder. Raises FetchError, WeightsError,
     ImportError; ValueError when the folder was prepared with other weights."""
@@ -187,8 +188,7 @@ def load(
         None if folder is None
         else read_names(Path(folder) / "vocabulary.csv", remedy="run `weakse tagger` again"))
     nets = (load_network(name, paths[NETWORKS[name]]) for name in ("Cnn14_DecisionLevelMax", "Cnn14"))
-    return PANNs(*nets, vocabulary).to(
-        torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    return PANNs(*nets, vocabulary).to(pick_device(device))
 
 # %% ../../nbs/detectors/04_panns.ipynb #d3cf6c4f
 @dataclass
@@ -292,7 +292,7 @@ def prepare(
     *,
     # published (Kong et al., Section 2.5) | corpus (equal precision and recall on its clips)
     thresholds:str="published",
-    device:str|None=None,        # where to compute; None: CUDA where there is one
+    device=None,                 # where it computes, see `pick_device`
     batch_size:int=32,           # clips heard at once
     progress:bool=True,          # show a bar
 )->dict:                         # n_clips, n_classes, n_thresholds (fitted to the corpus), weights

@@ -12,6 +12,7 @@ import torch
 from fastcore.basics import patch
 from safetensors.torch import save
 from torch import Tensor, nn
+from ..core.devices import device_of, pick_device
 from ..core.files import atomic_path, write_json
 from ..core.labels import Vocabulary
 from ..core.schema import check_limits
@@ -88,10 +89,10 @@ def logits(self:SmallDetector,
 def framewise(self:SmallDetector,
     wav:Tensor, # `(B,T)` at `sample_rate`
 )->Tensor:      # `(B,F,K)`, F = ⌈T/(hop*sample_rate)⌉
-    "Presence probability of every class in every frame, $p_{SED}(t,k)$."
+    "Presence probability of every class in every frame, $p_{SED}(t,k)$, where the waveform is."
     n_frames = -(-wav.shape[-1]//round(self.hop*self.sample_rate))
-    wav = nn.functional.pad(wav, (0, max(0, self.config["n_fft"] - wav.shape[-1])))
-    return self.eval().logits(self.logmel(wav)).sigmoid()[:, :n_frames]
+    x = nn.functional.pad(wav.to(device_of(self)), (0, max(0, self.config["n_fft"] - wav.shape[-1])))
+    return self.eval().logits(self.logmel(x)).sigmoid()[:, :n_frames].to(wav.device)
 
 @patch
 def tags(self:SmallDetector,
@@ -133,6 +134,8 @@ _again = "copy the whole folder again, or run `weakse tagger` again"
 # %% ../../nbs/detectors/03_small.ipynb #b26be4d1
 def load(
     folder:str|Path|None, # what `save_small` wrote
+    *,
+    device=None,          # where it computes, see `pick_device`
 )->SmallDetector:
     """A trained small detector. Raises ValueError when the folder is not one or its weights fit another
     vocabulary."""
@@ -150,5 +153,5 @@ def load(
             f"{folder}/model.safetensors was trained for {found[0] if found else 0} classes but "
             f"{folder}/vocabulary.csv has {K}; "
             "the two belong to different runs, run `weakse tagger` again")
-    return build_saved(lambda: SmallDetector(vocabulary, **settings), path, remedy=_again).to(
-        memory_format=torch.channels_last)
+    model = build_saved(lambda: SmallDetector(vocabulary, **settings), path, remedy=_again)
+    return model.to(pick_device(device), memory_format=torch.channels_last)

@@ -9,6 +9,7 @@ __all__ = ['ablate']
 from pathlib import Path
 from fastcore.meta import delegates
 from tqdm.auto import tqdm
+from ..core.devices import use_device
 from ..core.outputs import check_table, own_folder
 from ..core.files import read_json, write_json, write_text
 from ..core.terminal import say
@@ -90,14 +91,16 @@ def ablate(
     overwrite:bool=False,     # may the result be replaced?
     seed:int=0,               # added to `seeds`
     progress:bool=True,       # show bars
+    device=None,              # where trainings, detector and systems compute, see `pick_device`
     **kwargs,                 # of `base_settings`
 )->dict:                      # title, about, noisy, cells, answers
     "Stage `ablate`: train every variant with every seed, compare each with the base; made cells are kept."
     names = _check_variants(variants, seeds)
     paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=pairs)
     check_table(out_json, paths.values(), overwrite=overwrite)
-    result = _answered(
-        paths, names, seeds, seed, n_pairs, base_settings(**kwargs), title, own_folder(work), progress)
+    with use_device(device):
+        result = _answered(
+            paths, names, seeds, seed, n_pairs, base_settings(**kwargs), title, own_folder(work), progress)
     return _written(result, out_json, overwrite)
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #172f5fc8

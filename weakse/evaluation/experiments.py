@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from fastcore.meta import delegates
 from ..core.audio import save_audio
+from ..core.devices import use_device
 from ..core.files import atomic_path, read_json, write_json, write_text
 from ..core.outputs import check_output, check_table
 from ..core.tables import write_table
@@ -181,6 +182,8 @@ def _run_scenes(scenes, listed, systems, folder, snrs, extra_snrs, n_samples, n_
             f"selective: {scenes} has no scene, so the tables have no rows; see what `weakse scenes` said",
             err=True)
     one = partial(_run_one, scenes, rows_of(systems, tuple(snrs), tuple(extra_snrs)), snrs, folder, n_samples)
+    if any(s.device.type!='cpu' for s in systems.values()):
+        n_workers = 1    # weights on a GPU stay with the process that has put them there
     found = pmap(one, list(enumerate(listed)), n_workers=n_workers, progress="scenes" if progress else None)
     values = pd.DataFrame([v for vs in found for v in vs], columns=VALUES)
     write_table(folder/"values.csv", values.round(5))
@@ -203,12 +206,15 @@ def run_experiments(
     overwrite:bool=False, # may the tables be replaced?
     n_workers:int=2,      # processes; the results do not depend on it
     seed:int=0, progress:bool=True, # of the bootstrap; show bars
+    device=None,          # where systems and detector compute, see `pick_device`
     **kwargs,             # of `load_systems`
 )->dict:                  # what was stored in `out_json`
     "Stage `selective`: Experiments I and II. Raises `ValueError`; `CorpusError` where there are no scenes."
-    listed,systems = _check_scenes(scenes, snrs, extra_snrs),load_systems(joint, **kwargs)
+    with use_device(device):
+        listed,systems = _check_scenes(scenes, snrs, extra_snrs),load_systems(joint, **kwargs)
     read = [scenes, sound_types, joint, *kwargs.values(), corpus, detector]
-    with atomic_path(out, _checked(out, out_json, overwrite, *read)) as tmp:
+    inputs = _checked(out, out_json, overwrite, *read)
+    with use_device(device), atomic_path(out, inputs) as tmp:
         values = _run_scenes(scenes, listed, systems, tmp, snrs, extra_snrs, n_samples, n_workers, progress)
         told = held_out_recognition(systems, corpus, detector, sound_types, tmp/"held_out", seed, progress)
     return write_selective(values, out_json, title, snrs, extra_snrs, told, seed, overwrite)

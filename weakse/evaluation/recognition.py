@@ -19,6 +19,11 @@ from ..training.scene_batches import pure_anchors
 RECOGNISED = [("all", True, "accuracy"), ("all", True, "nearest"), ("all", False, "nearest"),
               *((k, True, "accuracy") for k in ("speech", "transient", "stationary"))]   # kind, seen, metric
 
+def _listened(system, wav):
+    "Embeddings and logits of waveforms: to the device of the system, and back."
+    embedding, logits, _ = system.model.listen(wav.to(system.device))
+    return embedding.to(wav.device), logits.to(wav.device)
+
 @torch.no_grad()
 def _recognised(system, store, kinds, at):
     """For each anchor of `at` (its number: its class) kind, seen, and whether head and nearest embedding name
@@ -27,10 +32,10 @@ def _recognised(system, store, kinds, at):
         [store.vocabulary.index(c) for c in kinds["class"][kinds.kind != "unused"]], dtype=torch.int64,
         device="cpu")
     bank = torch.nn.functional.normalize(system.bank[used], dim=-1)
-    told = [system.model.listen(store.wav(i)) for i in np.array_split(list(at), max(1, len(at)//32))]
+    told = [_listened(system, store.wav(i)) for i in np.array_split(list(at), max(1, len(at)//32))]
     near = used[
-        torch.cat([torch.nn.functional.normalize(e, dim=-1) @ bank.T for e, _, _ in told]).argmax(1)].numpy()
-    head,own = torch.cat([logits for _,logits,_ in told]).argmax(1).numpy(),np.array(list(at.values()))
+        torch.cat([torch.nn.functional.normalize(e, dim=-1) @ bank.T for e, _ in told]).argmax(1)].numpy()
+    head,own = torch.cat([logits for _,logits in told]).argmax(1).numpy(),np.array(list(at.values()))
     info = kinds.set_index("class").loc[[store.vocabulary.names[k] for k in own]]
     return pd.DataFrame(
         dict(

@@ -19,10 +19,11 @@ from .running import MAX_NUMBERS
 
 # %% ../../nbs/inference/11_detecting.ipynb #316dede9
 def as_detector(
-    detector, # a `Detector`, or what `load_detector` takes
-):            # `Detector`
+    detector,    # a `Detector`, or what `load_detector` takes
+    device=None, # where one that is loaded here computes, see `pick_device`
+):               # `Detector`
     "The detector that is meant."
-    return load_detector(detector) if isinstance(detector, (str, os.PathLike)) else detector
+    return load_detector(detector, device=device) if isinstance(detector, (str, os.PathLike)) else detector
 
 def detect_long(
     read,                        # `read(a, b)` -> samples a to b, `(C, b-a)`
@@ -33,13 +34,14 @@ def detect_long(
     *,
     seconds=60,                  # whole seconds heard at once
     context=5,                   # whole seconds heard on either side of them
+    device=None,                 # where the detector computes, see `as_detector`
     progress=False,              # show a progress bar
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "`detect` for a recording of any length. Raises as `detect` does."
     # whole, and no more than memory holds at a high rate
     step = sample_rate*max(1, min(seconds, 2*MAX_NUMBERS//sample_rate))
     starts = tqdm(range(0, n, step), desc="detect", unit='min', disable=not progress or n <= step)
-    hear = functools.partial(_hear, read, n, sample_rate, as_detector(detector), threshold)
+    hear = functools.partial(_hear, read, n, sample_rate, as_detector(detector, device), threshold)
     found = [hear(a, min(n, a+step), round(context*sample_rate)) for a in starts]
     return _join_events(pd.concat(found, ignore_index=True))
 
@@ -95,6 +97,7 @@ def detect_file(
     *,
     # put zeros in the place of NaN and infinite samples, instead of refusing them
     repair=False,
+    device=None,                 # where the detector computes, see `as_detector`
     progress=False,              # show a progress bar
 )->pd.DataFrame:                 # class, onset (s), offset (s), score; by onset
     "Which classes are heard in a file of any length, from when to when. Raises as `load_audio` does."
@@ -102,7 +105,8 @@ def detect_file(
     part = survey_file(path, repair=repair)
     for note in part.repaired():
         warn_audio(f"{path}: {note}")
-    return detect_long(part.read, part.n, part.info.sample_rate, detector, threshold, progress=progress)
+    return detect_long(
+        part.read, part.n, part.info.sample_rate, detector, threshold, device=device, progress=progress)
 
 # %% ../../nbs/inference/11_detecting.ipynb #739d50d3
 def hear_events(
@@ -111,8 +115,9 @@ def hear_events(
     rate:int, # Hz
     detector, # a `Detector`, or what `load_detector` takes; None: ask nobody
     progress, # show a progress bar
+    device=None, # where the detector computes, see `as_detector`
 )->tuple:     # `Detector` and events; None and None where nobody is to be asked
     "The detector and what it hears."
     if detector is None: return None,None
-    detector = as_detector(detector)
+    detector = as_detector(detector, device)
     return detector,detect_long(read, n, rate, detector, progress=progress)

@@ -36,13 +36,14 @@ def enhance(
     system=None,         # name, folder or `System`; None: the one that `make repro` trained
     *,
     clean=None,          # like `wav`: the clean speech, for an oracle
+    device=None,         # where the system computes, see `load_system`
     progress=False,      # show a progress bar
     **kwargs,            # see `plan_options`
 ):                       # shape and rate of `wav`; a tensor for a tensor, else an array
     """Keep `target`, take the rest away. Raises `AudioError` on unusable audio and `ValueError` on options
     that make no sense."""
     sample_rate = check_rate(sample_rate)
-    x,system = check_audio(wav).detach().cpu(),load_system(system)
+    x,system = check_audio(wav).detach().cpu(),load_system(system, device=device)
     clean = None if clean is None else _clean_like(x, clean, sample_rate)
     rms,offset = LevelSums().add(x).level(sample_rate)
     plan = plan_blocks(
@@ -110,12 +111,13 @@ def enhance_file(
     dither=False,     # add triangular noise of one step before rounding
     bitrate=None,     # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
     overwrite=False,  # may a file that is there be replaced?
+    device=None,      # where the system computes, see `load_system`
     progress=False,   # show a progress bar
     **kwargs,         # see `plan_options`
 )->dict:              # input, output, seconds, status ("ok" or "silent"), message
     "Enhance a file in constant memory; a stopped run goes on. Raises as `enhance` and `load_audio` do."
     out = check_output(out, [Path(path)], folder=False, overwrite=overwrite)
-    system,how = refuse_oracle(load_system(system)),plan_options(**kwargs)
+    system,how = refuse_oracle(load_system(system, device=device)),plan_options(**kwargs)
     with noted() as notes:
         part = survey_file(path, start, seconds, repair)
         chunks = _enhanced(part, out, system, progress, how)
@@ -144,13 +146,14 @@ def enhance_files(
     *,
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
+    device=None,      # where the system computes, see `load_system`
     progress=True,    # show a progress bar
     **options,        # of `enhance_file`
 # one row a file: input, output, seconds, status ("ok", "silent", "failed"; "there" when left), message
 )->pd.DataFrame:
     """Enhance many files. A bad one is a row with the reason; raises only for what concerns all: collisions,
     an unwritable folder, an unusable system."""
-    out,system = Path(out),refuse_oracle(load_system(system))
+    out,system = Path(out),refuse_oracle(load_system(system, device=device))
     system.condition(options.get('target', 'Speech'), options.get('condition'))
     jobs = find_jobs(inputs, out)
     done = finished_inputs(jobs, overwrite, resume)
@@ -194,12 +197,13 @@ def enhance_pairs(
     condition:str=None,   # "mean" or "one_hot"; None: as saved with the system
     strength:float=None,  # share of the estimate in the output, 0 to 1; None: as saved with the system
     precision:str="auto", # "auto", "float32" or "bfloat16"
+    device=None,          # where the system computes, see `load_system`
     threads:int=2,        # of torch
     progress:bool=True,   # show a progress bar
 )->dict:                  # system, files, seconds of audio
     """Enhance every noisy file of a test split. Raises `ValueError` when the folder is no split or an
     oracle's clean file is missing."""
-    pairs,system = Path(pairs),load_system(system)
+    pairs,system = Path(pairs),load_system(system, device=device)
     names,total = _pair_names(pairs, system.needs_clean),0.0
     how = dict(target=target, condition=condition, strength=strength, precision=precision)
     with torch_threads(threads), _folder_beside(Path(out), pairs, names) as tmp:

@@ -123,14 +123,16 @@ def extract(
     system=None,                 # name, folder or `System`; None: the one that `make repro` trained
     detector="artifacts/tagger", # refuses what it does not hear, see `load_detector`; None: ask nobody
     ontology=None,               # `Ontology`, for names that stand for several classes
+    device=None,                 # where system and detector compute, see `load_system`
     progress=False,              # show a progress bar
     **kwargs,                    # block, overlap, context, precision: see `plan_options`
 )->Extraction:                   # kept, removed, targets, report, events
     """Keep, drop or turn down classes of sound. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`,
     and `ValueError` on requests that make no sense."""
-    x,system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system))
+    x,system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system, device=device))
     detector,events = hear_events(
-        lambda a, b: x[:, a:b], x.shape[-1], check_rate(sample_rate), detector if x.any() else None, progress)
+        lambda a, b: x[:, a:b], x.shape[-1], check_rate(sample_rate), detector if x.any() else None, progress,
+        device)
     asked = dict(keep=keep, drop=drop, gains=gains, ontology=ontology, strength=strength, floor_db=floor_db)
     request = request_for(system, detector, events, **asked)
     targets = class_estimates(system, x, check_rate(sample_rate), request, progress, **kwargs)

@@ -137,11 +137,12 @@ def _write_halves(outs, source, chunks, coding, dither, bitrate):
 # %% ../../nbs/inference/15_extract_files.ipynb #0d8b311d
 def _kept(
     part, out, resume, progress, *, system, detector="artifacts/tagger", block=None, overlap=None,
-    context=None, precision="auto", **asked):
+    context=None, precision="auto", device=None, **asked):
     "Chunks of what is kept of a part of a file, see `extract`."
     info = part.info
     ears = detector if part.rms else None
-    request = request_for(system, *hear_events(part.read, part.n, info.sample_rate, ears, progress), **asked)
+    heard = hear_events(part.read, part.n, info.sample_rate, ears, progress, device)
+    request = request_for(system, *heard, **asked)
     how = dict(block=block, overlap=overlap, context=context, precision=precision)
     plan = _file_plan(
         system, part.read, part.n, info.sample_rate, part.level, info.channels, request, offset=part.offset,
@@ -169,7 +170,7 @@ def extract_file(
     **kwargs,        # of `extract`
 )->dict:             # input, kept, removed, seconds, status ("ok" or "silent"), gain_db, message
     "`extract` in constant memory; a stopped run goes on. Raises as `extract` and `load_audio` do."
-    kwargs['system'] = refuse_oracle(load_system(kwargs.get('system')))
+    kwargs['system'] = refuse_oracle(load_system(kwargs.get('system'), device=kwargs.get('device')))
     outs,progress = _check_outs(path, out_kept, out_removed, overwrite),kwargs.pop('progress', False)
     with noted() as notes:
         part = survey_file(path, start, seconds, repair)
@@ -225,12 +226,13 @@ def extract_files(
 )->pd.DataFrame:
     """`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable
     folder, an unusable system."""
-    out,system = Path(out),refuse_oracle(load_system(kwargs.pop('system', None)))
+    out,device = Path(out),kwargs.get('device')
+    system = refuse_oracle(load_system(kwargs.pop('system', None), device=device))
     _check_names(system, dict(keep=keep, **kwargs))
     jobs = _two_outputs(find_jobs(inputs, out), out)
     done = finished_inputs(jobs, overwrite, resume and not overwrite)
     refuse_unwritable(out)
-    how = dict(system=system, keep=keep, detector=as_detector(detector), overwrite=True, **kwargs)
+    how = dict(system=system, keep=keep, detector=as_detector(detector, device), overwrite=True, **kwargs)
     return process_files(
         jobs, functools.partial(extract_file, **how),
         ['input', 'kept', 'removed', 'seconds', 'status', 'gain_db', 'message'], done, progress=progress,

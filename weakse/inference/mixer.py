@@ -73,12 +73,14 @@ class Mixer:
         progress=True,               # show a progress bar
         *,
         ontology=None,               # `Ontology`, for names that stand for several classes
+        device=None,                 # where system and detector compute, see `load_system`
         **kwargs,                    # block, overlap, context, precision: see `plan_options`
     ):
         self.wav,self.sample_rate = wav,check_rate(sample_rate)
         self._named = dict(system=system, detector=detector)
-        self.x,self.system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system))
-        self._hear(detector, classes, ontology, progress)
+        self.x = check_audio(wav).detach().cpu()
+        self.system = refuse_oracle(load_system(system, device=device))
+        self._hear(detector, classes, ontology, progress, device)
         self._take_apart(progress, **kwargs)
         self.reset()
 
@@ -87,11 +89,12 @@ class Mixer:
 
 # %% ../../nbs/inference/16_mixer.ipynb #c500fc4c
 @patch
-def _hear(self:Mixer, detector, classes, ontology, progress):
+def _hear(self:Mixer, detector, classes, ontology, progress, device):
     "Settle which classes there are."
     ears = None if detector is None or (classes is not None and not self.x.any()) else detector
     self.detector,events = hear_events(
-        lambda a, b: self.x[:, a:b], self.x.shape[-1], self.sample_rate, ears, progress)
+        lambda a, b: self.x[:, a:b], self.x.shape[-1], self.sample_rate, ears, progress,
+        device)
     self.classes = _classes(classes, events, vocabulary_of(self.system), ontology)
     self.chosen = classes is not None
     self.events = events

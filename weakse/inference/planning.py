@@ -125,9 +125,10 @@ def condition_for(
     system,         # `System`
     target,         # name of a class, or the condition itself, a tensor `(D,)`
     condition=None, # "mean" or "one_hot"; None: as saved with the system
-):                  # `(D,)`, or None for a system that takes no condition
+):                  # `(D,)` on the system's device, or None for a system that takes no condition
     "The vector that asks for `target`. Raises `UnknownClassError`."
-    return target if isinstance(target, Tensor) else system.condition(target, condition)
+    cond = target if isinstance(target, Tensor) else system.condition(target, condition)
+    return None if cond is None else cond.to(system.device)
 
 # %% ../../nbs/inference/04_planning.ipynb #b4479992
 @delegates(plan_options)

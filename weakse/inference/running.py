@@ -32,11 +32,11 @@ def run_system(
     precision:str,  # "auto", "float32" or "bfloat16"
 )->Tensor:          # `(C, T)` estimates
     "Run a system on all channels; silent ones stay silent."
-    cpu = torch.device('cpu')
+    there = system.device
     out = torch.zeros_like(wav)
     live = wav.any(-1).nonzero()[:,0]
     n_together = max(1, _longest*system.sample_rate//wav.shape[-1])
-    with torch.inference_mode(), in_precision(cpu, pick_precision(precision, cpu)):
+    with torch.inference_mode(), in_precision(there, pick_precision(precision, there)):
         for some in live.split(n_together) if len(live) else ():
             out[some] = system(wav[some], cond, None if clean is None else clean[some]).float()
     return out
@@ -162,5 +162,5 @@ def at_level_one(
 ):          # a copy of it
     "The system, its network shown waveforms as they come: whoever calls it has brought them to one level."
     net,other = system.model.at_level_one(),copy.copy(system)
-    other.f = Network(net, next(net.parameters()).device)
+    other.f = Network(net)
     return other

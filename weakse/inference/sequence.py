@@ -12,9 +12,8 @@ from fastcore.meta import delegates
 from torch import Tensor
 from tqdm.auto import tqdm
 from ..core.audio import load_audio
-from ..core.resampling import resample
 from ..core.waveform import AudioError, check_audio
-from ..detectors.protocol import as_heard
+from ..detectors.protocol import as_heard, at_door
 from .blocks import overlap_chunks
 from .detecting import as_detector
 from .levels import LevelSums
@@ -98,17 +97,17 @@ class NotDetectedError(ValueError):
     "A class that is asked for is not in the recording."
 
 # %% ../../nbs/inference/12_sequence.ipynb #f5c64cc5
-def _tags_of(x, rate, system, detector):
+def _tags_of(x, rate, system, detector, device):
     "The vocabulary of a listener (`detector`, or \"own\": the system) and how sure it is of each class."
     if detector == 'own': return system.vocabulary,system.tags(x, rate)
-    detector = as_detector(detector)
+    detector = as_detector(detector, device)
     with torch.inference_mode():
-        tags = detector.tags(resample(as_heard(x), rate, detector.sample_rate))[0]
+        tags = detector.tags(at_door(detector, as_heard(x), rate))[0]
     return detector.vocabulary,dict(zip(detector.vocabulary.names, tags.tolist()))
 
-def _check_present(names, x, rate, system, detector):
+def _check_present(names, x, rate, system, detector, device):
     "Raise `NotDetectedError` for the first class that cannot be heard, with those that can."
-    vocabulary,probs = _tags_of(x, rate, system, detector)
+    vocabulary,probs = _tags_of(x, rate, system, detector, device)
     heard = vocabulary.decode([probs[n] for n in vocabulary.names])
     for name in (vocabulary.names[vocabulary.index(n)] for n in names):
         if name not in heard:
@@ -129,16 +128,17 @@ def extract_sequence(
     # tags); None: ask nobody
     detector=None,
     strength=None,        # share of each estimate that is taken out, 0 to 1; None: as saved with the system
+    device=None,          # where system and detector compute, see `load_system`
     progress=False,       # show a progress bar
     **kwargs,             # block, overlap, precision: see `plan_options`
 )->list:                  # of (target, residual), float64 tensors in the shape of `mix`
     """Take targets out of a recording, each from what the one before left. Raises `ValueError` for targets
     that make no sense, `NotDetectedError`, `AudioError`."""
-    system = load_system(system)
+    system = load_system(system, device=device)
     rate = system.sample_rate if sample_rate is None else sample_rate
     x,conds = check_audio(mix, rate).detach().cpu(),_all_conditions(system, conditions)
     if detector is not None:
-        _check_present([c for c in conditions if isinstance(c, str)], x, rate, system, detector)
+        _check_present([c for c in conditions if isinstance(c, str)], x, rate, system, detector, device)
     passes = tqdm(conds, desc="extract", unit='target', disable=not progress)
     parts = _taken_out(system, x, rate, passes, checked_strength(system, strength), **kwargs)
     return [tuple(part.reshape(np.shape(mix)) for part in pair) for pair in parts]

@@ -29,10 +29,11 @@ class Stream:
         n_channels:int=1,      # C
         *,
         block=4.0,             # computed at a time, s: shorter is sooner, and costs more
+        device=None,           # where the system computes, see `load_system`
         **kwargs,              # see `plan_options`
     ):
         self.sample_rate,self.n_channels = check_rate(sample_rate),n_channels
-        self.system = refuse_oracle(load_system(system)).at(sample_rate)
+        self.system = refuse_oracle(load_system(system, device=device)).at(sample_rate)
         how = plan_options(block=block, **kwargs)
         self._plan_of = functools.partial(plan_blocks, self.system, sample_rate, n_channels=n_channels, **how)
         self._local,self._block,self._half = _local_blocks(self.system, sample_rate, n_channels, how)

@@ -13,11 +13,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.resampling import resample
 from ..core.loudness import rms_db
 from ..core.outputs import check_output
 from ..corpora.corpus import read_corpus
-from ..detectors.protocol import clip_batches, load_detector
+from ..detectors.protocol import at_door, clip_batches, load_detector
 from .anchor_store import AnchorStore, write_anchors
 from .audits import rejected_anchors
 
@@ -131,7 +130,7 @@ def _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, pr
     wavs = []
     for chunk, wav, length in clip_batches(
         corpus, indices, corpus.sample_rate, batch_size, seconds, progress, "detecting"):
-        probs = detector.framewise(resample(wav, corpus.sample_rate, detector.sample_rate)).float().cpu()
+        probs = detector.framewise(at_door(detector, wav, corpus.sample_rate)).float().cpu()
         for b, (i, file) in enumerate(zip(chunk.tolist(), corpus.table.file.iloc[chunk])):
             classes = known[targets[i]]
             if not len(classes): continue
@@ -149,7 +148,7 @@ def _anchor_tags(detector, wavs, sample_rate, batch_size, progress):
     from tqdm.auto import tqdm
     parts = tqdm(wavs.split(batch_size), desc="tagging", unit="batch", disable=not progress)
     return torch.cat(
-        [detector.tags(resample(w, sample_rate, detector.sample_rate)).float().cpu() for w in parts]).numpy()
+        [detector.tags(at_door(detector, w, sample_rate)).float().cpu() for w in parts]).numpy()
 
 # %% ../../nbs/mining/00_anchors.ipynb #9ea1a7fb
 class NoAnchorsError(ValueError):
@@ -208,6 +207,7 @@ def detect_anchors(
     seed:int=0,                # of the random places
     batch_size:int=16,         # clips, or anchors, that the detector sees at once
     audit:str|Path|None=None,  # csv of verdicts, see `read_audit`; missing or empty: nothing is rejected
+    device=None,               # where a detector that is loaded here computes, see `pick_device`
     progress:bool=True,        # show a bar
 )->AnchorStore:
     """Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError` when no anchor
@@ -215,7 +215,8 @@ def detect_anchors(
     _check_by(by)
     check_output(out, inputs := [corpus_folder, detector, audit or ''], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
-    detector = load_detector(detector) if isinstance(detector, (str, Path)) else detector
+    if isinstance(detector, (str, Path)):
+        detector = load_detector(detector, device=device)
     refused = rejected_anchors(audit, corpus, detector.vocabulary)   # now: a typo must not cost an hour
     found = _gated_anchors(
         corpus, detector, refused, split, seconds, by, (min_area, min_level_db), seed, batch_size, progress)

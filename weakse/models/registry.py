@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np, torch
 from pathlib import Path
 from safetensors.torch import save
+from ..core.devices import pick_device
 from ..core.files import atomic_path, write_json
 from ..core.outputs import check_files, own_folder
 from .protocol import TAKES, Model
@@ -239,7 +240,7 @@ def _learned(folder, vocabulary, device):
     _check_sizes(config, len(names or ()), bank, folder)
     model = _read_model(folder, config).to(device, memory_format=torch.channels_last)
     return System(
-        config.get('name', 'weakse'), Network(model, device), sample_rate=config['sample_rate'],
+        config.get('name', 'weakse'), Network(model), sample_rate=config['sample_rate'],
         vocabulary=names, bank=bank, block=config.get('block', 4.0), config=config, model=model)
 
 # %% ../../nbs/models/06_registry.ipynb #2148d6aa
@@ -253,13 +254,15 @@ def load_system(
     system=None,
     *,
     vocabulary=None, # refuse a system trained with another `Vocabulary` than this
-    device="cpu",    # where a network runs
+    # where a network runs, see `pick_device`; None leaves a `System` where it is
+    device=None,
 )->System:
     "Any row of a table by name or folder. Raises `UnusableSystemError` that says what is wrong with it."
-    if isinstance(system, System): return system
+    if isinstance(system, System): return system if device is None else system.to(device)
+    where = pick_device(device)
     if isinstance(system, str) and system in system_names(): return _filter(system)
     folder = Path(system or default_system())
-    if folder.is_dir(): return _learned(folder, vocabulary, device)
+    if folder.is_dir(): return _learned(folder, vocabulary, where)
     what = (
         f"there is no trained system at {folder} yet: run `make repro` first" if system is None
         else f"{str(system)!r} is neither a known system nor a folder")

@@ -10,6 +10,7 @@ import copy
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
+from ..core.devices import device_of, pick_device
 from ..core.loudness import extreme, times_two_to
 from ..core.resampling import resample
 from ..core.waveform import check_audio, down_mix
@@ -148,10 +149,9 @@ def receptive_field(self:System)->ReceptiveField|None: # None: it has no end, or
 class Network:
     "A network as the function of a `System`; it can be pickled, as a closure cannot."
     def __init__(self,
-        model,        # `forward(mix (B,T), cond (B,D)) -> (B,T)`
-        device="cpu", # where it runs
+        model, # `forward(mix (B,T), cond (B,D)) -> (B,T)`
     ):
-        self.model,self.device = model,device
+        self.model = model
 
     def __call__(self,
         wav:Tensor,  # `(B, T)`
@@ -159,8 +159,23 @@ class Network:
         clean=None,  # ignored
         rate=None,   # Hz, ignored: the caller has resampled
     )->Tensor:       # `(B, T)` on the device of `wav`
-        "Run the network where it lies."
-        return self.model(wav.to(self.device), cond if cond is None else cond.to(self.device)).to(wav.device)
+        "Run the network where its weights lie: one transfer in, one out, here and nowhere else."
+        there = device_of(self.model)
+        return self.model(wav.to(there), cond if cond is None else cond.to(there)).to(wav.device)
+
+@patch(as_prop=True)
+def device(self:System)->torch.device:
+    "Where the network's weights lie; what has none, a filter, computes on the CPU."
+    return device_of(getattr(self.f, 'model', self.f))
+
+@patch
+def to(self:System,
+    device,   # see `pick_device`
+)->System:    # itself
+    "Move the network, if there is one, as `nn.Module.to` does. Raises `DeviceError`."
+    if hasattr(self.f, 'model'):
+        self.f.model.to(pick_device(device))
+    return self
 
 # %% ../../nbs/models/05_system.ipynb #90e39ac8
 def _heard(system, wav, sample_rate):
@@ -171,7 +186,7 @@ def _heard(system, wav, sample_rate):
             "`system.condition(name)`, or a system of `train_selective`")
     wav = down_mix(check_audio(wav, sample_rate, 'the reference'), 'the reference')
     wav = resample(times_two_to(-extreme(float(wav.abs().max())), wav), sample_rate, system.sample_rate)
-    return system.model, wav[None].to(next(system.model.parameters()).device)
+    return system.model, wav[None].to(system.device)
 
 @patch
 @torch.no_grad()
