@@ -28,7 +28,7 @@ from weakse.inference.enhance import enhance
 from weakse.core.labels import Vocabulary
 from weakse.core.ontology import Ontology
 from weakse.mining.mine import mine_store
-from weakse.evaluation.metrics import direct_metrics
+from weakse.evaluation.metrics import metric_names, metric_of
 from weakse.inference.mixer import Mixer
 from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
@@ -363,7 +363,7 @@ def arrays(rng, here, world):
         if e is not None and not np.isfinite(e[['onset','offset','score']].to_numpy(float)).all():
             raise Finding('non-finite', 'detect')
     elif door=='metrics':
-        f = pick(rng, [f for name,f in direct_metrics.items() if 'pesq' not in name])
+        f = pick(rng, [m.function for k in metric_names if not (m := metric_of(k)).parts and 'pesq' not in k])
         v = attempt(f, x, x if rng.random() < .3 else array(rng)[0], rate)
         if v is not None and np.isnan(v): raise Finding('non-finite', str(f))
     else:

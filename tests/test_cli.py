@@ -307,7 +307,7 @@ def test_a_part_and_a_coding(ask, tmp_path, verb):
 
 def test_pairs_are_enhanced_whole(ask, tmp_path):
     code,said = ask('enhance', '.', '--pairs', '--start', '1')
-    assert code==1 and 'expected no --start: leave it out' in said
+    assert code==1 and 'expected no `--start`: leave it out' in said
 
 def test_a_pipe_of_the_system(weakse, tmp_path):
     import io
@@ -323,7 +323,7 @@ def test_a_pipe_of_the_system(weakse, tmp_path):
 @pytest.mark.parametrize(
     'args,says',
     [
-        ((), 'nothing is asked for: name a class in --keep, --drop or --gain'),
+        ((), 'nothing is asked for: name a class in `--keep`, `--drop` or `--gain`, such as `--keep Speech`'),
         (('--keep', 'Wistle'), "nearest: 'Whistle'"), (('--keep', 'Speech', '--drop', 'Speech'), 'twice'),
         (('--gain', 'Hum'), "such as 'Music=-12'"), (('--gain', 'Hum=loud'), "'loud' is no number"),
         (('--gain', 'Hum=nan'), 'is nan'), (('--gain', 'Hum=1000'), 'is 1000'),

@@ -10,7 +10,7 @@ from weakse.inference.extract import extract
 from weakse.inference.extract_files import extract_file
 from weakse.core.files import read_json
 from weakse.inference.enhance import enhance
-from weakse.evaluation.metrics import direct_metrics
+from weakse.evaluation.metrics import metric_of
 from test_tampered import small_disk
 
 def test_a_slice_of_the_drawn_inputs(capsys):
@@ -79,7 +79,7 @@ def test_a_rate_of_any_type_of_number(rate):
 def test_a_metric_refuses_what_is_no_rate(metric, rate):
     x = np.sin(np.arange(8000.))
     with pytest.raises(ValueError, match='expected a whole number of Hz'):
-        direct_metrics[metric](x, x, rate)
+        metric_of(metric).function(x, x, rate)
 
 def test_ctrl_c_before_a_verb_begins_is_no_traceback(monkeypatch):
     def interrupted():

@@ -25,6 +25,13 @@ from weakse.evaluation.selective_tables import selective_markdown
 from weakse.models.system import System
 from weakse.evaluation.printing import print_scores, print_table1
 from weakse.evaluation.tables import write_table1
+from weakse.core.terminal import shown_log
+
+@pytest.fixture(autouse=True)
+def as_the_command():
+    "What is logged goes to standard error, as in a verb."
+    with shown_log():
+        yield
 
 NAMES = Vocabulary(['Speech','Knock','Rain']).with_thresholds([.5]*3)
 KINDS = pd.DataFrame(

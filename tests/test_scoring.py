@@ -6,6 +6,13 @@ from weakse.evaluation.pesq_process import longest, n_utterances, pesq_apart
 from weakse.evaluation.perceptual import pesq_wb
 from weakse.evaluation.scoring import score_folders
 from weakse.evaluation.signals import MetricError
+from weakse.core.terminal import shown_log
+
+@pytest.fixture(autouse=True)
+def as_the_command():
+    "What is logged goes to standard error, as in a verb."
+    with shown_log():
+        yield
 
 
 def bursts(n, seed=0):

@@ -335,6 +335,22 @@ def test_a_file_stays_unless_overwriting_is_asked_for(tmp_path, touched, name):
         p.name=='source.wav' or p.unlink()
     write(path)                                                       # where there is none, nobody has to ask
 
+@pytest.mark.parametrize('name', FILES)
+def test_others_may_read_what_the_umask_lets_them_read(tmp_path, name):
+    write,path = FILES[name],tmp_path/'out'/name
+    path.parent.mkdir()
+    wav_of(path)
+    own = os.umask(0o027)
+    try:
+        write(path)
+        made = {p.name: p.stat().st_mode & 0o777 for p in path.parent.iterdir() if p.name!='source.wav'}
+        path.chmod(0o604)
+        write(path, overwrite=True)
+    finally:
+        os.umask(own)
+    assert made[name]==0o640 and set(made.values()) <= {0o640, 0o750}
+    assert path.stat().st_mode & 0o777==0o604
+
 def test_tables_stay_unless_overwriting_is_asked_for(tmp_path):
     score = dict(n_files=1, failed=[], settings={}, files=[dict(file='a.wav', pesq=2.)], mean={})
     (tmp_path/'table.md').write_text('mine')

@@ -17,7 +17,7 @@ from ..core.files import atomic_path, read_json, write_text
 from ..core.outputs import check_output
 from ..core.tables import load_table
 from ..core.parallel import pmap
-from ..core.terminal import say
+from ..core.terminal import logger
 from ..corpora.scenes import read_scenes
 
 # %% ../../nbs/app/19_listening.ipynb #9d8dd372
@@ -36,9 +36,8 @@ def _no_sound(audio_folder, out_folder, title):
     "A page that says why there is nothing to hear."
     why = ("no sound of these scenes was kept: the stage `selective` keeps those of its first "
            "`selective.n_samples` scenes")
-    say(
-        f"listen: the page is empty, {audio_folder} holds none of noisy/0/LEVEL/SCENE_noisy.wav: {why}",
-        err=True)
+    logger.warning(
+        f"listen: the page is empty, {audio_folder} holds none of noisy/0/LEVEL/SCENE_noisy.wav: {why}")
     with atomic_path(out_folder, [audio_folder]) as tmp:
         (tmp/"audio").mkdir(parents=True)
         said = html.escape(f"Nothing to listen to: {why}.")

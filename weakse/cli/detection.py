@@ -6,13 +6,15 @@
 __all__ = ['detect_files', 'detect']
 
 # %% ../../nbs/cli/12_detection.ipynb #37745192
-import os, sys
+import os
 from pathlib import Path
 from .command import for_recordings, given_options, verb
 from .names import find_detector, usual_detector
 from .piping import piped
 from .reports import check_file, closing, readable_report, show_table
 from .stages import stage
+from ..core.messages import named
+from ..core.progress import progress_bar
 from ..core.terminal import say
 
 # %% ../../nbs/cli/12_detection.ipynb #64d221d6
@@ -47,8 +49,8 @@ def _label_files(inputs, labels, overwrite):
     there = [str(o) for _,o in jobs if o.exists()]
     if there and not overwrite:
         raise OutputCollisionError(
-            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or choose "
-            "another folder")
+            f"{len(there)} outputs exist already, the first is {there[0]}: pass "
+            f"{named('overwrite', True)}, or choose another folder")
     refuse_unwritable(labels.parent if single else labels)
     return dict(jobs)
 
@@ -64,13 +66,12 @@ def detect_files(
     progress:bool=False,  # show a progress bar
 ):                        # events (DataFrame: file, class, onset, offset, score); report, a row a recording
     "What is heard in every recording. A bad one is a row of the report; raises only for what concerns all."
-    from tqdm.auto import tqdm
     from weakse.inference.detecting import write_events
     import pandas as pd
     tables = []
     rows = []
     jobs = _label_files(inputs, labels, overwrite)
-    for path,out in tqdm(jobs.items(), desc="detect", unit='file', disable=not progress):
+    for path,out in progress_bar(jobs.items(), progress, desc="detect", unit='file'):
         events,row = _events_of(path, detector, threshold, repair, progress and len(jobs)==1)
         if out and events is not None:
             write_events(events, out, overwrite=True)
@@ -108,7 +109,7 @@ def _detect_files(inputs, csv, labels, detector, threshold, repair, overwrite, j
     with piped(inputs) as (files,stdin):
         events,report = detect_files(
             files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair,
-            progress=sys.stderr.isatty())
+            progress=True)
     report,events = readable_report(report, stdin),events.replace(dict(file={stdin:'-'}))
     if csv:
         write_events(events, csv, overwrite=overwrite)

@@ -6,7 +6,7 @@
 __all__ = ['doctor', 'open_app']
 
 # %% ../../nbs/cli/13_pages.ipynb #8d041d82
-import os, sys
+import os
 from pathlib import Path
 from .command import fail, for_recordings, verb
 from .names import find_detector
@@ -55,7 +55,7 @@ def doctor(
     report = examine(
         source, audio, detector=detector and find_detector(detector), file_column=file_column,
         label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,
-        sample_rate=sample_rate, n_listen=n_listen, progress=sys.stderr.isatty())
+        sample_rate=sample_rate, n_listen=n_listen)
     return _findings(report, write_report(report, out))
 
 # %% ../../nbs/cli/13_pages.ipynb #e691aa01

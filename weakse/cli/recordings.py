@@ -6,13 +6,14 @@
 __all__ = ['FileOptions', 'RunOptions', 'enhance', 'PartOptions', 'extract']
 
 # %% ../../nbs/cli/11_recordings.ipynb #6641d366
-import dataclasses, sys
+import dataclasses
 from pathlib import Path
 from .command import for_recordings, given_options, verb
 from .names import complete_class, complete_gain, find_detector, parse_gains, usual_detector
 from .piping import piped
 from .reports import check_file, closing, readable_report
 from .stages import block_values
+from ..core.messages import named
 
 # %% ../../nbs/cli/11_recordings.ipynb #6c79de2c
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,8 @@ def _enhance_pairs(folder, out, model, options, part, params):
     from weakse.inference.enhance import enhance_pairs
     if part:
         raise ValueError(
-            f"--pairs enhances whole files as they are coded; expected no --{' or --'.join(part)}: leave it "
-            "out")
+            f"{named('pairs')} enhances whole files as they are coded; expected no "
+            f"{' or '.join(map(named, part))}: leave it out")
     report = enhance_pairs(folder, model, out, **block_values('enhance', enhance_pairs, params) | options)
     return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
 
@@ -60,8 +61,7 @@ def _enhance_files(inputs, out, model, options, run):
     from weakse.inference.enhance import enhance_files
     check_file(run.json, ['.json'], run.overwrite)
     with piped(inputs) as (files,stdin):
-        # a block may say what the verb says too
-        settings = dict(progress=sys.stderr.isatty()) | options
+        settings = dict(progress=True) | options   # a block may say what the verb says too
         report = enhance_files(
             files, _folder(out), model, **settings | dict(overwrite=run.overwrite, resume=run.resume))
     return readable_report(report, stdin)
@@ -106,7 +106,7 @@ def _refuse_file(out):
         f"{out} looks like a file; expected a folder, because there are two results: "
         f"{out.with_suffix('')}/kept and {out.with_suffix('')}/removed")
 
-_completed = dict(keep=complete_class, drop=complete_class, gain=complete_gain)
+_completed = dict(keep=complete_class, drop=complete_class, gains=complete_gain)
 
 # %% ../../nbs/cli/11_recordings.ipynb #bf68517d
 def _extract_files(inputs, out, request, part, run, names):
@@ -126,13 +126,13 @@ def _extract_files(inputs, out, request, part, run, names):
     with piped(inputs) as (files,stdin):
         report = extract_files(
             files, _folder(out), **request, **part, **asked, overwrite=run.overwrite, resume=run.resume,
-            progress=sys.stderr.isatty())
+            progress=True)
     return closing(
         'extract', readable_report(report, stdin), out, run.json, system=model.name, detector=detector,
         **request, **part)
 
 # %% ../../nbs/cli/11_recordings.ipynb #d20ff50f
-@verb(panel=for_recordings, device=True, out='-o', complete=_completed)
+@verb(panel=for_recordings, device=True, out='-o', gains='--gain', complete=_completed)
 def extract(
     # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
     inputs:list[str],
@@ -141,7 +141,7 @@ def extract(
     keep:list[str]=[],     # class that stays, all else goes; may be given several times
     drop:list[str]=[],     # class that goes; may be given several times
     # class and dB, as in Music=-12; "rest" is what no class claims; may be given several times
-    gain:list[str]=[],
+    gains:list[str]=[],
     strength:float=None,   # 1: all of the change; 0.9 leaves a tenth of the input
     floor_db:float=None,   # what is removed stays at this level, such as -30; default: it goes altogether
     part:PartOptions=PartOptions(), # of each recording, and the coding of its results
@@ -154,6 +154,6 @@ def extract(
     run:RunOptions=RunOptions(), # what becomes of an earlier one
 )->str:                    # closing line
     "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
-    request = given_options(keep=keep, drop=drop, gains=gain, strength=strength, floor_db=floor_db)
+    request = given_options(keep=keep, drop=drop, gains=gains, strength=strength, floor_db=floor_db)
     names = dict(system=system, detector=detector, ontology=ontology)
     return _extract_files(inputs, out, request, part.given(), run, names)

@@ -6,8 +6,9 @@
 __all__ = ['show_table', 'summary', 'readable_report', 'count_of', 'closing', 'check_file']
 
 # %% ../../nbs/cli/10_reports.ipynb #272727b6
-from .command import as_options, fail, keep_json
-from ..core.terminal import console, put, say, table_of
+import logging
+from .command import fail, keep_json
+from ..core.terminal import console, logger, put, table_of
 
 # %% ../../nbs/cli/10_reports.ipynb #fadf9412
 def _cell(v):
@@ -46,11 +47,11 @@ def readable_report(
     report,   # DataFrame: input, message and what else there is
     name:str, # of the file that standard input was kept in; '': nothing was piped in
 ):            # DataFrame
-    "The report with `-` for the file that standard input was kept in, and options for keywords of Python."
-    said = [as_options(m) for m in report.message]
-    if not name: return report.assign(message=said)
+    "The report with `-` for the file that standard input was kept in."
+    if not name: return report
     return report.assign(
-        input=report.input.replace(name, '-'), message=[m.replace(name, 'standard input') for m in said])
+        input=report.input.replace(name, '-'),
+        message=[m.replace(name, 'standard input') for m in report.message])
 
 def count_of(
     n:int,    # how many
@@ -76,10 +77,9 @@ def closing(
     keep_json(json, dict(verb=verb, out=out, settings=settings, counts=counts, files=rows))
     show_table(summary(report))
     for row in report[report.message.astype(bool) & (report.status!='there')].itertuples():
-        say(
-            f"{row.status}: "
-            + (row.message if row.message.startswith(row.input) else f"{row.input}: {row.message}"), 'yellow',
-            err=True)
+        where = '' if row.message.startswith(row.input) else f"{row.input}: "
+        weight = logging.ERROR if row.status=='failed' else logging.WARNING
+        logger.log(weight, f"{row.status}: {where}{row.message}")
     failed = counts.get('failed', 0)
     said = f"{count_of(len(report) - failed, 'recording')}, {_long(report.seconds.sum())} of audio" + (
         f", in {out}" if out else "")

@@ -15,6 +15,7 @@ from torch import Tensor
 from .decoding import SOUND_SUFFIXES, open_audio, why_undecodable
 from .files import atomic_path
 from .headers import promised_frames
+from .messages import named
 from .resampling import resample
 from .waveform import (
     AudioError, EmptyAudioError, check_audio, check_finite, check_rate, down_mix, warn_audio)
@@ -196,7 +197,7 @@ def _clip(wav:Tensor, name:str)->Tensor:
         warn_audio(
             f"{name}: {over} of {wav.numel()} samples are over full scale (peak "
             f"{float(wav.abs().max()):.2f}) and were clipped; "
-            "lower the level, or save as WAV with subtype='FLOAT'", 2)
+            f"lower the level, or save as WAV with {named('subtype', 'FLOAT')}", 2)
     return wav.clamp(-1, 1)
 
 def _format(path:Path, subtype:str, n_bytes:int)->tuple[str,str|None]:

@@ -10,6 +10,7 @@ import contextlib, hashlib, http.client, os, sys, time, urllib.error, urllib.par
 from pathlib import Path
 from .files import put_in_place
 from .outputs import ForeignPathError, check_files, check_part, own_folder, write_error
+from .progress import progress_bar
 
 # %% ../../nbs/core/19_fetch.ipynb #c97ffe48
 def cache_dir()->Path: # folder, perhaps not there yet
@@ -110,13 +111,11 @@ def _announced(response, have:int, size, most):
 def _receive(response, part:Path, have:int, size, progress:bool, most=None)->None:
     """Append the response's bytes to `part`, after its first `have` bytes. Raises `ConnectionError` when it
     ends early, `FetchError` when it is not `size` or more than `most` bytes."""
-    from tqdm.auto import tqdm
     total,most = _announced(response, have, size, most),most if size is None else size
     with (
         open(part, 'r+b' if have else 'wb') as f,
-        tqdm(
-            total=total, initial=have, unit='B', unit_scale=True, desc=part.name, disable=not progress
-        ) as bar,
+        progress_bar(
+            None, progress, total=total, initial=have, unit='B', unit_scale=True, desc=part.name) as bar,
     ):
         f.seek(have)
         f.truncate()

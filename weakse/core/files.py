@@ -6,7 +6,7 @@
 __all__ = ['scratch_path', 'scratch_folder', 'put_in_place', 'atomic_path', 'write_text', 'write_json', 'edit_text', 'read_json']
 
 # %% ../../nbs/core/04_files.ipynb #f3a68ab5
-import contextlib, errno, functools, hashlib, json, math, os, platform, shutil, tempfile, uuid
+import contextlib, errno, functools, hashlib, json, math, os, platform, shutil, stat, tempfile, uuid
 from pathlib import Path
 from .outputs import DISK_FULL, NOT_ALLOWED, check_output, made_by, marker, write_error
 
@@ -96,6 +96,28 @@ def _concerns(e:OSError, path:Path)->bool:
         e.filename is None or Path(os.fsdecode(e.filename)).is_relative_to(path.parent)
         or path.is_relative_to(os.fsdecode(e.filename)))
 
+# %% ../../nbs/core/04_files.ipynb #442ded74
+def _usual_mode(folder:Path)->int:
+    "The mode of a new file in a folder: the umask, which could only be asked for by setting it, is in it."
+    probe = folder/f"{_begins()}{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    os.close(os.open(probe, os.O_CREAT|os.O_EXCL|os.O_WRONLY, 0o666))
+    try:
+        return stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.unlink()
+
+def _give_mode(tmp:Path, path:Path):
+    "The mode of what is replaced; else, for what only its owner may read, that of any new file or folder."
+    kept = path.exists() and not path.is_symlink()
+    if kept:
+        tmp.chmod(stat.S_IMODE(path.stat().st_mode))
+    private = [
+        p for p in ([] if kept else [tmp]) + list(tmp.rglob('*'))
+        if not p.is_symlink() and not p.stat().st_mode & 0o077]
+    usual = _usual_mode(path.parent) if private else 0
+    for p in private:
+        p.chmod(usual | (usual & 0o444) >> 2 if p.is_dir() else usual)   # who may read a folder may enter it
+
 # %% ../../nbs/core/04_files.ipynb #bcf43b2c
 def put_in_place(
     tmp,             # file or folder that is whole, beside `path`
@@ -111,6 +133,8 @@ def put_in_place(
         _sync(tmp)
     else:
         (tmp/marker).write_text(made_by, encoding='utf-8')
+    with contextlib.suppress(OSError):
+        _give_mode(tmp, path)   # a disk without modes is no reason to lose a result
     _replace(tmp, path)
     return path
 

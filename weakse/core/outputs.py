@@ -10,6 +10,7 @@ __all__ = ['DISK_FULL', 'NOT_ALLOWED', 'marker', 'made_by', 'made_run', 'write_e
 import errno, json, os, shutil
 from pathlib import Path
 from .paths import real_path
+from .messages import named
 
 # %% ../../nbs/core/03_outputs.ipynb #9f5f4c90
 # numbers of the system's errors: no room left; not allowed
@@ -104,7 +105,8 @@ def check_output(
             f"{path} is an input or contains one ({i}) and would be replaced: choose another output")
     _check_kind(path, folder)
     if not overwrite and not path.is_dir():
-        raise ForeignPathError(f"{path} exists already: pass `overwrite=True`, or choose another name")
+        raise ForeignPathError(
+            f"{path} exists already: pass {named('overwrite', True)}, or choose another name")
     return path
 
 # %% ../../nbs/core/03_outputs.ipynb #5b6aaea0

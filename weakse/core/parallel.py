@@ -9,7 +9,8 @@ __all__ = ['ItemError', 'WorkerKilledError', 'torch_threads', 'available_backend
 import contextlib, multiprocessing, os, pickle, sys, threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from .terminal import say
+from .progress import progress_bar
+from .terminal import logger
 
 # %% ../../nbs/core/18_parallel.ipynb #8955a697
 class ItemError(ValueError):
@@ -149,7 +150,7 @@ def _alone(f, item):
 def _process(f, items, n_workers):
     n,why = min(n_workers, len(items)),_no_pool(f)
     if why:
-        say(f"one after the other, because there can be no worker processes here: {why}", err=True)
+        logger.warning(f"one after the other, because there can be no worker processes here: {why}")
         yield from _serial(f, items, n_workers)
         return
     size = max(1, len(items)//(16*n))
@@ -203,10 +204,10 @@ def pmap(
 )->list:               # results in the order of the items
     """`[f(x) for x in items]`, spread out. Raises `ItemError` naming the first item that failed, `ValueError`
     for an unknown backend."""
-    from tqdm.auto import tqdm
     items = list(items)
     results,run = [],_backend(backend, min(n_workers, len(items)))(_Safely(f), items, n_workers)
-    for i,result in enumerate(tqdm(run, desc=progress, total=len(items), disable=progress is None)):
+    for i,result in enumerate(
+            progress_bar(run, progress is not None, desc=progress, total=len(items), unit='item')):
         if killed and isinstance(result, _Caught) and isinstance(result.error, WorkerKilledError):
             result = killed(items[i])
         if isinstance(result, _Caught):

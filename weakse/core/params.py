@@ -10,7 +10,8 @@ import functools, inspect, typing
 from pathlib import Path
 import yaml
 from fastcore.basics import patch
-from .terminal import say
+from .messages import named
+from .terminal import logger
 from .schema import ParamsError, check_values, fits_type, short_text, wrong_type
 
 # %% ../../nbs/core/01_params.ipynb #a0f108c2
@@ -155,8 +156,8 @@ def _read_text(path:Path)->str:
     "The text of a parameter file. Raises `ParamsError` when it is missing, too large, or not UTF-8."
     if not path.is_file():
         raise ParamsError(
-            f"no parameter file `{path}`: run from the folder that holds `params.yaml`, or give `--params "
-            "PATH`")
+            f"no parameter file `{path}`: run from the folder that holds `params.yaml`, or give "
+            f"{named('params', 'PATH')}")
     size = path.stat().st_size
     if size > _most_bytes:
         raise ParamsError(
@@ -175,9 +176,8 @@ FORMER_BLOCKS = {'kinds': 'sound_types'}
 
 @functools.cache
 def _say_former(path, old, new):
-    say(
-        f"`{path}`: the block `{old}` is called `{new}` now; the old name works for one more version",
-        err=True)
+    logger.warning(
+        f"`{path}`: the block `{old}` is called `{new}` now; the old name works for one more version")
 
 def present_names(
     values:dict,             # the content of a parameter file

@@ -7,6 +7,7 @@ __all__ = ['limits', 'ParamsError', 'fits_type', 'short_text', 'wrong_type', 'ch
 
 # %% ../../nbs/core/00_schema.ipynb #3db2bbd2
 import difflib, inspect, math, types, typing
+from .messages import named
 
 # %% ../../nbs/core/00_schema.ipynb #288d20ba
 class ParamsError(ValueError):
@@ -171,7 +172,7 @@ def check_limits(
         for name,x in _numbers(key, value):
             low,high = limits.get(f'{of}.{name}') or limits.get(name) or (-math.inf, math.inf)
             at = (
-                f"option `--{key.replace('_', '-')}`" if path == '--'
+                f"option {named(key)}" if path == '--'
                 else f"parameter `{path}{key}`" + (f" (`{name}`)" if name != key else ''))
             if isinstance(x, float) and not math.isfinite(x):
                 raise ParamsError(f"{at} is {x}; expected a finite number: correct it")

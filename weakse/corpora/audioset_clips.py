@@ -13,10 +13,10 @@ from itertools import islice
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
-from tqdm.auto import tqdm
 from ..core.fetch import FetchError
 from ..core.outputs import ForeignPathError, check_output, own_folder, remove_own
 from ..core.files import atomic_path, put_in_place
+from ..core.progress import progress_bar
 from .audioset_lists import fetch_list
 from .audioset_manifest import FAILURES, read_failures
 from .audioset_segments import find_clips, read_segments
@@ -169,7 +169,7 @@ def _fetch_all(one, rows, n_workers, stop, progress):
     "How many clips came, and how many did not, by their reasons."
     reasons = {}
     with (
-        tqdm(total=len(rows), desc='clips', unit='clip', disable=not progress) as bar,
+        progress_bar(None, progress, total=len(rows), desc='clips', unit='clip') as bar,
         contextlib.closing(_each(one, rows, n_workers, stop)) as results):
         for reason in results:
             reasons[reason] = reasons.get(reason, 0)+1

@@ -11,10 +11,10 @@ import csv,hashlib,re
 from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd
-from tqdm.auto import tqdm
 from ..core.waveform import AudioError, noted
 from ..core.audio import load_audio
 from ..core.display import plain_text
+from ..core.progress import progress_bar
 from ..core.loudness import rms_db
 from ..core.fetch import sha256_of
 from ..core.labels import Vocabulary
@@ -158,7 +158,7 @@ def make_manifest(
     t = _files(segments, folder)
     known,failures = _remembered(path),read_failures(folder)
     left = [k for k in dict.fromkeys(zip(t.file, t['size'], t.mtime)) if k[0] and k not in known]
-    with tqdm(total=len(left), desc='clips', disable=not progress) as bar:
+    with progress_bar(None, progress, total=len(left), desc='clips', unit='clip') as bar:
         for block in _blocks(left):
             known |= zip(block, pmap(partial(_examine, folder), [k[0] for k in block], n_workers=n_workers))
             _write_manifest(t, known, failures, tolerance, silence_db, path)

@@ -11,13 +11,13 @@ import os,unicodedata
 from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.meta import delegates
-from tqdm.auto import tqdm
 from ..core.decoding import SOUND_SUFFIXES
 from ..core.waveform import AudioError
 from ..core.audio import audio_info
 from ..core.outputs import check_files, own_folder
 from ..core.paths import place_of, real_path
 from ..core.files import write_text
+from ..core.progress import progress_bar
 from ..core.labels import UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map
 from .clean_noisy import copy_pairs, write_pairs
 from .corpus import Corpus, CorpusError, raise_all
@@ -94,7 +94,7 @@ def _durations(table, data, told, progress):
     """Seconds of each clip, and a problem for each clip that is missing or unreadable; `told`: what is known
     of missing ones."""
     seconds,problems = [],[]
-    for row,file in zip(table.index, tqdm(table.file, desc='clips', disable=not progress)):
+    for row,file in zip(table.index, progress_bar(table.file, progress, desc='clips', unit='clip')):
         try:
             seconds.append(audio_info(data/file).seconds)
         except (AudioError, OSError, ValueError) as e:

@@ -25,7 +25,7 @@ from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
 from .recipe import read_recipe
 from .rendering import Run, from_queue, render_event, render_pair
-from ..core.terminal import say
+from ..core.terminal import logger
 
 # %% ../../nbs/corpora/23_scenes.ipynb #4e6bb967
 PARTS = ("speech", "transient", "stationary")
@@ -98,11 +98,10 @@ def scene_classes(
     table = pd.DataFrame(table)
     whole = (table.transient != "") & (table.stationary != "")
     if not whole.all():
-        say(
+        logger.warning(
             f"scenes: {whole.sum()} of {n_scenes} can be made, the class table has {' and '.join(lacks)}; "
             "for all of them raise `sound_types.unseen_share` or move `sound_types.transient` and "
-            "`sound_types.stationary`",
-            err=True)
+            "`sound_types.stationary`")
     return table[whole].reset_index(drop=True)
 
 # %% ../../nbs/corpora/23_scenes.ipynb #3ac0f57f
@@ -250,10 +249,9 @@ def _scene_clips(corpus, sound_types, n_scenes, shortest, seed):
     clips = _held_out(corpus, shortest)
     speech = [c for c in sound_types["class"][sound_types.kind == "speech"] if c in clips][:1]
     if not speech:
-        say(
+        logger.warning(
             f"scenes: none can be made, no held-out clip of {shortest:g} s or more has speech as its only "
-            "label; give more clips the split `valid`",
-            err=True)
+            "label; give more clips the split `valid`")
     there = sound_types[sound_types["class"].isin(list(clips))]
     drawn = scene_classes(there, n_scenes if speech else 0, seed)
     rows = dict(speech=_drawn_clips(clips, speech*len(drawn), seed))

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from ..core.waveform import check_audio, check_rate, down_mix
 from ..core.loudness import extreme, times_two_to
 from ..core.devices import device_of
+from ..core.messages import named
+from ..core.progress import progress_bar
 from ..core.resampling import batch_resample, resample
 from ..core.labels import Vocabulary
 from ..core.saved import read_config
@@ -86,7 +87,7 @@ def _thresholds(detector, threshold):
     if threshold is None:
         raise ValueError(
             "the detector's vocabulary has no thresholds, so what is present is undefined; "
-            "pass `threshold=0.5` or prepare the detector with `weakse tagger`")
+            f"pass {named('threshold', 0.5)} or prepare the detector with `weakse tagger`")
     return np.broadcast_to(np.asarray(threshold, np.float32), len(detector.vocabulary))
 
 # %% ../../nbs/detectors/00_protocol.ipynb #ffb6e215
@@ -152,7 +153,7 @@ def clip_batches(
     "Waveforms of a corpus, clips of similar length together, padded with zeros."
     seconds = corpus.table.seconds.to_numpy()
     order = np.asarray(indices)[np.argsort(seconds[indices], kind="stable")]
-    with tqdm(total=len(order), desc=title, unit="clip", disable=not progress) as bar:
+    with progress_bar(None, progress, total=len(order), desc=title, unit="clip") as bar:
         for at in range(0, len(order), batch_size):
             chunk = order[at:at + batch_size]
             wavs = [corpus.load(i) for i in chunk.tolist()]
@@ -201,7 +202,11 @@ def classes_with_clips(
     return int((np.asarray(corpus.targets()).sum(0) > 0).sum())
 
 # %% ../../nbs/detectors/00_protocol.ipynb #06805084
-KINDS = ("small", "panns", "efficientat")
+KINDS = (
+    "small",
+    "panns",
+    "efficientat",
+)
 
 def _module(kind):
     "The module of a kind of detector, imported when it is asked for."

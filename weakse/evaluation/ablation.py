@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 from ..core.devices import use_device
 from ..core.outputs import check_table, own_folder
 from ..core.files import read_json, write_json, write_text
-from ..core.terminal import say
+from ..core.terminal import logger
+from ..core.progress import progress_bar
 from .ablation_answers import gather, to_markdown
 from .ablation_cells import (
     cell_fingerprint, choose_test_files, compared_scores, copy_pairs, kept_cell)
@@ -33,7 +34,7 @@ def _check_variants(names, seeds):
 def _cells(names, seeds, make, progress):
     "The results of every variant, one a seed; a variant whose anchors make no pair is said and left out."
     cells = {n: [] for n in names}
-    bar = tqdm([(s, n) for s in seeds for n in names], desc='ablation', unit='training', disable=not progress)
+    bar = progress_bar([(s, n) for s in seeds for n in names], progress, desc='ablation', unit='training')
     # seeds outside: an interrupted stage has all variants of the first
     for s,n in bar:
         if n not in cells: continue
@@ -41,7 +42,7 @@ def _cells(names, seeds, make, progress):
         try:
             cells[n].append(make(n, s))
         except (NoPairsError, NoAnchorsError) as e:
-            say(f"ablate: {n} is left out, with seed {s} there is nothing to train on: {e}", err=True)
+            logger.warning(f"ablate: {n} is left out, with seed {s} there is nothing to train on: {e}")
             del cells[n]
     return cells
 
@@ -67,9 +68,8 @@ def _answered(paths, names, seeds, seed, n_pairs, base, title, work, progress):
     "What the cells say; without test pairs, that nothing is compared."
     files = choose_test_files(paths['pairs'], n_pairs)
     if not files:
-        say(
-            f"ablate: nothing is compared, {paths['pairs']}/clean has no test pairs: give a corpus with some",
-            err=True)
+        logger.warning(
+            f"ablate: nothing is compared, {paths['pairs']}/clean has no test pairs: give a corpus with some")
         return gather({}, {}, title, dict(files=0))
     cells,noisy = _run_cells(paths, files, names, seeds, base, seed, work, progress)
     return gather(cells, noisy, title, _about(cells, base['train'], files, seeds))

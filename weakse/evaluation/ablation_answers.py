@@ -11,7 +11,7 @@ from ..core.display import plain_text
 from .ablation_questions import metrics, questions
 from .intervals import crossed_interval
 from .markdown import markdown_table
-from .metrics import shown
+from .metrics import headings, metric_of
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #94a7aabe
 def _paired(paper, other, metric):
@@ -62,7 +62,7 @@ def sentence(
 def _numbers_of(differences, word):
     "The differences that say `word`, with their intervals."
     return ', '.join(
-        f"{shown[k]} {v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]" for k in metrics
+        f"{metric_of(k).label} {v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]" for k in metrics
         if k in differences and (v := differences[k])['says'] == word)
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #527abed5
@@ -131,7 +131,7 @@ def _answers_table(result):
             f"{a['choice']} (Sec. {a['section']})".replace('Sec. code', 'earlier code'), a['instead'],
             *(_difference(a['differences'].get(k)) for k in metrics)]
         for a in result['answers']]
-    return markdown_table(['The paper\'s choice', 'instead', *(shown[k] for k in metrics)], rows, n_left=2)
+    return markdown_table(['The paper\'s choice', 'instead', *headings(metrics)], rows, n_left=2)
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #2be6eeb7
 def _cells_table(result):
@@ -143,7 +143,7 @@ def _cells_table(result):
         for c in result['cells']]
     noisy = ['noisy', '', *(_value(result['noisy'].get(k), '.2f') for k in metrics), '', '', '']
     head = [
-        'variant', 'asked with', *(shown[k] for k in metrics), 'truly disjoint', 'disjoint by tags',
+        'variant', 'asked with', *headings(metrics), 'truly disjoint', 'disjoint by tags',
         'anchors paired']
     return markdown_table(head, [noisy, *rows], n_left=2)
 
@@ -179,7 +179,7 @@ def _forest(ax, answers, metric):
         ax.plot(d['seeds'], [y+.28]*len(d['seeds']), '.', color=_colours[d['says']], ms=4)
         ax.plot(d['mean'], y, 'o', color=_colours[d['says']], ms=7)
     half = max(map(abs, ax.get_xlim()))
-    ax.set(xlim=(-half,half), ylim=(len(answers) - .4,-.6), title=shown[metric])
+    ax.set(xlim=(-half,half), ylim=(len(answers) - .4,-.6), title=metric_of(metric).label)
     ax.set_xlabel('worse  ←  paper\'s choice  →  better', fontsize=8)
     ax.tick_params(labelsize=8)
     ax.grid(axis='x', alpha=.3)

@@ -11,7 +11,6 @@ import textwrap
 from functools import partial
 from pathlib import Path
 import pandas as pd
-from tqdm.auto import tqdm
 from ..mining.anchor_figure import curve_step, show_anchor
 from ..mining.anchors import find_anchors
 from ..core.audio import load_audio
@@ -24,7 +23,8 @@ from ..core.outputs import check_files, own_folder
 from ..inference.enhance import show_enhancement
 from ..core.labels import is_absent
 from ..core.tables import load_table
-from ..core.terminal import say
+from ..core.terminal import logger
+from ..core.progress import progress_bar
 
 # %% ../../nbs/evaluation/13_figures.ipynb #4b96d0f0
 class NothingToDrawError(ValueError):
@@ -53,7 +53,7 @@ def pick_clip(
             f"no clip of {corpus.title!r} has the weak label {target!r} and {seconds:g} s or more; draw "
             "another class with `figures.target`")
     having.sort(key=lambda i: (len(table.labels.iloc[i]) < 3, table.split.iloc[i] != 'valid', i))
-    bar = tqdm(having[:n_candidates], desc='choosing a clip', disable=not progress)
+    bar = progress_bar(having[:n_candidates], progress, desc='choosing a clip', unit='clip')
     return max(bar, key=lambda i: _prominence(corpus, detector, i, target, seconds))
 
 # %% ../../nbs/evaluation/13_figures.ipynb #d0a58d35
@@ -206,7 +206,7 @@ def _or_words(name, draw):
         return draw()
     except NothingToDrawError as e:
         why = str(e)
-    say(f"figures: {name} is empty: {why}", err=True)
+    logger.warning(f"figures: {name} is empty: {why}")
     fig = plt.figure(figsize=(8.5, 1.5))
     fig.text(.5, .5, plain_text(textwrap.fill(f"Nothing to draw: {why}", 90)), ha='center', va='center')
     return fig,"Nothing to draw:",f"{why}."

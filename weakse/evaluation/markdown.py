@@ -5,8 +5,10 @@
 # %% auto #0
 __all__ = ['NO_BREAK', 'mean_cell', 'difference_cell', 'markdown_table']
 
+# %% ../../nbs/evaluation/10_markdown.ipynb #77713431
+from .metrics import metric_of
+
 # %% ../../nbs/evaluation/10_markdown.ipynb #66cd745a
-_digits = dict(stoi=3, wss=1, si_sdr=1, ssnr=2)
 NO_BREAK = '\N{NO-BREAK SPACE}'   # where a page is narrow, a cell breaks before its ±, never after
 
 def mean_cell(
@@ -15,7 +17,7 @@ def mean_cell(
 )->str:     # text
     "Mean ± half width, and how many values it is of where some are missing."
     if v['mean'] is None: return 'none'
-    d = _digits.get(k, 2)
+    d = metric_of(k).digits
     few = f" ({v['n']} files)" if v.get('failed') else ''
     return f"{v['mean']:.{d}f} ±{NO_BREAK}{(v['high']-v['low'])/2:.{d}f}{few}"
 
@@ -26,7 +28,7 @@ def difference_cell(
 )->str:          # text
     "Signed difference ± half its interval, bold where the interval excludes zero."
     if v is None: return 'none'
-    d = _digits.get(k, 2)
+    d = metric_of(k).digits
     text = f"{v['mean']:+.{d}f} ±{NO_BREAK}{(v['high']-v['low'])/2:.{d}f}"
     return f"**{text}**" if v['low']>0 or v['high']<0 else text
 

@@ -11,7 +11,7 @@ from ..core import terminal
 from ..core.files import read_json
 from ..core.terminal import plain, put, table_of
 from .markdown import NO_BREAK, mean_cell
-from .metrics import metric_names, shown
+from .metrics import headings, metric_names, metric_of
 from .tables import (
     measured_row, reported_cell, system_label, table_columns, training_notes)
 
@@ -43,7 +43,7 @@ def print_table1(
     from rich.box import SIMPLE_HEAD
     from rich.text import Text
     t,console = table if isinstance(table, dict) else read_json(table),console or terminal.console()
-    names = ('system',*(shown[k] for k in table_columns),'failed')
+    names = ('system', *headings(table_columns), 'failed')
     out = table_of(
         *((name, dict(justify='left' if name == 'system' else 'right', no_wrap=True)) for name in names),
         title=t['title'], box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
@@ -73,7 +73,7 @@ def print_scores(
         ok = pd.notna(r['mean'])
         rows.append(
             [
-                shown[k], f"{r['mean']:.3f}" if ok else 'none',
+                metric_of(k).label, f"{r['mean']:.3f}" if ok else 'none',
                 f"[{r['low']:.3f}, {r['high']:.3f}]" if ok else '', f"{r['n']:.0f}", f"{r['failed']:.0f}"]
         )
     columns = [

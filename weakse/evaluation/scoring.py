@@ -12,8 +12,8 @@ from ..core.audio import load_audio, sound_files
 from ..core.waveform import noted
 from ..core.resampling import resample
 from ..core.parallel import pmap
-from ..core.terminal import say
-from .calibration import check_expected
+from ..core.terminal import logger, say
+from .calibration import check_expected, check_names
 from .intervals import bootstrap_interval
 from .metrics import metric_names, score_pair
 from .signals import MetricError, signal_pair
@@ -48,7 +48,7 @@ def _partners(
     if len(bare)==1:
         raise ValueError(f"{bare[0]} holds no .wav, .flac, .ogg or other sound file; check the path")
     if bare:
-        say(f"score: {' and '.join(bare)} hold no sound file, so nothing is scored", err=True)
+        logger.warning(f"score: {' and '.join(bare)} hold no sound file, so nothing is scored")
     elif not both:
         raise ValueError(
             f"no file name is shared: {clean_dir} has {next(iter(clean))!r}, {enhanced_dir} has "
@@ -171,13 +171,13 @@ def score_folders(
     seed=0,            # of the bootstrap
     # samples, at the files' rate, by which the two of a pair may differ in length; the longer one is cut
     tolerance:int=0,
-    # known means, metric -> [value, tolerance]; None: nothing is checked
-    expected:dict[str,list[float]]|None=None,
+    expected:dict[str,list[float]]|None=None, # known means, metric -> [value, tolerance]; None: no check
     progress=True,     # show a progress bar?
 )->dict:               # mean, interval, count, n_files, scored (files with values), files, failed, settings
     """Score two folders file by file. Raises `FileNotFoundError` or `ValueError` when they cannot be matched,
     `UnexpectedScoresError` by `check_expected`."""
     if tolerance < 0: raise ValueError(f"tolerance is {tolerance}; expected 0 samples or more")
+    check_names(expected or {})
     pairs,unmatched = _partners(clean_dir, enhanced_dir)
     rows = pmap(
         _score_file, [(*p, sample_rate, tolerance) for p in pairs], n_workers=n_workers,

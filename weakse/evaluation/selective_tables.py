@@ -7,6 +7,7 @@ __all__ = ['OUTPUTS', 'OTHERS', 'OBJECT_METRICS', 'SPEECH_METRICS', 'goals', 'ot
 
 # %% ../../nbs/evaluation/21_selective_tables.ipynb #f3cb98e3
 from .markdown import difference_cell, markdown_table, mean_cell
+from .metrics import headings, metric_of, reading_note
 
 # %% ../../nbs/evaluation/21_selective_tables.ipynb #43344a97
 def _found(rows, **wanted):
@@ -36,7 +37,7 @@ def goals(
         for name, seen, least in (("seen", True, 6.0), ("unseen", False, 2.0))
     ] + [
         _goal(
-            f"{m.upper()} of enhanced 2 minus noisy at {snr:g} dB", 0.0,
+            f"{metric_of(m).label} of enhanced 2 minus noisy at {snr:g} dB", 0.0,
             _found(differences, **speech, metric=m, snr_db=snr))
         for m in ("pesq", "stoi") for snr in (0.0, 5.0, 10.0)
     ] + [
@@ -61,9 +62,12 @@ OTHERS = {
     ("oracle mask", "2"): "ideal ratio masks, condition 2 †",
     ("oracle mask", "3"): "ideal ratio mask, condition 3 †"}
 
-OBJECT_METRICS = dict(sdr="SDR", sar="SAR", sdri="SDRi")
+# by which extracted objects and enhanced speech are judged
+OBJECT_METRICS,SPEECH_METRICS = ("sdr", "sar", "sdri"),("pesq", "stoi", "estoi", "si_sdr")
 
-SPEECH_METRICS = dict(pesq="PESQ", stoi="STOI", estoi="ESTOI", si_sdr="SI-SDR")
+def _by_seen(names):
+    "Headings for seen classes, then for unseen ones."
+    return [f"{name} {w}" for w in ("seen", "unseen") for name in headings(names)]
 
 def _cells(rows, metrics, **wanted):
     "Cells of a table's row: mean ± half the interval."
@@ -90,7 +94,7 @@ def _objects_table(t):
                 [f"{kind if kind != 'object' else 'both'}, {snr if snr == 'mean' else f'{snr:g} dB'}", *cells]
             )
     return markdown_table(
-        ["objects", *(f"{n} {w}" for w in ("seen", "unseen") for n in OBJECT_METRICS.values())], rows)
+        ["objects", *_by_seen(OBJECT_METRICS)], rows)
 
 # %% ../../nbs/evaluation/21_selective_tables.ipynb #c92ac02d
 def _speech_table(t):
@@ -106,7 +110,7 @@ def _speech_table(t):
         for snr in t["snrs"]
         for i, ((s, c, o), name) in enumerate(OUTPUTS.items())
     ]
-    return markdown_table(["SNR", "speech", *SPEECH_METRICS.values()], rows)
+    return markdown_table(["SNR", "speech", *headings(SPEECH_METRICS)], rows)
 
 # %% ../../nbs/evaluation/21_selective_tables.ipynb #08240957
 def others_table(
@@ -129,7 +133,7 @@ def others_table(
                 *_cells(t["rows"], SPEECH_METRICS, **where, object=object, kind="speech", seen="all")]
         )
     return markdown_table(
-        ["system and order", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()],
+        ["system and order", *_by_seen(["sdri"]), *headings(SPEECH_METRICS)],
         [r for r in rows if any(r[1:])])
 
 # %% ../../nbs/evaluation/21_selective_tables.ipynb #a0049308
@@ -145,7 +149,7 @@ def _difference_table(t):
     wanted = [
         ("object", True, "sdri"), ("object", False, "sdri"), *(("speech", "all", m) for m in SPEECH_METRICS)]
     return markdown_table(
-        ["difference", "SDRi seen", "SDRi unseen", *SPEECH_METRICS.values()],
+        ["difference", *_by_seen(["sdri"]), *headings(SPEECH_METRICS)],
         [[label, *(cells.get(k, "") for k in wanted)] for label, cells in lines.items()])
 
 def _plain(side):
@@ -163,11 +167,11 @@ def _goal_cells(g):
 
 def _recognition_cells(r):
     "A row of `recognition` in words."
-    by = dict(accuracy="head", nearest="nearest embedding")[r["metric"]]
+    seen,by = "yes" if r["seen"] else "no",metric_of(r["metric"]).label
     right = (
         f"not measured ({r.get('why', 'no value')})" if r["value"] is None
         else f"{r['value']:.2f} [{r['low']:.2f}, {r['high']:.2f}]")
-    return [f"{r['system']}, {r['kind']}", "yes" if r["seen"] else "no", by, r["n"], right]
+    return [f"{r['system']}, {r['kind']}", seen, by, r["n"], right]
 
 # %% ../../nbs/evaluation/21_selective_tables.ipynb #72c4cadd
 def selective_markdown(
@@ -180,8 +184,8 @@ def selective_markdown(
     branch = markdown_table(["held-out anchors", "seen", "by", "n", "right"], map(_recognition_cells, told))
     return (
         f"### {t['title']}\n\n{t['n_scenes']} scenes; mean ± half of the 95 % bootstrap interval over "
-        f"scenes; SDR, SAR, SDRi and SI-SDR in dB.\n\n**Figures to reach**\n\n{reached}\n\n**Extracted "
-        f"objects, joint system, conditions 1 and 2**\n\n{_objects_table(t)}\n\n"
+        f"scenes; {reading_note(OBJECT_METRICS + SPEECH_METRICS)}.\n\n**Figures to reach**\n\n{reached}\n\n"
+        f"**Extracted objects, joint system, conditions 1 and 2**\n\n{_objects_table(t)}\n\n"
         f"**Speech, joint system**\n\n{_speech_table(t)}\n\n**All systems at {snr:g} "
         f"dB**\n\n{others_table(t, snr)}\n\n† is given the truth.\n\n"
         "**Paired differences, mean over SNRs** (bold: the interval excludes "

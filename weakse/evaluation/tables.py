@@ -16,7 +16,7 @@ from ..core.files import edit_text, read_json, write_json, write_text
 from .calibration import calibration
 from .intervals import bootstrap_interval
 from .markdown import difference_cell, markdown_table, mean_cell
-from .metrics import metric_names, shown
+from .metrics import headings, metric_names, reading_note
 from .reported import reported_table1
 from ..models.rows import PAIRS, WEAK, in_order, row_of
 
@@ -151,7 +151,7 @@ def _measured_section(t)->str:
     n = sorted({r['n_files'] for r in t['rows']})
     notes = [
         f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the bootstrap 95 % "
-        "interval. SSNR and SI-SDR in dB; for LLR and WSS less is better."
+        f"interval. {reading_note(table_columns)}."
     ]
     notes += training_notes(t['rows'])
     notes += [
@@ -162,7 +162,7 @@ def _measured_section(t)->str:
         notes.append(f"Check: {t['calibration']}.")
     if t.get('manifest'):
         notes.append(f"Manifest of the training corpus: `{t['manifest']}`.")
-    table = markdown_table(['System', *(shown[k] for k in table_columns)], rows)
+    table = markdown_table(['System', *headings(table_columns)], rows)
     return f"**Measured: {t['measured']}**\n\n{table}\n\n{' '.join(notes)}"
 
 # %% ../../nbs/evaluation/11_tables.ipynb #04b33c68
@@ -173,7 +173,7 @@ def _difference_section(t)->str:
     rows = [
         [names[d['system']], *(difference_cell(d.get(k), k) for k in table_columns)] for d in t['differences']
     ]
-    head = [f"minus {names[minus]}",*(shown[k] for k in table_columns)]
+    head = [f"minus {names[minus]}", *headings(table_columns)]
     return ("**Differences on the same files** (± half of the 95 % interval of the paired difference; bold: "
             f"it excludes zero)\n\n{markdown_table(head, rows)}\n\n")
 
@@ -194,7 +194,7 @@ def _reported_section(t)->str:
     return (
         "**Reported: VoiceBank-DEMAND test set** (another test set: compare within a section, not "
         "across)\n\n"
-        f"{markdown_table(['System', *(shown[k] for k in cols)], rows)}\n\n{t['reported']['source']}.")
+        f"{markdown_table(['System', *headings(cols)], rows)}\n\n{t['reported']['source']}.")
 
 # %% ../../nbs/evaluation/11_tables.ipynb #65d60431
 def to_markdown(

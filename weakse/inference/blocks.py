@@ -8,8 +8,8 @@ __all__ = ['fade_in', 'overlap_chunks', 'overlap_add', 'with_progress', 'like_gi
 # %% ../../nbs/inference/01_blocks.ipynb #e0c2a123
 import numpy as np, torch
 from torch import Tensor
-from tqdm.auto import tqdm
 from ..core.terminal import plain
+from ..core.progress import progress_bar
 
 # %% ../../nbs/inference/01_blocks.ipynb #c5c85572
 def fade_in(
@@ -76,8 +76,8 @@ def with_progress(
     start=0,        # samples that are there already
 ):                  # yields the chunks
     "Pass `chunks` on and count their seconds."
-    with tqdm(
-        total=round(n / rate, 1), initial=start / rate, unit='s', desc=plain(name), disable=not progress,
+    with progress_bar(
+        None, progress, total=round(n / rate, 1), initial=start / rate, unit='s of audio', desc=plain(name),
         bar_format='{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio, {remaining} left') as bar:
         for chunk in chunks:
             yield chunk

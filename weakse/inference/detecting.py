@@ -9,8 +9,8 @@ __all__ = ['as_detector', 'detect_long', 'write_events', 'detect_file', 'hear_ev
 import functools, os
 import pandas as pd, torch
 from pathlib import Path
-from tqdm.auto import tqdm
 from ..core.waveform import down_mix, warn_audio
+from ..core.progress import progress_bar
 from ..core.tables import write_table
 from ..core.schema import check_limits
 from ..detectors.protocol import detect, load_detector
@@ -40,7 +40,7 @@ def detect_long(
     "`detect` for a recording of any length. Raises as `detect` does."
     # whole, and no more than memory holds at a high rate
     step = sample_rate*max(1, min(seconds, 2*MAX_NUMBERS//sample_rate))
-    starts = tqdm(range(0, n, step), desc="detect", unit='min', disable=not progress or n <= step)
+    starts = progress_bar(range(0, n, step), progress and n > step, desc="detect", unit='min')
     hear = functools.partial(_hear, read, n, sample_rate, as_detector(detector, device), threshold)
     found = [hear(a, min(n, a+step), round(context*sample_rate)) for a in starts]
     return _join_events(pd.concat(found, ignore_index=True))

@@ -11,14 +11,14 @@ import numpy as np, pandas as pd, torch
 from fastcore.meta import delegates
 from pathlib import Path
 from torch import Tensor
-from tqdm.auto import tqdm
 from ..core.waveform import check_audio, check_rate, noted
 from ..core.audio import load_audio, save_audio, sound_files
 from ..core.display import plain_text, show
 from ..core.files import atomic_path
 from ..core.outputs import check_output
 from ..core.parallel import torch_threads
-from ..core.terminal import say
+from ..core.terminal import logger
+from ..core.progress import progress_bar
 from .blocks import like_given, overlap_chunks, with_progress
 from .files import find_jobs, finished_inputs, process_files, refuse_unwritable
 from .levels import LevelSums
@@ -171,7 +171,7 @@ def _pair_names(folder, needs_clean):
         raise ValueError(
             f"{folder} has no folder noisy/: give the folder of pairs, with `noisy/` and `clean/` in it")
     if not names:
-        say(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance", err=True)
+        logger.warning(f"enhance: {folder/'noisy'} holds no sound file, so there is nothing to enhance")
     missing = [n for n in names if needs_clean and not (folder/'clean'/n).is_file()]
     if missing:
         raise ValueError(
@@ -207,7 +207,7 @@ def enhance_pairs(
     names,total = _pair_names(pairs, system.needs_clean),0.0
     how = dict(target=target, condition=condition, strength=strength, precision=precision)
     with torch_threads(threads), _folder_beside(Path(out), pairs, names) as tmp:
-        for name in tqdm(names, desc=f"enhance with {system.name}", unit='file', disable=not progress):
+        for name in progress_bar(names, progress, desc=f"enhance with {system.name}", unit='file'):
             total += _enhance_pair(pairs, name, system, tmp, **how)
     return dict(system=system.name, files=len(names), seconds=round(total, 3))
 

@@ -10,7 +10,7 @@ import math
 import pandas as pd, torch
 from dataclasses import dataclass
 from fastcore.meta import delegates
-from tqdm.auto import tqdm
+from ..core.progress import progress_bar
 from ..core.waveform import check_audio, check_rate
 from .blocks import like_given, overlap_chunks
 from .detecting import hear_events
@@ -65,7 +65,7 @@ def class_estimates(
     exact,found = x.double(),{}
     left,offset = exact,LevelSums().add(x).level(rate)[1]
     names = sorted(request.verbs, key=lambda c: request.verbs[c] != 'drop')
-    for c in tqdm(names, desc="extract", unit='class', disable=not progress):
+    for c in progress_bar(names, progress, desc="extract", unit='class'):
         if request.verbs[c] != 'drop' and 'drop' in request.verbs.values() and left is exact:
             left = exact - sum(found.values())
         now = to_float32(left)

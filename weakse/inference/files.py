@@ -10,12 +10,13 @@ __all__ = ['OutputCollisionError', 'real_path', 'find_inputs', 'find_jobs', 'ref
 import glob, math, os
 import pandas as pd
 from pathlib import Path
-from tqdm.auto import tqdm
 from ..core.decoding import FORMATS
 from ..core.waveform import AudioError
 from ..core.audio import sound_files
 from ..core.files import atomic_path
+from ..core.messages import named
 from ..core.paths import place_of
+from ..core.progress import progress_bar
 
 # %% ../../nbs/inference/05_files.ipynb #3f0c5a9e
 class OutputCollisionError(ValueError):
@@ -124,8 +125,9 @@ def finished_inputs(
     there = [o for _,*outs in jobs for o in outs if o.exists()]
     if there and not overwrite and not resume:
         raise OutputCollisionError(
-            f"{len(there)} outputs exist already, the first is {there[0]}: pass `overwrite=True`, or "
-            "`resume=True` to do the rest, or choose another folder")
+            f"{len(there)} outputs exist already, the first is {there[0]}: pass "
+            f"{named('overwrite', True)}, or {named('resume', True)} to do the rest, or choose another "
+            "folder")
     return {p for p,*outs in jobs if resume and all(o.exists() for o in outs)}
 
 # %% ../../nbs/inference/05_files.ipynb #7aba7250
@@ -140,7 +142,7 @@ def process_files(
     unusable=(AudioError, OSError), # what makes a file a bad one
 )->pd.DataFrame:  # one row a file
     "Work on many files, one after the other."
-    rows,bar = [],tqdm(jobs, desc=doing, unit='file', disable=not progress)
+    rows,bar = [],progress_bar(jobs, progress, desc=doing, unit='file')
     for path,*outs in bar:
         row = dict(zip(columns, (str(path), *map(str, outs)))) | dict(seconds=math.nan)
         if path in done:

@@ -10,6 +10,7 @@ import dataclasses, math
 from fastcore.meta import delegates
 from torch import Tensor
 from ..core.loudness import extreme, times_two_to
+from ..core.messages import named
 from ..core.resampling import fit_length
 from ..models.protocol import ReceptiveField
 from .running import MAX_NUMBERS, PartEstimator, at_level_one, run_whole
@@ -70,7 +71,8 @@ def checked_strength(
     "The share of the estimate that is wanted. Raises `ValueError`."
     strength = system.strength if strength is None else strength
     if not 0 <= strength <= 1:
-        raise ValueError(f"strength is {strength}, expected 0 (the input) to 1 (the estimate alone)")
+        raise ValueError(
+            f"{named('strength')} is {strength}, expected 0 (the input) to 1 (the estimate alone)")
     return strength
 
 # %% ../../nbs/inference/04_planning.ipynb #f34b369b

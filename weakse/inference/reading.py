@@ -13,6 +13,7 @@ from fastcore.basics import patch
 from pathlib import Path
 from ..core.audio import AudioInfo, check_span, in_order_only, load_audio, read_span
 from ..core.decoding import open_audio
+from ..core.messages import named
 from ..core.waveform import EmptyAudioError, NonFiniteAudioError
 from ..core.resampling import fit_length
 from ..core.broadcast import broadcast_chunks
@@ -155,7 +156,7 @@ def _checked_chunk(part, a, b):
         wav = part.load(a, b)
     except NonFiniteAudioError as e:
         since = f" (counted from {(part.first+a)/part.info.sample_rate:g} s on)" if part.first+a else ""
-        raise NonFiniteAudioError(f"{e}{since}; `repair=True` puts zeros in their place") from None
+        raise NonFiniteAudioError(f"{e}{since}; {named('repair', True)} puts zeros in their place") from None
     bad = ~torch.isfinite(wav)
     if bad.any():
         if not part.bad:

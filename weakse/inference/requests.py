@@ -11,6 +11,7 @@ import numpy as np
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ..core.labels import UnknownClassError, Vocabulary, nearest_names
+from ..core.messages import named
 from .sequence import NotDetectedError
 from ..models.registry import load_system
 
@@ -62,12 +63,12 @@ def _heard(names, vocabulary, ontology, detector, events):
         if unknown==classes:
             raise UnknownClassError(
                 f"the detector does not know {classes[0]!r}, so it cannot say whether it is there: pass "
-                "`detector=None` to extract it all the same, or a detector that knows it")
+                f"{named('detector', None)} to extract it all the same, or a detector that knows it")
         there = [c for c in classes if c in heard]
         if not there:
             raise NotDetectedError(
                 f"{name!r} is not detected in the recording; detected: {_who_is_there(events)}; ask for one "
-                "of these, or pass `detector=None` to extract it all the same")
+                f"of these, or pass {named('detector', None)} to extract it all the same")
         out += there
     return list(dict.fromkeys(out))
 
@@ -100,13 +101,14 @@ def _verbs(asked, find):
     found = {}
     for verb,names in asked.items():
         if not isinstance(names, Iterable):
-            raise ValueError(f"`{verb}` is {names!r}; expected the name of a class, or a list of them")
+            raise ValueError(f"{named(verb)} is {names!r}; expected the name of a class, or a list of them")
         for name in [names] if isinstance(names, str) else names:
             for c in find(name):
                 db = names[name] if verb=='gains' else None
                 if found.setdefault(c, (verb, db)) != (verb, db):
                     raise ValueError(
-                        f"{c!r} is asked for twice, in `{found[c][0]}` and in `{verb}`: name it once")
+                        f"{c!r} is asked for twice, in {named(found[c][0])} and in {named(verb)}: name it "
+                        "once")
     return found
 
 # %% ../../nbs/inference/13_requests.ipynb #26779d4c
@@ -117,12 +119,13 @@ def _make_request(asked, find, floor_db, strength, saved):
     found = _verbs({**asked, 'gains': gains}, find)
     if not found and rest is None:
         raise ValueError(
-            "nothing is asked for: name a class in `keep`, `drop` or `gains`, such as keep=['Speech']")
+            f"nothing is asked for: name a class in {named('keep')}, {named('drop')} or {named('gains')}, "
+            f"such as {named('keep', ['Speech'])}")
     verbs = {c: v for c,(v,_) in found.items()}
     floor = _floor(floor_db)
     if strength is None:
         strength = saved if set(verbs.values())=={'keep'} else 1.
-    s = _checked_share(strength, 'strength')
+    s = _checked_share(strength, named('strength'))
     factors = {c: _wanted(c, v, db, floor) for c,(v,db) in found.items()}
     rest_factor = floor if 'keep' in verbs.values() else 1.0
     if rest is not None:
@@ -132,10 +135,11 @@ def _make_request(asked, find, floor_db, strength, saved):
 # %% ../../nbs/inference/13_requests.ipynb #d91377b8
 def _floor(floor_db):
     "The factor below which nothing falls. Raises `ValueError`."
-    floor = 0.0 if floor_db is None else gain_factor(floor_db, '`floor_db`')
+    floor = 0.0 if floor_db is None else gain_factor(floor_db, named('floor_db'))
     if floor <= 1: return floor
     raise ValueError(
-        f"floor_db is {floor_db}; expected at most 0, such as -30: what is removed stays at that level")
+        f"{named('floor_db')} is {floor_db}; expected at most 0, such as -30: what is removed stays at that "
+        "level")
 
 def _wanted(name, verb, db, floor):
     "The factor that a verb stands for."

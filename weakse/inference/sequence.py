@@ -10,8 +10,9 @@ import math, os
 import numpy as np, torch
 from fastcore.meta import delegates
 from torch import Tensor
-from tqdm.auto import tqdm
 from ..core.audio import load_audio
+from ..core.messages import named
+from ..core.progress import progress_bar
 from ..core.waveform import AudioError, check_audio
 from ..detectors.protocol import as_heard, at_door
 from .blocks import overlap_chunks
@@ -114,7 +115,7 @@ def _check_present(names, x, rate, system, detector, device):
             there = ', '.join(f"{h} ({probs[h]:.2f})" for h in heard[:6]) or "nothing"
             raise NotDetectedError(
                 f"{name!r} is not detected in the recording ({probs[name]:.2f}); detected: {there}; ask for "
-                "one of these, or pass `detector=None` to extract it all the same")
+                f"one of these, or pass {named('detector', None)} to extract it all the same")
 
 # %% ../../nbs/inference/12_sequence.ipynb #ba2aefab
 @delegates(plan_options, but=['target', 'condition', 'context'])
@@ -139,7 +140,7 @@ def extract_sequence(
     x,conds = check_audio(mix, rate).detach().cpu(),_all_conditions(system, conditions)
     if detector is not None:
         _check_present([c for c in conditions if isinstance(c, str)], x, rate, system, detector, device)
-    passes = tqdm(conds, desc="extract", unit='target', disable=not progress)
+    passes = progress_bar(conds, progress, desc="extract", unit='target')
     parts = _taken_out(system, x, rate, passes, checked_strength(system, strength), **kwargs)
     return [tuple(part.reshape(np.shape(mix)) for part in pair) for pair in parts]
 

@@ -11,6 +11,7 @@ import soundfile as sf, torch
 from pathlib import Path
 from ..core.decoding import FORMATS
 from ..core.headers import MP3_KBITS
+from ..core.messages import named
 from ..core.waveform import AudioError, NonFiniteAudioError
 from ..core.audio import check_vorbis, dithering, write_samples
 from ..core.broadcast import append_chunks
@@ -92,7 +93,7 @@ def encoder_options(
 )->dict:          # keyword arguments of `SoundFile`
     "What an encoder is told so that it spends enough bits. Raises `AudioError` for a rate that is none."
     if bitrate is not None and not 1 <= bitrate <= 1000:
-        raise AudioError(f"bitrate is {bitrate} kbit/s; expected 1 to 1000, such as 192")
+        raise AudioError(f"{named('bitrate')} is {bitrate} kbit/s; expected 1 to 1000, such as 192")
     if subtype not in _lossy or (bitrate is None and info.subtype not in _lossy): return {}
     kbits = bitrate or 8e-3*os.path.getsize(path)*info.sample_rate/info.frames
     each = kbits/info.channels

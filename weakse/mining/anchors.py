@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..core.loudness import rms_db
 from ..core.outputs import check_output
+from ..core.progress import progress_bar
 from ..corpora.corpus import read_corpus
 from ..detectors.protocol import at_door, clip_batches, load_detector
 from .anchor_store import AnchorStore, write_anchors
@@ -145,8 +146,7 @@ def _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, pr
 # %% ../../nbs/mining/00_anchors.ipynb #22f2e3c9
 def _anchor_tags(detector, wavs, sample_rate, batch_size, progress):
     "The tagger on every anchor, `(N,K)`."
-    from tqdm.auto import tqdm
-    parts = tqdm(wavs.split(batch_size), desc="tagging", unit="batch", disable=not progress)
+    parts = progress_bar(wavs.split(batch_size), progress, desc="tagging", unit="batch")
     return torch.cat(
         [detector.tags(at_door(detector, w, sample_rate)).float().cpu() for w in parts]).numpy()
 

@@ -9,11 +9,11 @@ __all__ = ['NoPairsError', 'mine_store', 'mine']
 from collections import Counter
 from pathlib import Path
 import numpy as np
-from tqdm.auto import tqdm
 from ..core.files import atomic_path, write_json
 from ..core.outputs import check_files, own_folder
 from ..core.keywords import takes
 from ..core.labels import Vocabulary
+from ..core.progress import progress_bar
 from .anchor_store import read_anchors
 from .conditions import RELATED, anchor_sets
 from .pairs import MiningError, disjoint_share, pairings, sample_anchors
@@ -34,7 +34,7 @@ def _mine_batches(sets, clips, draw, pair, n_batches, seed, progress):
     paired = []
     blockers = Counter()
     tally = Counter()
-    for step in tqdm(range(n_batches), desc='mining', disable=not progress):
+    for step in progress_bar(range(n_batches), progress, desc='mining', unit='batch'):
         idx, places, counts = pair(draw(step), sets, clips, np.random.default_rng([seed, 2, step]))
         places = np.array(places, dtype=np.int64).reshape(-1,2)
         lone = np.setdiff1d(np.arange(len(idx)), places)

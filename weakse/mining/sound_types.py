@@ -20,7 +20,7 @@ from .conditions import purity
 from ..core.outputs import check_output
 from ..core.labels import is_absent
 from ..core.tables import load_table, write_table
-from ..core.terminal import say
+from ..core.terminal import logger
 
 # %% ../../nbs/mining/10_sound_types.ipynb #bc3586ec
 def frame_energies(
@@ -94,15 +94,15 @@ def _check_limits_of_types(transient, stationary, purest, unseen_share):
 def _say_what_lacks(types, ginis, min_anchors, speech, vocabulary):
     "Say that no class is speech, or of one of the other sound types."
     if is_absent(speech, vocabulary):
-        say(
+        logger.warning(
             f"sound_types: {speech!r} is no class of the anchors, so no class is speech; name another with "
-            "`sound_types.speech`", err=True)
+            "`sound_types.speech`")
     for name in ("transient", "stationary"):
         if (types == name).any(): continue
-        say(
+        logger.warning(
             f"sound_types: no class is {name}: the medians lie between {ginis.min():.2f} and "
             f"{ginis.max():.2f}; move `sound_types.{name}`, or lower `sound_types.min_anchors` "
-            f"({min_anchors})", err=True)
+            f"({min_anchors})")
 
 # %% ../../nbs/mining/10_sound_types.ipynb #b5735272
 def class_sound_types(

@@ -9,7 +9,7 @@ __all__ = ['fit', 'outside_share', 'light_curve', 'training_report']
 import math, time
 import numpy as np
 from torch import nn
-from tqdm.auto import tqdm
+from ..core.progress import progress_bar
 from ..models.unet import count_parameters
 
 # %% ../../nbs/training/03_loop.ipynb #fd630f08
@@ -25,7 +25,8 @@ def fit(
     is not finite."""
     history,batches = [],iter(batches)
     clock = time.perf_counter
-    bar = tqdm(range(start, steps), initial=start, total=steps, desc='training', disable=not progress)
+    bar = progress_bar(
+        range(start, steps), progress, initial=start, total=steps, desc='training', unit='step')
     for i in bar:
         begin = clock()
         batch = _next(batches, i, steps)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 from ..core.devices import in_precision, pick_precision
 from ..core.outputs import check_output
+from ..core.progress import progress_bar
 from ..core.saved import check_room
 from ..corpora.corpus import read_corpus
 from ..detectors.protocol import clip_tags
@@ -39,7 +39,7 @@ def corpus_mels(
     with torch.no_grad():
         return [
             model.logmel(corpus.load(i)[None])[0].half()
-            for i in tqdm(range(len(corpus)), desc="log-mels", unit="clip", disable=not progress)]
+            for i in progress_bar(range(len(corpus)), progress, desc="log-mels", unit="clip")]
 
 # %% ../../nbs/training/12_tagger.ipynb #1d5d9b23
 def draw_clips(
@@ -122,7 +122,7 @@ def fit_small(
     optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps, pct_start=.2)
     model.train().to(memory_format=torch.channels_last)
-    for _ in (bar := tqdm(range(steps), desc="tagger", unit="step", disable=not progress)):
+    for _ in (bar := progress_bar(range(steps), progress, desc="tagger", unit="step")):
         x, y = draw_batch(mels, targets, n_frames, batch_size, rng, **augment)
         loss = _update(model, x, y, optimiser, f"at step {len(losses)}; lower `tagger.lr` (now {lr})")
         schedule.step()
