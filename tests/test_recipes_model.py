@@ -91,7 +91,8 @@ NAMES = {
     'weakse.models.nothing.Net': 'not in this version', 'weakse.models.unet.stft': 'is no model',
     'weakse.models.unet.ConditionalBlock': 'is no model',
     'weakse.models..unet.ConditionalUNet': 'not in this version',
-    'weakse.models./tmp/evil.Net': 'not in this version', 'weakse.cli.main.main': 'no model|not in this version',
+    'weakse.models./tmp/evil.Net': 'not in this version',
+    'weakse.cli.main.main': 'no model|not in this version',
     'torch.nn.Linear': 'is no model', 'os.system': 'is no model', 'builtins.eval': 'is no model',
     'evil.Net': 'may not choose what is imported', 'antigravity.Net': 'may not choose what is imported',
     'weakse.models.evil\0.Net': 'not in this version'}
