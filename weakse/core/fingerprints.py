@@ -108,7 +108,8 @@ def _data_folders(root):
 
 # %% ../../nbs/core/23_fingerprints.ipynb #1df5e672
 DOORS = tuple(
-    f'weakse.{door}' for door in ('cli', 'core.params', 'core.schema', 'core.terminal', 'core.fingerprints'))
+    f'weakse.{door}' for door in (
+        'cli', 'core.params', 'core.schema', 'core.terminal', 'core.fingerprints', 'models.rows'))
 
 def reach(
     modules,        # dotted names, such as "weakse.mining.mine"
@@ -124,7 +125,7 @@ def reach(
     while todo:
         name = todo.pop()
         file = _module_file(root, name) if name.startswith('weakse.') else None
-        if not file or file in found or name.startswith(DOORS): continue
+        if not file or file in found or (name.startswith(DOORS) and name not in modules): continue
         package = name if file.name=='__init__.py' else name.rpartition('.')[0]
         imported, texts, found[file] = _read(file.read_text(encoding='utf-8'), package)
         todo += imported
