@@ -261,5 +261,6 @@ def train_tagger(
     check_output(out, [corpus_folder], folder=True)
     train = _train_clips(corpus, corpus_folder)
     run = settings_for(learn, all_keywords(train_tagger, **settings))
-    report = learn(partial(_recipe, corpus, train, out, s, run['progress']), s, out, **run)
+    recipe = partial(_recipe, corpus, train, out, s, run['progress'])
+    report = learn(recipe, s, out, (), **run)   # no files beside others: the folder is its own
     return {k: report[k] for k in ('n_clips', 'n_classes', 'mean_average_precision', 'loss')}
