@@ -42,7 +42,7 @@ repro: $(STAMP)
 	@$(BIN)/weakse repro --params $(PARAMS)
 
 ablate: $(STAMP)
-	@$(BIN)/weakse repro ablate --params $(PARAMS)
+	@$(BIN)/weakse repro metrics@ablation --params $(PARAMS)
 
 # PANNs' networks and the downloader of AudioSet, which most people do not need
 $(AUDIOSET): $(STAMP)

@@ -290,7 +290,8 @@ def tagger_training(d, tmp):
     with torch.no_grad():
         mels = [model.logmel(w).half() for w in Store().wav(np.arange(18))]
     losses = fit_small(
-        model, mels, np.eye(3, dtype=np.float32)[Store.classes], 3, 4, n_frames=40, progress=False)
+        model, mels, np.eye(3, dtype=np.float32)[Store.classes], steps=3, batch_size=4, n_frames=40,
+        progress=False)
     return losses, model.state_dict()
 
 @job

@@ -82,11 +82,15 @@ def test_a_killed_worker_is_a_row(monkeypatch):
         pmap(dies, range(40))
 
 
+def scores_but_b(item):
+    "Goes to worker processes, where the scorer is the package's."
+    from weakse.evaluation import scoring
+    return os.kill(os.getpid(), 9) if item[0] == 'b' else scoring._score_file(item)
+
+
 def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
     from weakse.evaluation import scoring
-    good = scoring._score_file
-    monkeypatch.setattr(
-        scoring, '_score_file', lambda item: os.kill(os.getpid(), 9) if item[0] == 'b' else good(item))
+    monkeypatch.setattr(scoring, '_score_file', scores_but_b)
     folders = pairs(tmp_path, **{k: bursts(1) for k in 'abc'})
     s = score_folders(*folders, progress=False)
     assert (

@@ -1,5 +1,5 @@
 """What goes to worker processes can be sent to one that is spawned."""
-import pickle
+import pickle, subprocess, sys, threading
 from functools import partial
 from pathlib import Path
 import pytest
@@ -42,3 +42,34 @@ def test_spawn(monkeypatch):
     monkeypatch.setattr(scale, '_method', 'spawn')
     assert scale.pmap(partial(Path, 'x'), ['a', 'b', 'c'], n_workers=2) == [
         Path('x/a'), Path('x/b'), Path('x/c')]
+
+held = threading.Lock()
+
+def with_the_lock(x):
+    with held:
+        return -x
+
+def test_beside_threads():
+    "A lock that a thread of this process holds is free in a worker."
+    with held:
+        assert scale.pmap(with_the_lock, range(4), n_workers=2)==[0, -1, -2, -3]
+
+@pytest.mark.parametrize('method', ['spawn', 'forkserver'])
+def test_a_script_without_a_guard(tmp_path, method):
+    "Workers do not run the main file again, so it needs no `if __name__=='__main__'`."
+    script = tmp_path/'script.py'
+    script.write_text(
+        f"import weakse.core.parallel as scale\nscale._method = {method!r}\nprint('once')\n"
+        "print(scale.pmap(abs, [-1, -2, -3], n_workers=2), __file__)\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    assert (done.stdout, done.stderr)==(f'once\n[1, 2, 3] {script}\n', '')
+
+def nowhere(x):
+    return x
+
+def test_a_function_that_a_worker_cannot_import(monkeypatch):
+    "The item says which module is missing."
+    monkeypatch.setattr(nowhere, '__module__', 'nowhere_at_all')
+    monkeypatch.setitem(sys.modules, 'nowhere_at_all', sys.modules[__name__])
+    with pytest.raises(scale.ItemError, match="item 0 of 2, '1': ModuleNotFoundError: .*nowhere_at_all"):
+        scale.pmap(nowhere, [1, 2], n_workers=2)

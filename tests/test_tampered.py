@@ -216,7 +216,7 @@ def small_disk(most):
 
 def test_full_disk_after_all_steps(tmp_path, monkeypatch):
     "The checkpoints stay, the message says where, and the next run goes on from there to the same system."
-    import weakse.training.paired as paired
+    import weakse.training.paired as paired, weakse.training.recipes as recipes
     from weakse.core.audio import save_audio
     rng,save = np.random.default_rng(0),paired.save_system
     for n in 'abc':
@@ -240,7 +240,7 @@ def test_full_disk_after_all_steps(tmp_path, monkeypatch):
         'step_00000002.pt', 'step_00000004.pt'] and not list((tmp_path / 'out').glob('[!.]*'))
     monkeypatch.setattr(paired, 'save_system', save)
     monkeypatch.setattr(
-        paired,
+        recipes,
         'fit',
         lambda task, batches, steps, each, start, progress: (
             [] if start == 4 else pytest.fail(f'began at {start}')),

@@ -6,38 +6,51 @@
 __all__ = ['keywords', 'settings_for', 'takes', 'all_keywords']
 
 # %% ../../nbs/core/22_keywords.ipynb #97d5366d
-import inspect
+import inspect, itertools, types
 
 # %% ../../nbs/core/22_keywords.ipynb #8bddf13d
 def keywords(
-    f, # a recipe, or a function that takes a part of its settings
+    f, # a recipe, or a function or class that takes a part of its settings
 )->dict: # name -> `inspect.Parameter`
-    "The parameters of a function that can be given by keyword only."
+    "The parameters that have a default, or that can be given by keyword only."
     ps = inspect.signature(f).parameters
-    return {k: p for k,p in ps.items() if p.kind is p.KEYWORD_ONLY}
+    return {k: p for k,p in ps.items() if p.kind is p.KEYWORD_ONLY or p.default is not p.empty}
 
 def settings_for(
-    part,          # a function that takes a part of the settings
+    part,          # a function or class that takes a part of the settings
     settings:dict, # of a recipe
 )->dict:           # keywords for `part`
     "Those of the settings that `part` takes."
     return {k: settings[k] for k in keywords(part) if k in settings}
 
 # %% ../../nbs/core/22_keywords.ipynb #02c92c5a
+def _commented(parts):
+    "Copies of the functions whose signatures have the comments, of those too that they take over themselves."
+    for f in (part.__init__ if isinstance(part, type) else part for part in parts):
+        while f:
+            yield types.FunctionType(f.__code__, f.__globals__, f.__name__, closure=f.__closure__)
+            f = getattr(f, '__delwrap__', None)
+
+def _merged(own, parts, but):
+    "The signature of a recipe with its parts' keywords before its own, and the names of those that are new."
+    ps = {k: p for k,p in own.parameters.items() if p.kind is not p.VAR_KEYWORD}
+    first = {k: p for k,p in ps.items() if p.kind is not p.KEYWORD_ONLY}
+    theirs = {k: p for part in reversed(parts) for k,p in keywords(part).items()}
+    taken = {k: p.replace(kind=p.KEYWORD_ONLY) for k,p in theirs.items()}
+    order = [k for part in parts for k in keywords(part) if k not in but] + list(ps)
+    last = {k: (taken | ps)[k] for k in order if k not in first}
+    return own.replace(parameters=[*first.values(), *last.values()]),last.keys() - ps.keys()
+
+# %% ../../nbs/core/22_keywords.ipynb #5e7d42f1
 def takes(
-    *parts, # functions that the recipe hands its settings to
+    *parts, # functions and classes that the recipe hands its settings to
+    but=(), # names that it does not take over
 )->callable: # a decorator
     "The `**settings` of a recipe stand for the keywords of `parts`; where both have one, its own counts."
     def decorate(recipe):
-        own = inspect.signature(recipe)
-        ps = {k: p for k,p in own.parameters.items() if p.kind is not p.VAR_KEYWORD}
-        first = [p for p in ps.values() if p.kind is not p.KEYWORD_ONLY]
-        taken = {k: p for part in reversed(parts) for k,p in keywords(part).items()}
-        order = [k for part in parts for k in keywords(part)] + list(keywords(recipe))
-        recipe.__annotations__ |= {k: p.annotation for k,p in taken.items() if k not in ps}
-        last = [(taken | ps)[k] for k in dict.fromkeys(order)]
-        recipe.__signature__ = own.replace(parameters=first + last)
-        for f,then in zip((recipe, *parts), parts):
+        recipe.__signature__,new = _merged(inspect.signature(recipe), parts, but)
+        recipe.__annotations__ |= {k: recipe.__signature__.parameters[k].annotation for k in new}
+        for f,then in itertools.pairwise((recipe, *_commented(parts))):
             f.__delwrap__ = then     # where fastcore's `docments` looks for the comments of what `f` lacks
         return recipe
     return decorate

@@ -9,6 +9,7 @@ __all__ = ['ItemError', 'WorkerKilledError', 'torch_threads', 'available_backend
 import contextlib, multiprocessing, os, pickle, sys, threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from .progress import progress_bar
 from .terminal import logger
 
@@ -40,13 +41,17 @@ class _Safely:
             return _Caught(e)
 
 # %% ../../nbs/core/18_parallel.ipynb #ae07cdcb
-def _begin(f):
-    """Runs first in each worker: one thread, and `f` at hand (a forked child inherits it, so it may be a
-    closure)."""
-    os.environ['OMP_NUM_THREADS'] = '1'
+def _begin(sent, environ):
+    "Runs first in each worker: the environment of the process that asks, one thread, the function at hand."
+    os.environ.clear()
+    os.environ.update(environ, OMP_NUM_THREADS='1')
+    try:
+        _begin.f = pickle.loads(sent)
+    except Exception as e:
+        caught = _Caught(e)
+        _begin.f = lambda item: caught   # a module that cannot be imported there
     if 'torch' in sys.modules:
         sys.modules['torch'].set_num_threads(1)
-    _begin.f = f
 
 def _go_on(chunk):
     return [_begin.f(item) for item in chunk]
@@ -98,48 +103,71 @@ def _serial(f, items, n_workers):
     with torch_threads(1):
         yield from map(f, items)
 
-_method = 'fork' if sys.platform=='linux' else 'spawn'
+_method = 'forkserver' if 'forkserver' in multiprocessing.get_all_start_methods() else 'spawn'
 
 # %% ../../nbs/core/18_parallel.ipynb #d10899dc
-def _stays(f):
-    "Why `f` cannot go to other processes, or ''."
-    if _method=='fork': return ''
+def _pack(f):
+    "The function as bytes, and why it cannot go to other processes, or ''."
     try:
         sent = pickle.dumps(f)
     except Exception as e:
-        return f"the function cannot be sent to one ({e})"   # any class may refuse in its own way
-    lost = b'__main__' in sent and not hasattr(sys.modules['__main__'], '__file__')
-    return "the function is known to this session alone" if lost else ''
+        return b'',f"the function cannot be sent to one ({e})"   # any class may refuse in its own way
+    return sent,"the function is known to this session alone" if b'__main__' in sent else ''
 
-def _pool(f, n):
+def _pool(sent, n):
     context = multiprocessing.get_context(_method)
-    return ProcessPoolExecutor(n, mp_context=context, initializer=_begin, initargs=(f,))
+    if _method=='forkserver':   # it is started once; what it has not loaded by then, each worker loads
+        context.set_forkserver_preload([m for m in sys.modules if m=='torch' or m.startswith('weakse.')])
+        forkserver.ensure_running()
+    return ProcessPoolExecutor(n, mp_context=context, initializer=_begin, initargs=(sent, dict(os.environ)))
 
-def _no_pool(f):
+def _no_pool(sent):
     "Why there can be no processes here, or ''."
     try:
-        _pool(f, 1).shutdown()
+        _pool(sent, 1).shutdown()
     except (OSError, ImportError, NotImplementedError) as e:
         return str(e)   # /dev/shm cannot be written, or semaphores are missing
-    return _stays(f)
+    return ''
+
+# %% ../../nbs/core/18_parallel.ipynb #4c4421bf
+_starting = threading.Lock()
+
+@contextlib.contextmanager
+def _without_main():
+    """While processes start: each would run the program's main file again, which may not be made for that,
+    and nothing that is sent to them is of there."""
+    main = vars(sys.modules['__main__'])
+    with _starting:
+        kept = {k: main[k] for k in ('__spec__','__file__') if k in main}
+        main.update(__spec__=None, __file__=None)
+        try:
+            yield
+        finally:
+            del main['__spec__'], main['__file__']
+            main.update(kept)
+
+def _submit(pool, chunks):
+    "A future for each chunk; the processes are started meanwhile."
+    with _without_main():
+        return [pool.submit(_go_on, chunk) for chunk in chunks]
 
 # %% ../../nbs/core/18_parallel.ipynb #36d02ed7
-def _until_broken(f, chunks, n):
+def _until_broken(sent, chunks, n):
     "Results of chunk after chunk, until a process dies."
-    with _pool(f, n) as pool:
+    with _pool(sent, n) as pool:
         try:
-            for done in [pool.submit(_go_on, chunk) for chunk in chunks]:
+            for done in _submit(pool, chunks):
                 yield done.result()
         except BrokenProcessPool:
             return
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-def _alone(f, item):
+def _alone(sent, item):
     "The result of an item in a process of its own."
-    with _pool(f, 1) as pool:
+    with _pool(sent, 1) as pool:
         try:
-            return pool.submit(_go_on, [item]).result()[0]
+            return _submit(pool, [[item]])[0].result()[0]
         except BrokenProcessPool:
             return _Caught(
                 WorkerKilledError(
@@ -148,7 +176,8 @@ def _alone(f, item):
 
 # %% ../../nbs/core/18_parallel.ipynb #6a936c4d
 def _process(f, items, n_workers):
-    n,why = min(n_workers, len(items)),_no_pool(f)
+    n,(sent,why) = min(n_workers, len(items)),_pack(f)
+    why = why or _no_pool(sent)
     if why:
         logger.warning(f"one after the other, because there can be no worker processes here: {why}")
         yield from _serial(f, items, n_workers)
@@ -157,12 +186,12 @@ def _process(f, items, n_workers):
     chunks = [items[i:i+size] for i in range(0, len(items), size)]
     while chunks:
         whole = 0
-        for results in _until_broken(f, chunks, n):
+        for results in _until_broken(sent, chunks, n):
             whole += 1
             yield from results
         chunks = chunks[whole:]
         if chunks:
-            yield from (_alone(f, item) for item in chunks.pop(0))   # it, or one beside it, is to blame
+            yield from (_alone(sent, item) for item in chunks.pop(0))   # it, or one beside it, is to blame
 
 # %% ../../nbs/core/18_parallel.ipynb #b80bd854
 def _ray(f, items, n_workers):

@@ -8,7 +8,6 @@ __all__ = ['ablate']
 # %% ../../nbs/evaluation/17_ablation.ipynb #695ad3a3
 from pathlib import Path
 from fastcore.meta import delegates
-from tqdm.auto import tqdm
 from ..core.devices import use_device
 from ..core.outputs import check_table, own_folder
 from ..core.files import read_json, write_json, write_text

@@ -12,7 +12,7 @@ from ..core.audio import load_audio, sound_files
 from ..core.waveform import noted
 from ..core.resampling import resample
 from ..core.parallel import pmap
-from ..core.terminal import logger, say
+from ..core.terminal import logger
 from .calibration import check_expected, check_names
 from .intervals import bootstrap_interval
 from .metrics import metric_names, score_pair

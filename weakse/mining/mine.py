@@ -101,24 +101,23 @@ def _draws(classes, batch_size, seed, k, focus_share):
     return lambda step: sample_anchors(members, batch_size, seed, step, k, n_focus)
 
 # %% ../../nbs/mining/08_mine.ipynb #094df9e6
+@takes(anchor_sets)
 def mine_store(
     store,                        # anchors: `.tags`, `.classes`, `.vocabulary`, `.table` with a column clip
     thresholds,                   # `(K,)` probabilities above which a class is present
     *,
     batch_size:int=24,            # anchors in a mini-batch (paper: 24)
     n_batches:int=1000,           # mini-batches to draw
-    threshold_scale:float=1.,     # factor on every threshold; 1: paper, 0.5: earlier code
     focus:str='Speech',           # class of interest
     focus_share:float=0.,         # share of pairs to hold an anchor of the focus class; 0: paper
-    labels:str='anchor',          # weak labels that belong to a tag set: "none" (paper), "anchor", "clip"
-    related=RELATED,              # groups of classes that overlap in meaning
     pairing:str='disjoint',       # "disjoint" (Algorithm 1), "matching", "neighbour", "random"
     seed:int=0,                   # seed of the draws
     progress:bool=False,          # show a bar
+    **options,                    # of `anchor_sets`
 )->tuple:                         # pairs `(M, 2)` int32, tag sets `(N, K)` bool, report
     "Draw mini-batches of anchors and pair them. Raises `MiningError`, `NoPairsError` where no pair exists."
     k = _check_mining(store, focus, focus_share, batch_size, pairing)
-    sets = anchor_sets(store, thresholds, threshold_scale, labels, related)
+    sets = anchor_sets(store, thresholds, **options)
     pairs, drawn, paired, blockers, tally = _mine_batches(
         sets, np.asarray(store.table['clip']),
         _draws(np.asarray(store.classes), batch_size, seed, k, focus_share), pairings[pairing], n_batches,

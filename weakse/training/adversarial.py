@@ -10,6 +10,7 @@ import math
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
+from ..core.keywords import takes
 from ..models.segan import pre_emphasis
 from .tasks import Task
 
@@ -17,7 +18,7 @@ from .tasks import Task
 class AdversarialTask(Task):
     """Least-squares GAN with an L1 term (Pascual et al. 2017, Sec. 3). Owns both networks, their optimisers
     and the average."""
-    finished = False              # it has a fixed number of epochs
+    @takes(Task)
     def __init__(self,
         model:nn.Module,          # `SEGAN`: has `generator`, `draw_z`, `emphasis`
         discriminator:nn.Module,  # `(candidate (B,T), noisy (B,T))` -> scores `(B,)`
@@ -25,7 +26,7 @@ class AdversarialTask(Task):
         *,
         l1:float=100.,            # weight of the mean absolute error
         seed:int=0,               # of the codes
-        **options,                # `precision`, `schedule`, `steps`, `warmup`, `ema`, `device` of `Task`
+        **options,                # of `Task`
     ):
         super().__init__(model, lr, **options)
         self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)
@@ -34,11 +35,6 @@ class AdversarialTask(Task):
         self.opts = [
             torch.optim.RMSprop(m.parameters(), lr=lr, alpha=0.9, foreach=True)
             for m in (self.model, self.discriminator)]
-
-    def see(self,
-        loss:float, # held out, after a round
-    ):
-        "Nothing: SEGAN's training has a fixed number of epochs."
 
 # %% ../../nbs/training/02_adversarial.ipynb #668881a1
 @patch
@@ -120,7 +116,7 @@ def step(self:AdversarialTask,
     self.n += 1
     if self.average:
         self.average.update(self.model)
-    # reports and checkpoints of all versions call the discriminator "judge"
+    # reports of all versions call the discriminator "judge"
     return dict(
         loss=loss.item(), l1=l1.item(), adversarial=adversarial.item(), judge=discriminator.item(),
         lr=self.rate(self.n - 1))
@@ -130,7 +126,7 @@ def step(self:AdversarialTask,
 def state_dict(self:AdversarialTask)->dict:
     "Everything a resumed run needs."
     return {
-        **Task.state_dict(self), 'judge': self.discriminator.state_dict(),
+        **Task.state_dict(self), 'discriminator': self.discriminator.state_dict(),
         'opts': [o.state_dict() for o in self.opts]}
 
 @patch
@@ -139,6 +135,7 @@ def load_state_dict(self:AdversarialTask,
 ):
     "Go back to a saved state."
     Task.load_state_dict(self, state)
-    self.discriminator.load_state_dict(state['judge'])
+    key = 'discriminator' if 'discriminator' in state else 'judge'   # its name in older checkpoints
+    self.discriminator.load_state_dict(state[key])
     for opt,saved in zip(self.opts, state['opts']):
         opt.load_state_dict(saved)

@@ -6,7 +6,7 @@
 __all__ = ['Checkpoint', 'steps_kept']
 
 # %% ../../nbs/training/04_checkpoints.ipynb #866591a6
-import contextlib, errno, pickle, re, warnings
+import contextlib, copy, errno, pickle, re, warnings
 from pathlib import Path
 import torch
 from fastcore.basics import patch
@@ -23,21 +23,34 @@ def _write_state(state, path):
             errno.ENOSPC, f"the checkpoint could not be written ({str(e).splitlines()[0][:100]})") from e
 
 # %% ../../nbs/training/04_checkpoints.ipynb #a97dcb27
+# how a file, or what is in it, shows that it is not what was expected
+_UNFIT = (
+    RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, AttributeError,
+    pickle.UnpicklingError)
+
+def _check_state(state):
+    "Raise `ValueError` for what is no checkpoint."
+    parts = dict(task=dict, step=int, rng=torch.Tensor, history=list, settings=dict)
+    if not (isinstance(state, dict) and all(isinstance(state.get(k), kind) for k,kind in parts.items())):
+        raise ValueError("not a checkpoint of weakse")
+    if not all(isinstance(row, dict) and {'step','loss'} <= set(row) for row in state['history']):
+        raise ValueError("its history is not one of weakse")
+
 def _read_checkpoint(path):
     "The state in a file, or None with a warning when the file is damaged."
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
-        if not (isinstance(state, dict) and {'task','step','rng','history','settings'} <= set(state)):
-            raise ValueError("not a checkpoint of weakse")
+        _check_state(state)
         return state
-    except (RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, pickle.UnpicklingError) as e:
+    except _UNFIT as e:
         warnings.warn(
             f"checkpoint {path} cannot be read ({type(e).__name__}) and is passed over; an older one is "
             "used, or training starts over")
 
+# %% ../../nbs/training/04_checkpoints.ipynb #42481c0f
 def _other_settings(path, old, new):
     "Say which settings of a checkpoint differ."
-    keys = [k for k in sorted({*old, *new}) if old.get(k)!=new.get(k)]
+    keys = [k for k in sorted({*old, *new}, key=str) if old.get(k)!=new.get(k)]
     return (f"checkpoint {path} was made with "
             f"{', '.join(f'{k}={old.get(k)!r} (now {new.get(k)!r})' for k in keys)}; training starts over")
 
@@ -49,7 +62,7 @@ class Checkpoint:
         every:int,          # steps between two
         keep:int=2,         # newest ones kept
         *,
-        task,               # has `state_dict` and `load_state_dict`
+        task,               # has `state_dict` and `load_state_dict`; may be `finished` before its last step
         settings:dict=None, # plain values that must agree for a run to go on
     ):
         if every < 1: raise ValueError(f"`every` is {every}; expected at least 1 step between checkpoints")
@@ -64,9 +77,9 @@ class Checkpoint:
         i:int,     # step just made
         logs:dict, # its numbers
     ):
-        "After every step: remember its numbers, save when it is time."
+        "After every step: remember its numbers, save when it is time or when the task is finished."
         self.history.append(dict(logs))
-        if (i + 1)%self.every==0:
+        if (i + 1)%self.every==0 or getattr(self.task, 'finished', False):
             self.save(i + 1)
 
 # %% ../../nbs/training/04_checkpoints.ipynb #ca448428
@@ -92,26 +105,39 @@ def save(self:Checkpoint,
     self.mine, self.others = self.mine[-self.keep:], []
 
 # %% ../../nbs/training/04_checkpoints.ipynb #386b6723
+def _go_on(checkpoint, state, path):
+    "Bring the task to a saved state; where that is another version's it stays as it is. Did it fit?"
+    before = copy.deepcopy(checkpoint.task.state_dict())
+    try:
+        checkpoint.task.load_state_dict(state['task'])
+        torch.set_rng_state(state['rng'])
+    except _UNFIT as e:
+        checkpoint.task.load_state_dict(before)
+        warnings.warn(
+            f"checkpoint {path} does not fit this version's training ({type(e).__name__}: "
+            f"{str(e).splitlines()[0][:100]}); an older one is used, or training starts over")
+        return False
+    checkpoint.history = state['history']
+    return True
+
+# %% ../../nbs/training/04_checkpoints.ipynb #878df78f
 @patch
 def restore(self:Checkpoint)->int:
     "Load the newest whole checkpoint of these settings; returns the updates made, 0 where there is none."
-    self.mine = []
-    self.others = []
+    self.mine, self.others = [], []
     newest = None
     for path in reversed(self.files):
         state = _read_checkpoint(path)
-        if state is not None and state['settings']==self.settings:
+        if state is None and not is_own(self.folder): continue
+        same = state is not None and state['settings']==self.settings
+        if same and (newest is not None or _go_on(self, state, path)):
             self.mine.insert(0, path)
-            newest = newest or state
-        elif state is not None or is_own(self.folder):
+            newest = state['step'] if newest is None else newest
+        else:
             self.others.append(path)   # kept until this run has one
-        if state is None or state['settings']==self.settings or newest: continue
-        warnings.warn(_other_settings(path, state['settings'], self.settings))
-    if newest is None: return 0
-    self.task.load_state_dict(newest['task'])
-    torch.set_rng_state(newest['rng'])
-    self.history = newest['history']
-    return newest['step']
+        if state is not None and not same and newest is None:
+            warnings.warn(_other_settings(path, state['settings'], self.settings))
+    return newest or 0
 
 # %% ../../nbs/training/04_checkpoints.ipynb #e699b9e3
 @patch

@@ -9,6 +9,7 @@ __all__ = ['PairsError', 'read_pairs', 'copy_train_pairs', 'PairedWindows', 'spl
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
+from ..core.keywords import takes
 from ..core.audio import load_audio, save_audio
 from ..core.outputs import check_files, own_folder, own_folders
 from ..core.tables import write_table
@@ -115,7 +116,7 @@ class PairedWindows:
         _check_sizes(batch_size, overlap, gain_range)
         self.batch_size = batch_size
         self.window = window
-        self.gain_range = gain_range
+        self.gain_range = tuple(gain_range)
         self.seed = seed
         whole = [np.pad(p, [(0, 0), (0, max(0, window - p.shape[1]))]) for p in pairs]
         self.sound = np.concatenate(whole, 1)
@@ -197,21 +198,17 @@ def split_pairs(
     return np.sort(order[k:]), np.sort(order[:k])
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #6041b52f
+@takes(PairedWindows, but=['window'])
 def open_pairs(
     pairs:str|Path,                 # folder of training pairs
     *,
-    batch_size:int=16,              # windows in a batch
-    overlap:float=.5,               # of the windows (papers: 0.5)
-    jitter:bool=False,              # windows start anywhere
-    gain_range:tuple[float,float]=(1., 1.), # factors on speech and noise of each window
     sample_rate:int=16000,          # Hz (papers: 16 kHz)
     valid_share:float=.05,          # share of the pairs held out
     seed:int=0,                     # of order, jitter, factors and what is held out
+    **options,                      # of `PairedWindows`
 )->tuple:                           # `PairedWindows` to train on, and those held out or None
     "The windows of a folder of pairs. Raises `PairsError` like `read_pairs` and `split_pairs`."
     found = read_pairs(pairs, sample_rate)
     train, held = split_pairs(len(found), valid_share, seed)
-    windows = PairedWindows(
-        [found[i] for i in train], batch_size, overlap=overlap, jitter=jitter, gain_range=tuple(gain_range),
-        seed=seed)
+    windows = PairedWindows([found[i] for i in train], seed=seed, **options)
     return windows, PairedWindows([found[i] for i in held], overlap=0) if len(held) else None

@@ -9,7 +9,6 @@ __all__ = ['training_cost']
 import time
 import numpy as np
 import torch
-from ..core.schema import check_limits
 from .recipes import all_settings
 from ..core.keywords import settings_for
 from .weak import make_unet, make_weak_task, train_unet
@@ -61,7 +60,6 @@ def training_cost(
     """What training will cost on this device: counted and timed on small batches, and drawn out to
     `batch_size` and `steps`."""
     s = all_settings(train_unet, **settings)
-    check_limits(train_unet, s)
     model = make_unet(n_cond, **settings_for(make_unet, s))
     task = make_weak_task(model, **settings_for(make_weak_task, s))
     kept, step = _extrapolated(task, round(seconds*sample_rate), n_cond, sizes, s['batch_size'])

@@ -14,20 +14,19 @@ from ..models.unet import count_parameters
 
 # %% ../../nbs/training/03_loop.ipynb #fd630f08
 def fit(
-    task,               # has `step(batch) -> dict` with "loss"
+    task,               # has `step(batch) -> dict` with "loss"; may be `finished` early
     batches,            # iterable of batches, the first for step `start`
     steps:int,          # updates of the whole run
     each=(),            # callables `f(i, logs)` after every step: log, validate, checkpoint
     start:int=0,        # updates already made
     progress:bool=True, # show a bar
 )->list:                # one dict of numbers for each step made here
-    """Run updates `start` ... `steps`-1 of `task`. Raises `FloatingPointError` naming the step where the loss
-    is not finite."""
+    "Run updates `start` ... `steps`-1. Raises `FloatingPointError` naming the step whose loss is not finite."
     history,batches = [],iter(batches)
     clock = time.perf_counter
-    bar = progress_bar(
-        range(start, steps), progress, initial=start, total=steps, desc='training', unit='step')
+    bar = progress_bar(range(start, steps), progress, initial=start, total=steps, desc='training')
     for i in bar:
+        if getattr(task, 'finished', False): break
         begin = clock()
         batch = _next(batches, i, steps)
         got = clock()
@@ -54,7 +53,7 @@ def _check_loss(logs, i):
     if not math.isfinite(logs['loss']):
         raise FloatingPointError(
             f"loss is {logs['loss']} at step {i}; expected a finite number: look for silent or broken "
-            f"anchors, or lower `lr` ({logs.get('lr', 'unknown')})")
+            f"sounds, or lower `lr` ({logs.get('lr', 'unknown')})")
 
 # %% ../../nbs/training/03_loop.ipynb #1992b754
 def outside_share(
@@ -73,14 +72,15 @@ def light_curve(
     "A training curve with few points."
     if not history: return []
     chunks = np.array_split(np.arange(len(history)), min(points, len(history)))
-    keys = [k for k in history[0] if k not in ('step','lr') and not k.endswith('seconds')]
+    known = set.intersection(*map(set, history))   # rows before and after a pause may differ
+    keys = [k for k in history[0] if k in known - {'step','lr'} and not k.endswith('seconds')]
     return [
         {'step': history[c[-1]]['step'] + 1, **{k: float(np.mean([history[i][k] for i in c])) for k in keys}}
         for c in chunks]
 
 # %% ../../nbs/training/03_loop.ipynb #a65aa504
 def training_report(
-    settings:dict,   # of the run, with "steps"
+    settings:dict,   # of the run
     rows:list,       # history of the whole run, earlier processes included
     history:list,    # rows of `fit` in this process, which have the times
     model:nn.Module, # the network
@@ -88,6 +88,6 @@ def training_report(
 )->dict:             # settings, steps, parameters, curve, loss, seconds, outside_share
     "What a finished training says of itself."
     return dict(
-        settings=settings, steps=settings['steps'], parameters=count_parameters(model),
+        settings=settings, steps=len(rows), parameters=count_parameters(model),
         curve=light_curve(rows), loss=light_curve(rows, 10)[-1]['loss'] if rows else None,
         seconds=round(seconds, 1), outside_share=outside_share(history))

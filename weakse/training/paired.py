@@ -6,26 +6,20 @@
 __all__ = ['make_segan_task', 'train_segan', 'make_wave_unet_task', 'train_wave_unet']
 
 # %% ../../nbs/training/09_paired.ipynb #d1ee5ed3
-import hashlib, time
+from functools import partial
 from pathlib import Path
 import numpy as np, torch
 from ..core.keywords import settings_for, takes
-from ..core.outputs import check_files
 from ..core.saved import check_room
-from ..models.registry import SYSTEM_FILES, save_system
+from ..models.registry import save_system
 from ..models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from ..models.wave_unet import WaveUNet
 from .adversarial import AdversarialTask
-from .checkpoints import Checkpoint, steps_kept
 from .clean_pairs import PairedWindows, open_pairs
-from .loop import fit, training_report
-from .recipes import all_settings, from_seed
+from .recipes import Recipe, all_settings, fingerprint, from_seed, learn
 from .tasks import PairedTask
 
 # %% ../../nbs/training/09_paired.ipynb #49ca9b55
-class _Finished(Exception):
-    "The task has learned what it can; raised from a callback to leave the loop."
-
 def _rounds(task, held, every):
     "A callback that tells the task its held-out loss after each round and notes it among the step's numbers."
     def f(i, logs):
@@ -35,51 +29,30 @@ def _rounds(task, held, every):
         task.see(logs['valid'])
     return f
 
-def _run(task, windows, held, save, steps, valid_every, progress):
-    "The loop from where the checkpoint stands; returns the share of the time spent outside the networks."
-    start, clock = save.restore(), time.perf_counter()
-    known = len(save.history)
-    def stop(i, logs):
-        if task.finished: raise _Finished
-    each = [*([_rounds(task, held, valid_every)] if held else []), save, stop]
-    if not task.finished:
-        try:
-            fit(task, windows.batches(start), steps, each, start, progress)
-        except _Finished:
-            save.save(len(save.history))
-    seconds, made = time.perf_counter() - clock, save.history[known:]
-    return 1 - sum(r['step_seconds'] for r in made)/seconds if made else 0.
+def _rounds_of(rows):
+    "The held-out losses that were noted."
+    return [{'step': r['step'] + 1, 'loss': r['valid']} for r in rows if 'valid' in r]
 
 # %% ../../nbs/training/09_paired.ipynb #a192d582
-def _check_start(start):
-    if start not in ('random','pass_through'):
-        raise ValueError(f"`start` is {start!r}; known: random, pass_through")
-
-def _report(s, rows, windows, model, outside, seconds):
-    "What a finished training says of itself; early stopping may have ended it, so it counts its steps."
-    return dict(
-        training_report(s, rows, [], model, seconds), steps=len(rows), outside_share=outside,
-        epochs=len(rows) * s['batch_size'] / len(windows), windows=len(windows),
-        valid=[{'step': r['step'] + 1, 'loss': r['valid']} for r in rows if 'valid' in r])
-
-# %% ../../nbs/training/09_paired.ipynb #e003d3d8
-def _train(name, pairs, out, s, make_task, every, folder, progress):
-    "What both stages share: data, task, checkpoint, loop, system, report."
-    check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
-    clock = time.perf_counter()
+def _recipe(name, pairs, out, s, make_task):
+    "What both trainings are: windows, task, rounds and system. `make_task(windows, steps, ...)` is the rest."
     windows, held = open_pairs(pairs, **settings_for(open_pairs, s))
     steps = s['steps'] if s['epochs'] is None else max(1, round(s['epochs']*len(windows)/s['batch_size']))
     task = from_seed(lambda: make_task(windows, steps, **settings_for(make_task, s)), s['seed'])
-    digest = hashlib.sha256(windows.sound.tobytes()).hexdigest()[:16]
-    save = Checkpoint(folder, every, task=task, settings={**s, 'pairs': digest})
-    outside = _run(task, windows, held, save, steps, s['valid_every'], progress)
-    report = _report(s, save.history, windows, task.model, outside, time.perf_counter() - clock)
-    with steps_kept(folder):
+    rounds = [_rounds(task, held, s['valid_every'])] if held else []
+    def save(rows):
         save_system(
             task.best.float().cpu(), out, sample_rate=s['sample_rate'], vocabulary=None,
             config={'name': name, 'block': 4 * WINDOW / 16000, 'trained_on': 'pairs', 'training': s})
-    save.clear()
-    return report
+        epochs = len(rows)*s['batch_size']/len(windows)
+        return dict(epochs=epochs, windows=len(windows), valid=_rounds_of(rows))
+    data = {'pairs': fingerprint(windows.sound)}
+    return Recipe(task, windows.batches, steps, save, data, rounds)
+
+# %% ../../nbs/training/09_paired.ipynb #e003d3d8
+def _check_start(start):
+    if start not in ('random','pass_through'):
+        raise ValueError(f"`start` is {start!r}; known: random, pass_through")
 
 # %% ../../nbs/training/09_paired.ipynb #0beb45d6
 def _reference(windows, n):
@@ -96,33 +69,27 @@ def _make_segan(width, emphasis, seed, start):
     return model
 
 # %% ../../nbs/training/09_paired.ipynb #93b38d32
+@takes(AdversarialTask, but=['device', 'steps'])
 def make_segan_task(
     windows:PairedWindows,          # to train on
     steps:int,                      # updates of the whole run
     *,
     width:float=1.,                 # channel multiplier of both networks; 1: the paper's 97.5 M parameters
     n_reference:int|None=None,      # windows of the reference batch; None: as many as in a batch (paper)
-    lr:float=2e-4,                  # rate of RMSprop (paper: 2e-4)
-    schedule:str='constant',        # "constant" (paper), "cosine" or "one_cycle"
-    warmup:int=0,                   # updates of linear rise (paper: 0)
-    ema:float|None=None,            # decay of the average of the generator's weights; None: none (paper)
     # initial weights of the generator: "random", or "pass_through" (the paper gives none)
     start:str='random',
-    l1:float=100.,                  # weight of the L1 term (paper: 100)
     emphasis:float=.95,             # pre-emphasis (paper: 0.95)
-    precision:str='auto',           # "auto", "float32" or "bfloat16"
     seed:int=0,                     # of the codes
+    **options,                      # of `AdversarialTask`
 )->AdversarialTask:
     "Generator, discriminator and their optimisers."
     model = _make_segan(width, emphasis, seed, start)
     found = _reference(windows, n_reference or windows.batch_size)
     reference = torch.stack([pre_emphasis(w, emphasis) for w in found], 1)
-    return AdversarialTask(
-        model, Discriminator(reference, width), lr, l1=l1, seed=seed, precision=precision,
-        schedule=schedule, steps=steps, warmup=warmup, ema=ema)
+    return AdversarialTask(model, Discriminator(reference, width), seed=seed, steps=steps, **options)
 
 # %% ../../nbs/training/09_paired.ipynb #a1455925
-@takes(make_segan_task, open_pairs)
+@takes(make_segan_task, open_pairs, learn)
 def train_segan(
     pairs:str|Path,                 # folder of training pairs
     out:str|Path,                   # folder of the finished system
@@ -131,21 +98,18 @@ def train_segan(
     epochs:float|None=None,         # passes over all windows, in place of `steps` (paper: 86)
     batch_size:int=400,             # windows in a batch (paper: 400)
     valid_every:int=500,            # updates between two looks at the held-out pairs
-    checkpoint_every:int=500,       # updates between checkpoints
-    checkpoints:str|Path|None=None, # their folder; None: beside `out`
-    progress:bool=True,
-    **settings,                     # of the task and the pairs
+    **settings,                     # of the task, the pairs and the run
 )->dict:                            # settings, curve, parameters, seconds
     """Train SEGAN on pairs and save its generator as a system (Pascual et al. 2017); an interrupted run goes
     on where it was."""
     s = all_settings(
         train_segan, steps=steps, epochs=epochs, batch_size=batch_size, valid_every=valid_every, **settings)
     _check_start(s['start'])
-    return _train(
-        'segan', pairs, out, s, make_segan_task, checkpoint_every, Path(checkpoints or f'{out}.checkpoints'),
-        progress)
+    recipe = partial(_recipe, 'segan', pairs, out, s, make_segan_task)
+    return learn(recipe, s, out, **settings_for(learn, settings))
 
 # %% ../../nbs/training/09_paired.ipynb #ab4db3f4
+@takes(PairedTask, but=['device', 'steps', 'amsgrad'])
 def make_wave_unet_task(
     windows:PairedWindows,          # to train on; not needed
     steps:int,                      # updates of the whole run
@@ -153,21 +117,11 @@ def make_wave_unet_task(
     width:float=1.,                 # channel multiplier; 1: 24 filters in the first level (paper)
     depth:int=9,                    # levels (Macartney and Weyde: 9; Stoller et al.: 12)
     difference:bool=False,          # the noise is the mixture minus the speech
-    lr:float=1e-4,                  # rate of Adam (paper: 1e-4)
-    fine_lr:float=1e-5,             # rate after the first early stop (paper: 1e-5)
-    patience:int=20,                # rounds without improvement before a stop (paper: 20)
-    schedule:str='plateau',         # "plateau" (paper), "constant", "cosine" or "one_cycle"
-    warmup:int=0,                   # updates of linear rise, not for "plateau"
-    clip:float|None=None,           # largest gradient norm; None: no clipping (paper)
-    ema:float|None=None,            # decay of the average of the weights; None: none (paper)
     start:str='random',             # initial weights: "random", or "pass_through" (the papers give none)
-    precision:str='auto',           # "auto", "float32" or "bfloat16"
+    **options,                      # of `PairedTask`
 )->PairedTask:
     "Network and optimiser."
-    model = _make_wave_unet(width, depth, difference, start)
-    return PairedTask(
-        model, lr, fine_lr=fine_lr, patience=patience, schedule=schedule, steps=steps, warmup=warmup,
-        clip=clip, ema=ema, precision=precision)
+    return PairedTask(_make_wave_unet(width, depth, difference, start), steps=steps, **options)
 
 # %% ../../nbs/training/09_paired.ipynb #bcd3c271
 def _make_wave_unet(width, depth, difference, start):
@@ -186,7 +140,7 @@ def _check_stop(schedule, valid_share):
             "or another schedule")
 
 # %% ../../nbs/training/09_paired.ipynb #5b2abaeb
-@takes(make_wave_unet_task, open_pairs)
+@takes(make_wave_unet_task, open_pairs, learn)
 def train_wave_unet(
     pairs:str|Path,                 # folder of training pairs
     out:str|Path,                   # folder of the finished system
@@ -196,10 +150,7 @@ def train_wave_unet(
     jitter:bool=True,               # windows start anywhere (paper)
     gain_range:tuple[float,float]=(.7, 1.), # factors on speech and noise of each window (paper)
     valid_every:int=2000,           # updates in a round (paper: 2000)
-    checkpoint_every:int=500,       # updates between checkpoints
-    checkpoints:str|Path|None=None, # their folder; None: beside `out`
-    progress:bool=True,
-    **settings,                     # of the task and the pairs
+    **settings,                     # of the task, the pairs and the run
 )->dict:                            # settings, curve, parameters, seconds
     "Train Wave-U-Net on pairs and save it as a system (Macartney and Weyde 2018); goes on where it was."
     s = all_settings(
@@ -207,6 +158,5 @@ def train_wave_unet(
         valid_every=valid_every, **settings)
     _check_stop(s['schedule'], s['valid_share'])
     _check_start(s['start'])
-    return _train(
-        'wave_unet', pairs, out, s, make_wave_unet_task, checkpoint_every,
-        Path(checkpoints or f'{out}.checkpoints'), progress)
+    recipe = partial(_recipe, 'wave_unet', pairs, out, s, make_wave_unet_task)
+    return learn(recipe, s, out, **settings_for(learn, settings))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
+from ..core.keywords import all_keywords, settings_for, takes
 from ..mining.conditions import close_related, purity, anchor_sets
 from ..mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
 
@@ -22,7 +23,9 @@ class JointError(ValueError):
 
 def heard_sets(
     store,                      # anchors
-    threshold_scale:float=.5,   # factor on the tag thresholds
+    # factor on the tag thresholds, for all that asks what is heard: half of them, because a sound that is
+    # faintly there does more harm behind a target than an anchor that is left out
+    threshold_scale:float=.5,
 # `(N, K)` bool: labels of the anchor's clip; those of them that are heard in the anchor, its own class always
 )->tuple[np.ndarray, np.ndarray]:
     """What may be in an anchor, and what its tags confirm. Raises `JointError` for a vocabulary without
@@ -39,16 +42,18 @@ def heard_sets(
         store.tags > threshold_scale * np.asarray(store.vocabulary.thresholds, np.float32))
 
 # %% ../../nbs/training/10_scene_batches.ipynb #e2dfc776
+@takes(heard_sets)
 def pure_anchors(
     store,                    # anchors
     sound_types:pd.DataFrame,       # class, kind, seen
-    threshold_scale:float=.5, # see `heard_sets`
+    *,
     least:int=2,              # anchors that a class needs: one to mix, one as reference
+    **heard_as,               # of `heard_sets`
 # slot -> {class number: anchor numbers, the purest first}; empty where no class has enough
 )->dict:
     """Anchors of seen classes in which nothing else is heard, from clips without any unseen class. Raises
     `JointError` like `heard_sets`."""
-    labels, heard = heard_sets(store, threshold_scale)
+    labels, heard = heard_sets(store, **heard_as)
     unseen = [store.vocabulary.index(c) for c in sound_types['class'][~sound_types.seen.astype(bool)]]
     usable = (heard.sum(1)==1) & ~labels[:,unseen].any(1)
     order = np.argsort(-purity(store.tags, store.classes, store.vocabulary.names), kind='stable')
@@ -62,21 +67,21 @@ def pure_anchors(
     return pools
 
 # %% ../../nbs/training/10_scene_batches.ipynb #a909483d
+@takes(pure_anchors)
 def usable_anchors(
     store,                    # anchors
     sound_types:pd.DataFrame,       # class, kind, seen
-    threshold_scale:float=.5, # see `heard_sets`
-    least:int=2,              # anchors that a class needs: one to mix, one as reference
+    **options,                # of `pure_anchors`
 )->dict:                      # slot -> {class number: anchor numbers, the purest first}
     """The `pure_anchors` of a training, which needs every slot. Raises `JointError` for a slot with no class
     left."""
-    pools = pure_anchors(store, sound_types, threshold_scale, least)
+    s = all_keywords(usable_anchors, **options)
+    pools = pure_anchors(store, sound_types, **s)
     empty = [s for s,pool in pools.items() if not pool]
     if empty:
         raise JointError(
-            f"no class of sound type {' and '.join(empty)} has {least} anchors of its own; label more clips, "
-            "or "
-            f"raise `threshold_scale` ({threshold_scale})")
+            f"no class of sound type {' and '.join(empty)} has {s['least']} anchors of its own; label more "
+            f"clips, or raise `threshold_scale` ({s['threshold_scale']})")
     return pools
 
 # %% ../../nbs/training/10_scene_batches.ipynb #620d45e8
@@ -92,7 +97,6 @@ class SceneSettings:
     same_share:float = .5          # share of the references that are the target's own anchor, coloured anew
     eq_db:float = 6.               # random colour of each anchor and reference, dB
     level_db:float = -26.          # RMS of the mixture, dBFS
-    threshold_scale:float = .5     # see `heard_sets`
 
     def __post_init__(self):
         self.targets = tuple(self.targets)
@@ -112,13 +116,14 @@ class SceneBatches:
         *,
         batch_size:int=16,           # scenes in a batch
         seed:int=0,                  # of everything random
-        **settings,                  # of `SceneSettings`
+        **settings,                  # of `SceneSettings` and `heard_sets`
     ):
         self.store = store
         self.batch_size = batch_size
         self.seed = seed
-        self.settings = SceneSettings(**settings)
-        self.pools = usable_anchors(store, sound_types, self.settings.threshold_scale)
+        heard_as = settings_for(heard_sets, settings)
+        self.settings = SceneSettings(**{k: v for k,v in settings.items() if k not in heard_as})
+        self.pools = usable_anchors(store, sound_types, **heard_as)
         self.n_classes = len(store.vocabulary)
         self.classes = [np.array(list(self.pools[s])) for s in SLOTS]
 

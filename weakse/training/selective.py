@@ -7,7 +7,7 @@ __all__ = ['ask', 'remove', 'JointTask', 'embedding_bank', 'heard_as', 'make_sel
            'train_selective']
 
 # %% ../../nbs/training/11_selective.ipynb #54439c37
-import time
+from functools import partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -16,18 +16,16 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 from ..core.keywords import settings_for, takes
-from ..core.outputs import check_files
 from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import purity
 from ..mining.sound_types import read_sound_types
-from ..models.registry import SYSTEM_FILES, save_system
+from ..models.registry import save_system
 from ..models.selective import SelectiveNet
-from .checkpoints import Checkpoint, steps_kept
-from .loop import fit, training_report
+from ..models.unet import ConditionalUNet
 from .losses import make_loss
-from .recipes import all_settings, from_seed
-from .scene_batches import SceneBatches, heard_sets
+from .recipes import Recipe, all_settings, from_seed, learn
+from .scene_batches import SceneBatches, SceneSettings, heard_sets
 from .tasks import WeakTask
 
 # %% ../../nbs/training/11_selective.ipynb #d4265fc3
@@ -63,6 +61,7 @@ def remove(
 # %% ../../nbs/training/11_selective.ipynb #ba78eaa3
 class JointTask(WeakTask):
     "One loss for both branches: extraction, class of the reference, tags of the mixture."
+    @takes(WeakTask)
     def __init__(self,
         model:SelectiveNet,       # of any variant
         loss,                     # `(estimate, target)` -> dict with "loss"; see `make_loss`
@@ -71,7 +70,7 @@ class JointTask(WeakTask):
         a:float=.1,               # weight of the cross-entropy of the reference's class
         b:float=.1,               # weight of the binary cross-entropy of the mixture's tags
         stop_gradient:bool=False, # the extraction loss does not reach the classification branch: not joint
-        **options,                # `steps`, `schedule`, `clip`, `ema`, `precision`, `device` of `WeakTask`
+        **options,                # of `WeakTask`
     ):
         super().__init__(model, loss, lr, **options)
         self.a = a
@@ -105,11 +104,11 @@ def losses(self:JointTask,
 def embedding_bank(
     model:SelectiveNet,  # in evaluation
     store,               # anchors
-    n:int=10,            # references of a class
-    threshold_scale:float=.5, # see `heard_sets`
+    n:int,               # references of a class
+    **heard_as,          # `threshold_scale` of `heard_sets`
 )->Tensor:               # `(K, D)`; zeros where a class has no anchor
     "Mean embedding of the `n` purest anchors of every class, unseen ones too."
-    heard = heard_sets(store, threshold_scale)[1]
+    heard = heard_sets(store, **heard_as)[1]
     order = np.lexsort((-purity(store.tags, store.classes, store.vocabulary.names), heard.sum(1) > 1))
     bank = torch.zeros(len(store.vocabulary), model.n_embed, dtype=torch.float32, device='cpu')
     for k in np.unique(store.classes):
@@ -123,113 +122,89 @@ def heard_as(
 )->dict:           # keywords of `heard_sets`: those that the training gave, none where it had the default
     """How a training told what is heard in an anchor, so that whatever is measured on its system tells it
     alike."""
-    scenes = (settings or {}).get('scenes') or {}
-    return {k: scenes[k] for k in ('threshold_scale',) if k in scenes}
+    return settings_for(heard_sets, (settings or {}).get('scenes') or {})
 
 # %% ../../nbs/training/11_selective.ipynb #e20952c2
+@takes(SelectiveNet, ConditionalUNet, but=['sample_rate', 'channels', 'normalise'])
 def make_selective(
-    store,                           # anchors, for their classes and rate
+    store,            # anchors, for their classes and rate
     *,
-    variant:str='joint',             # "joint", or for Experiment I "unconditioned" and "table"
-    n_embed:int=128,                 # length of the embedding
-    width:float=.25,                 # channel multiplier of the U-Net; 1: 146 M parameters
-    depth:int=6,                     # levels of the U-Net
-    n_fft:int=512,                   # STFT window, samples
-    hop_length:int=160,              # STFT hop, samples
-    place:str='before',              # condition before or after the rectifier
-    input:str='magnitude',           # "magnitude", "log1p" or "cubic_root"
-    mask_floor_db:float|None=None,   # lowest mask, dB
-    seed:int=0,                      # of the random start
+    width:float=.25,  # channel multiplier of the U-Net; 1: 146 M parameters
+    seed:int=0,       # of the random start
+    **options,        # of `SelectiveNet` and the `ConditionalUNet` in it
 )->SelectiveNet:
     "The network of a run. Raises `MemoryError` where it does not fit this machine."
     def make():
         return SelectiveNet(
-            len(store.vocabulary), n_embed, store.sample_rate, variant, width=width, depth=depth,
-            n_fft=n_fft, hop_length=hop_length, place=place, input=input, mask_floor_db=mask_floor_db)
+            len(store.vocabulary), sample_rate=store.sample_rate, width=width, **options)
     check_room(make)
     return from_seed(make, seed)
 
 # %% ../../nbs/training/11_selective.ipynb #551e07de
+@takes(JointTask, but=['device', 'amsgrad'])
 def make_joint_task(
-    model:SelectiveNet,              # of `make_selective`
+    model:SelectiveNet,    # of `make_selective`
     *,
-    a:float=.1,                      # weight of the class of the reference
-    b:float=.1,                      # weight of the tags of the mixture
-    stop_gradient:bool=False,        # the extraction loss does not reach the classification branch
-    steps:int=1000,                  # updates
-    lr:float=1e-3,                   # highest rate of Adam
-    schedule:str='constant',         # "constant", "cosine" or "one_cycle"
-    warmup:int=0,                    # updates of linear rise
-    clip:float|None=None,            # largest gradient norm
-    ema:float|None=None,             # decay of the exponential moving average of the weights
-    loss:dict|None=None,             # loss name -> weight; None: waveform MAE
-    precision:str='auto',            # "auto", "float32" or "bfloat16"
+    steps:int=1000,        # updates
+    loss:dict|None=None,   # loss name -> weight; None: waveform MAE
+    **options,             # of `JointTask`
 )->JointTask:
     "Network, loss and optimiser of a run."
-    return JointTask(
-        model, make_loss(loss or {'waveform_mae': 1.0}), lr, a=a, b=b, stop_gradient=stop_gradient,
-        precision=precision, schedule=schedule, steps=steps, warmup=warmup, clip=clip, ema=ema)
+    return JointTask(model, make_loss(loss or {'waveform_mae': 1.0}), steps=steps, **options)
 
 # %% ../../nbs/training/11_selective.ipynb #d4fc1992
+@takes(SceneBatches)
 def make_scenes(
-    store,                           # anchors
-    sound_types:pd.DataFrame,              # class, kind, seen
+    store,                     # anchors
+    sound_types:pd.DataFrame,  # class, kind, seen
     *,
-    variant:str='joint',             # a network that is told nothing can only learn one target: speech
-    batch_size:int=16,               # scenes in a batch
-    absent_share:float=.15,          # share of the items that ask for what is not there
-    residual_share:float=.25,        # share of the batches with an object already removed
-    scenes:dict|None=None,           # further keywords of `SceneBatches`: snr_range, keep, same_share, ...
-    seed:int=0,                      # of the scenes
+    variant:str,               # a network that is told nothing can only learn one target: speech
+    # share of the items that ask for what is not there
+    absent_share:float=SceneSettings.absent_share,
+    # share of the batches with an object already removed
+    residual_share:float=SceneSettings.residual_share,
+    scenes:dict|None=None,     # further keywords of `SceneBatches`: snr_range, keep, same_share, ...
+    **options,                 # of `SceneBatches`
 )->SceneBatches:
     "The scenes of a run. Raises `JointError`."
     targets = {} if variant!='unconditioned' else {'targets': ('speech',)}
-    own = dict(batch_size=batch_size, seed=seed, absent_share=absent_share, residual_share=residual_share)
-    return SceneBatches(store, sound_types, **{**targets, **(scenes or {}), **own})
+    own = dict(absent_share=absent_share, residual_share=residual_share)
+    return SceneBatches(store, sound_types, **{**targets, **(scenes or {}), **own, **options})
 
 # %% ../../nbs/training/11_selective.ipynb #2a1c08e8
-@takes(make_selective, make_joint_task, make_scenes)
+def _recipe(anchors, sound_types, out, s):
+    "Scenes, network, task and system of `train_selective`."
+    store, table = read_anchors(anchors), read_sound_types(sound_types)
+    scenes = make_scenes(store, table, **settings_for(make_scenes, s))
+    model = make_selective(store, **settings_for(make_selective, s))
+    task = make_joint_task(model, **settings_for(make_joint_task, s))
+    def save(rows):
+        best = task.best.float().cpu().eval()
+        save_system(
+            best, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary,
+            bank=embedding_bank(best, store, s['n_references'], **heard_as(s)),
+            config={**(s['use'] or {}), 'training': {**s, 'anchor_seconds': store.seconds}})
+        return {'anchors': _counts(scenes.pools, store.vocabulary.names)}
+    data = {'kinds': table[['class', 'kind', 'seen']].to_csv(index=False)}
+    return Recipe(task, scenes.batches, s['steps'], save, data)
+
+def _counts(pools, names):
+    "How many anchors each class of each slot has."
+    return {slot: {names[k]: len(m) for k,m in pool.items()} for slot,pool in pools.items()}
+
+# %% ../../nbs/training/11_selective.ipynb #502e11b3
+@takes(make_selective, make_joint_task, make_scenes, learn)
 def train_selective(
     anchors:str|Path,                # folder of anchors
-    sound_types:str|Path,              # class table: kind, seen
+    sound_types:str|Path,            # class table: kind, seen
     out:str|Path,                    # folder of the finished system
     *,
     n_references:int=10,             # anchors behind a class's embedding in the finished system
     # how the finished system is used, see `weakse.models.registry.save_system`
     use:dict|None=None,
-    checkpoint_every:int=500,        # updates between checkpoints
-    checkpoints:str|Path|None=None,  # their folder; None: beside `out`
-    progress:bool=True,
-    **settings,                      # of the network, the task and the scenes
+    **settings,                      # of the network, the task, the scenes and the run
 )->dict:                             # settings, curve, anchors of each sound type, seconds
     """Train a selective system and save it with an embedding of every class; an interrupted run goes on where
     it was. Raises `JointError`."""
     s = all_settings(train_selective, n_references=n_references, use=use, **settings)
-    return _train(
-        read_anchors(anchors), read_sound_types(sound_types), Path(out), s, checkpoint_every,
-        Path(checkpoints or f'{out}.checkpoints'), progress)
-
-# %% ../../nbs/training/11_selective.ipynb #502e11b3
-def _train(store, sound_types, out, s, every, folder, progress):
-    "The work of `train_selective`: scenes, task, checkpoint, loop, system."
-    check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
-    clock = time.perf_counter()
-    scenes = make_scenes(store, sound_types, **settings_for(make_scenes, s))
-    model = make_selective(store, **settings_for(make_selective, s))
-    task = make_joint_task(model, **settings_for(make_joint_task, s))
-    table = sound_types[['class', 'kind', 'seen']].to_csv(index=False)
-    save = Checkpoint(folder, every, task=task, settings={**s, 'kinds': table})
-    history = fit(task, scenes.batches(start := save.restore()), s['steps'], [save], start, progress)
-    model = task.best.float().cpu().eval()
-    bank = embedding_bank(model, store, s['n_references'], **heard_as(s))
-    with steps_kept(folder):
-        save_system(
-            model, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary, bank=bank,
-            config={**(s['use'] or {}), 'training': {**s, 'anchor_seconds': store.seconds}})
-    save.clear()
-    report = training_report(s, save.history, history, task.model, time.perf_counter() - clock)
-    return report | {'anchors': _counts(scenes.pools, store.vocabulary.names)}
-
-def _counts(pools, names):
-    "How many anchors each class of each slot has."
-    return {slot: {names[k]: len(m) for k,m in pool.items()} for slot,pool in pools.items()}
+    return learn(partial(_recipe, anchors, sound_types, out, s), s, out, **settings_for(learn, settings))

@@ -10,6 +10,7 @@ import copy, math
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
+from ..core.keywords import takes
 from ..core.devices import in_precision, pick_device, pick_precision
 
 # %% ../../nbs/training/01_tasks.ipynb #5633fd83
@@ -77,6 +78,7 @@ def update(self:ExponentialMovingAverage,
 # %% ../../nbs/training/01_tasks.ipynb #69c1402a
 class Task:
     "A model on its device, the learning rate of each update, and the average of the weights."
+    finished = False   # has it learned what it can, before its last step?
     def __init__(self,
         model:nn.Module,         # the network that is trained
         lr:float,                # highest learning rate
@@ -86,7 +88,7 @@ class Task:
         steps:int=None,          # updates of the whole run, for schedules that fall
         warmup:int=0,            # updates of linear rise
         # decay of the exponential moving average of the weights; None: no average (the papers)
-        ema:float=None,
+        ema:float|None=None,
         device:str=None,         # None: CUDA where there is one
     ):
         self.device = pick_device(device)
@@ -113,6 +115,13 @@ def best(self:Task)->nn.Module:
     return self.averaged
 
 @patch
+def see(self:Task,
+    loss:float, # held out, after a round
+):
+    "Nothing: most trainings have a fixed number of steps."
+
+# %% ../../nbs/training/01_tasks.ipynb #14e7d7cc
+@patch
 def state_dict(self:Task)->dict:
     "Everything a resumed run needs."
     average = self.average.state_dict() if self.average else None
@@ -131,14 +140,15 @@ def load_state_dict(self:Task,
 # %% ../../nbs/training/01_tasks.ipynb #6e5ea18f
 class WeakTask(Task):
     "Eq. 2: the sound asked for, out of a mixture of two. Owns model, optimiser and average."
+    @takes(Task)
     def __init__(self,
         model:nn.Module,         # `(mix (B,T), cond (B,D))` -> estimate `(B,T)`
         loss,                    # `(estimate, target)` -> dict with "loss"; see `make_loss`
         lr:float=1e-3,           # highest learning rate of Adam
         *,
-        clip:float=None,         # largest gradient norm; None: no clipping (the paper)
+        clip:float|None=None,    # largest gradient norm; None: no clipping (the paper)
         amsgrad:bool=False,      # Adam's variant of the authors' earlier code; False: plain Adam (the paper)
-        **options,               # `precision`, `schedule`, `steps`, `warmup`, `ema`, `device` of `Task`
+        **options,               # of `Task`
     ):
         super().__init__(model, lr, **options)
         self.loss = loss
@@ -239,6 +249,7 @@ def load_state_dict(self:EarlyStopping,
 # %% ../../nbs/training/01_tasks.ipynb #9c676531
 class PairedTask(WeakTask):
     "Speech and noise out of their mixture, by mean squared error (Macartney and Weyde 2018)."
+    @takes(WeakTask)
     def __init__(self,
         model:nn.Module,         # has `separate(mix (B,T))` -> speech and noise `(B,2,T)`
         lr:float=1e-4,           # first learning rate of Adam
@@ -246,7 +257,7 @@ class PairedTask(WeakTask):
         fine_lr:float=1e-5,      # rate after the first early stop, for `schedule="plateau"`
         patience:int=20,         # rounds without improvement before the rate falls, and before training ends
         schedule:str='plateau',  # "plateau" (the paper's), or one of `learning_rate`
-        **options,               # `steps`, `warmup`, `clip`, `ema`, `precision`, `device` of `WeakTask`
+        **options,               # of `WeakTask`
     ):
         plateau = schedule=='plateau'
         super().__init__(model, None, lr, schedule='constant' if plateau else schedule, **options)

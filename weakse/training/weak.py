@@ -6,78 +6,57 @@
 __all__ = ['make_unet', 'make_weak_task', 'make_mixtures', 'train_unet']
 
 # %% ../../nbs/training/06_weak.ipynb #481d7ecc
-import hashlib, time
+from functools import partial
 from pathlib import Path
 import numpy as np
-from ..core.outputs import check_files
-from ..core.schema import check_limits
+from ..core.keywords import settings_for, takes
 from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import condition_bank
-from ..mining.mixtures import Mixtures
-from ..models.registry import SYSTEM_FILES, save_system
+from ..mining.mixtures import Mixtures, MixtureSettings
+from ..models.registry import save_system
 from ..models.unet import ConditionalUNet
-from .checkpoints import Checkpoint, steps_kept
-from .loop import fit, training_report
 from .losses import make_loss
-from ..core.keywords import settings_for, takes
-from .recipes import all_settings, from_seed
+from .recipes import Recipe, all_settings, fingerprint, from_seed, learn
 from .tasks import WeakTask
 
 # %% ../../nbs/training/06_weak.ipynb #9a635f80
+@takes(ConditionalUNet)
 def make_unet(
-    n_cond:int,                      # length of the condition, K classes
+    n_cond:int,           # length of the condition, K classes
     *,
-    width:float=.25,                 # channel multiplier of the network; 1: the paper's 146 M parameters
-    depth:int=6,                     # levels of the network
-    n_fft:int=512,                   # STFT window, samples
-    hop_length:int=160,              # STFT hop, samples
-    place:str='before',              # condition before (Eq. 7) or after the rectifier
-    input:str='magnitude',           # "magnitude", "log1p" or "cubic_root"
-    normalise:bool=True,             # level-independent mask
-    mask_floor_db:float|None=None,   # lowest mask, dB
-    seed:int=0,                      # of the random start
+    width:float=.25,      # channel multiplier of the network; 1: the paper's 146 M parameters
+    seed:int=0,           # of the random start
+    **options,            # of `ConditionalUNet`
 )->ConditionalUNet:
     "The network of a run. Raises `MemoryError` where it does not fit this machine."
     def make():
-        return ConditionalUNet(
-            n_cond, width=width, depth=depth, n_fft=n_fft, hop_length=hop_length, place=place, input=input,
-            normalise=normalise, mask_floor_db=mask_floor_db)
+        return ConditionalUNet(n_cond, width=width, **options)
     check_room(make)
     return from_seed(make, seed)
 
 # %% ../../nbs/training/06_weak.ipynb #c3483a0b
+@takes(WeakTask, but=['device'])
 def make_weak_task(
     model:ConditionalUNet,           # of `make_unet`
     *,
     steps:int=1000,                  # updates (paper: 1 000 000)
-    lr:float=1e-3,                   # highest rate of Adam
-    schedule:str='constant',         # "constant" (paper), "cosine" or "one_cycle"
-    warmup:int=0,                    # updates of linear rise
-    clip:float|None=None,            # largest gradient norm
-    ema:float|None=None,             # decay of the exponential moving average of the weights
-    amsgrad:bool=False,              # Adam's variant of the earlier code; False: paper
     loss:dict|None=None,             # loss name -> weight; None: waveform MAE (Eq. 1)
-    precision:str='auto',            # "auto", "float32" or "bfloat16"
+    **options,                       # of `WeakTask`
 )->WeakTask:
     "Model, loss and optimiser of a run."
-    return WeakTask(
-        model, make_loss(loss or {'waveform_mae': 1.0}), lr, precision=precision, schedule=schedule,
-        steps=steps, warmup=warmup, clip=clip, ema=ema, amsgrad=amsgrad)
+    return WeakTask(model, make_loss(loss or {'waveform_mae': 1.0}), steps=steps, **options)
 
 # %% ../../nbs/training/06_weak.ipynb #27dfaf11
-def _digest(path):
-    "A short fingerprint of a file's bytes."
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
-
+@takes(Mixtures, but=['bank', 'sets', 'rank', 'world'])
 def make_mixtures(
     store,                      # anchors
     mined:str|Path,             # folder of pairs that were mined from them
     *,
-    batch_size:int=24,          # mixtures in a batch (paper: 24)
     mixtures:dict|None=None,    # further keywords of `Mixtures`: level, snr_range, n_interferers, ...
-    condition:str='soft',       # conditions in training: "soft" (paper), "one_hot", "mean"
-    seed:int=0,                 # of the mixtures
+    # conditions in training: "soft" (paper), "one_hot", "mean"
+    condition:str=MixtureSettings.condition,
+    **options,                  # of `Mixtures`
 )->Mixtures:
     "The mixtures of mined pairs. Raises `ValueError` where pairs and store do not belong together."
     pairs, sets = (np.load(Path(mined)/f'{n}.npy') for n in ('pairs','sets'))
@@ -85,11 +64,26 @@ def make_mixtures(
         raise ValueError(
             f"{mined} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` "
             "again")
-    options = {**(mixtures or {}), 'batch_size': batch_size, 'seed': seed, 'condition': condition}
-    return Mixtures(store, pairs, condition_bank(store.tags, store.classes), sets, **options)
+    bank = condition_bank(store.tags, store.classes)
+    return Mixtures(store, pairs, bank, sets, **{**(mixtures or {}), **options, 'condition': condition})
 
 # %% ../../nbs/training/06_weak.ipynb #36742f87
-@takes(make_unet, make_weak_task, make_mixtures)
+def _recipe(anchors, mined, out, s):
+    "Data, network, task and system of `train_unet`."
+    store = read_anchors(anchors)
+    mixtures = make_mixtures(store, mined, **settings_for(make_mixtures, s))
+    bank = condition_bank(store.tags, store.classes, store.vocabulary.names, s['purest'])
+    model = make_unet(len(store.vocabulary), **settings_for(make_unet, s))
+    task = make_weak_task(model, **settings_for(make_weak_task, s))
+    def save(rows):
+        save_system(
+            task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary,
+            bank=bank, config={**(s['use'] or {}), 'training': s})
+    data = {'pairs': fingerprint((Path(mined)/'pairs.npy').read_bytes())}
+    return Recipe(task, mixtures.batches, s['steps'], save, data)
+
+# %% ../../nbs/training/06_weak.ipynb #d43d1b92
+@takes(make_unet, make_weak_task, make_mixtures, learn)
 def train_unet(
     anchors:str|Path,                # folder of anchors
     mined:str|Path,                  # folder of mined pairs
@@ -99,37 +93,9 @@ def train_unet(
     purest:float=.1,
     # how the finished system is used: `strength`, `condition`, ...; see `weakse.models.registry.save_system`
     use:dict|None=None,
-    seed:int=0,                      # seed of weights and mixtures
-    checkpoint_every:int=500,        # updates between checkpoints
-    checkpoints:str|Path|None=None,  # their folder; None: beside `out`
-    progress:bool=True,              # show a bar
-    **settings,                      # of the network, the task and the mixtures
+    **settings,                      # of the network, the task, the mixtures and the run
 )->dict:                             # settings, curve, seconds
     """Train the conditional U-Net from anchors and save it as a system; an interrupted run goes on where it
     was."""
-    s = all_settings(train_unet, purest=purest, use=use, seed=seed, **settings)
-    check_limits(train_unet, s)
-    return _train(
-        Path(anchors), Path(mined), Path(out), s, checkpoint_every,
-        Path(checkpoints or f'{out}.checkpoints'), progress)
-
-# %% ../../nbs/training/06_weak.ipynb #d43d1b92
-def _train(anchors, mined, out, s, every, folder, progress):
-    "The work of `train_unet`: data, model, task, checkpoint, loop, system."
-    check_files(out, SYSTEM_FILES)                     # before the hours of training, not after them
-    store = read_anchors(anchors)
-    clock = time.perf_counter()
-    mixtures = make_mixtures(store, mined, **settings_for(make_mixtures, s))
-    bank = condition_bank(store.tags, store.classes, store.vocabulary.names, s['purest'])
-    model = make_unet(len(store.vocabulary), **settings_for(make_unet, s))
-    task = make_weak_task(model, **settings_for(make_weak_task, s))
-    save = Checkpoint(folder, every, task=task, settings={**s, 'pairs': _digest(mined/'pairs.npy')})
-    start = save.restore()
-    history = fit(task, mixtures.batches(start), s['steps'], [save], start, progress)
-    report = training_report(s, save.history, history, task.model, time.perf_counter() - clock)
-    with steps_kept(folder):
-        save_system(
-            task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary,
-            bank=bank, config={**(s['use'] or {}), 'training': s})
-    save.clear()
-    return report
+    s = all_settings(train_unet, purest=purest, use=use, **settings)
+    return learn(partial(_recipe, anchors, mined, out, s), s, out, **settings_for(learn, settings))
