@@ -23,7 +23,9 @@ from weakse.models.selective import SelectiveNet
 from weakse.models.unet import ConditionalUNet
 from weakse.models.wave_unet import WaveUNet
 from weakse.training.losses import make_loss
-from weakse.training.tasks import PairedTask, WeakTask
+from weakse.training import tasks
+from weakse.training.tagger import fit_small
+from weakse.training.tasks import WeakTask
 from elsewhere import ELSEWHERE, elsewhere
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is at hand")
@@ -108,7 +110,7 @@ def test_a_training_step_takes_a_batch_and_tells_numbers(monkeypatch):
     assert len(outs)==1 and len(outs[0])==1                                          # the numbers of the step
     assert told==told_there
     for k,v in here.model.state_dict().items():
-        assert torch.equal(v, there.model.state_dict()[k].held), k
+        assert torch.equal(v, there.model.state_dict()[k]), k
 
 def test_a_detector_takes_a_recording_and_gives_curves(tagger, monkeypatch):
     class Clips:
@@ -282,3 +284,19 @@ def test_a_gpu_agrees_with_the_cpu(folders):
         a,b = (
             enhance(noise(1, 16000), 16000, folder, device=d, precision='float32') for d in ('cpu', 'cuda'))
         assert (a-b).abs().max() < 1e-4, name
+
+def test_the_tagger_takes_log_mels_and_tells_its_loss(monkeypatch):
+    mels,targets = [noise(300, 64, seed=i).half() for i in range(4)],np.eye(4, 3, dtype=np.float32)
+    def run(device):
+        torch.manual_seed(0)
+        monkeypatch.setattr(tasks, 'pick_device', lambda _: torch.device(device))
+        monkeypatch.setattr(tasks, 'pick_precision', lambda *_: torch.float32)
+        model = SmallDetector(names, width=2)
+        return model,fit_small(model, mels, targets, steps=3, batch_size=2, n_frames=200, progress=False)
+    here,told = run('cpu')
+    with elsewhere(monkeypatch) as carried:
+        there,told_there = run(ELSEWHERE)
+        weights = len([*there.parameters(), *there.buffers()])
+    assert told==told_there and device_of(there)==ELSEWHERE
+    assert [way for way,_ in carried[weights:]]==['in', 'in', 'out']*3
+    assert all(torch.equal(v, there.state_dict()[k]) for k,v in here.state_dict().items())
