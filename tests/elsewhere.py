@@ -34,6 +34,9 @@ def _place(x):
 def _held(x):
     return x.held if isinstance(x, Far) else x
 
+def _sent(x):
+    return Far(x.resolve_conj())   # a wrapper does not show that what it holds is still to be conjugated
+
 class _Carrying(TorchDispatchMode):
     "Computes, and writes down what is carried."
     def __init__(self):
@@ -54,7 +57,7 @@ class _Carrying(TorchDispatchMode):
         out = func(*tree_map(_held, args), **own)
         changed = [x for x in far if out is x.held]       # an operation in place gives back what it was given
         if changed: return changed[0]
-        return tree_map(lambda x: Far(x) if there and isinstance(x, torch.Tensor) else x, out)
+        return tree_map(lambda x: _sent(x) if there and isinstance(x, torch.Tensor) else x, out)
 
     def _note(self, name, given, there):
         if name=='_local_scalar_dense' and isinstance(given[0], Far):
