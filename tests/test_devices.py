@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core import resampling
 from weakse.core.devices import DEVICE_VARIABLE, DeviceError, device_of, device_words, pick_device, use_device
+from weakse.core.files import write_json
 from weakse.core.labels import Vocabulary
 from weakse.core.params import Block
 from weakse.core.resampling import batch_resample, import_torchaudio, resample, torchaudio_resample
@@ -12,6 +13,7 @@ from weakse.core.schema import ParamsError
 from weakse.core.spectrogram import LogMel, power_spectrogram
 from weakse.detectors.protocol import clip_tags, detect, load_detector
 from weakse.detectors.small import SmallDetector, save_small
+from weakse.evaluation.device_table import write_device_table
 from weakse.inference.enhance import enhance
 from weakse.inference.extract import extract
 from weakse.inference.sequence import extract_sequence
@@ -300,3 +302,18 @@ def test_the_tagger_takes_log_mels_and_tells_its_loss(monkeypatch):
     assert told==told_there and device_of(there)==ELSEWHERE
     assert [way for way,_ in carried[weights:]]==['in', 'in', 'out']*3
     assert all(torch.equal(v, there.state_dict()[k]) for k,v in here.state_dict().items())
+
+def test_the_results_of_two_devices_are_put_side_by_side(tmp_path, monkeypatch):
+    def results(folder, pesq, seconds):
+        row = dict(system='weakse', pesq=dict(mean=pesq, low=1., high=3., n=2))
+        write_json(tmp_path/folder/'table1.json', dict(rows=[row]))
+        write_json(tmp_path/folder/'train'/'unet.json', dict(seconds=seconds))
+    results('results', 2., 868.)
+    results('gpu', 2.5, 31.)
+    found = write_device_table(tmp_path/'results', tmp_path/'gpu', tmp_path/'gpu.json', device='a card')
+    assert (found['agree'], found['of'])==(0, 1) and found['seconds']['unet']==dict(cpu=868., there=31.)
+    page = (tmp_path/'gpu.md').read_text(encoding='utf-8')
+    assert 'a card' in page and '**2.00 / 2.50**' in page and '| 28.0 |' in page
+    with pytest.raises(ValueError, match="there is no .*table1.json"):
+        write_device_table(tmp_path/'results', tmp_path/'nowhere', tmp_path/'b.json')
+    assert not (tmp_path/'b.json').exists()
