@@ -273,6 +273,9 @@ def _knob(p, doc, short, complete):
     option = _option_of(p.name, short)
     return typer.Option(*dict.fromkeys([option, short or option]), help=doc, autocompletion=complete)
 
+def _typed(p, knob):
+    return p.replace(annotation=Annotated[p.annotation, knob])
+
 def _hidden(ps, former):
     "Options that a verb's help does not list, but take: `-q`, `-v`, and former words."
     old = [
@@ -303,10 +306,7 @@ def verb(
         f,called = _on_device(own) if device else own,name or own.__name__
         ps = list(_parameters(f))
         options = {p.name: _option_of(p.name, short.get(p.name)) for p,_ in ps if p.kind is p.KEYWORD_ONLY}
-        shown = [
-            p.replace(annotation=Annotated[
-                p.annotation, _knob(p, said, short.get(p.name), complete.get(p.name))])
-            for p,said in ps]
+        shown = [_typed(p, _knob(p, said, short.get(p.name), complete.get(p.name))) for p,said in ps]
         run = _runner(f, called, writes, options, former)
         run.__doc__ = '\n\n'.join(map(_one_line, re.split(r'\n\s*\n', f.__doc__ or '')))
         run.__signature__ = inspect.Signature(shown + _hidden({p.name: p for p,_ in ps}, former))

@@ -72,6 +72,7 @@ def _times(seconds):
         rows.append([name, said(t['cpu']), said(t['there']), faster])
     return markdown_table(['training', 'CPU, s', 'there, s', 'times faster'], rows)
 
+# %% ../../nbs/evaluation/24_device_table.ipynb #24eb4da6
 def device_markdown(
     result:dict, # of `device_table`
 )->str:          # a page
