@@ -110,7 +110,7 @@ def test_typing_errors_in_params_are_found_before_anything_runs(weakse, tmp_path
 VERBS = dict(
     enhance=['-o', 'out', '--system', 'highpass'],
     extract=['-o', 'out', '--keep', 'Speech', '--gain', 'Hum=-6', '--detector', 'none'],
-    detect=['--labels', 'out', '--csv', 'events.csv'])
+    detect=['--labels', 'out', '--out', 'events.csv'])
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):

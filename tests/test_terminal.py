@@ -92,6 +92,36 @@ def test_a_closed_pipe_ends_no_verb(tmp_path):
     assert (tmp_path/'s.json').is_file()
 
 
+def test_help_into_a_closed_pipe_says_nothing(tmp_path):
+    assert not run(tmp_path, 'compare', '-h', tail='| true').stderr
+
+
+def test_version_is_said_at_once(tmp_path):
+    from weakse import __version__
+    r = run(tmp_path, '--version', PYTHONPROFILEIMPORTTIME='1')
+    assert r.stdout.decode().split()==['weakse', __version__] and b' torch' not in r.stderr
+
+
+@pytest.mark.parametrize('before,behind', [(('-q',), ()), ((), ('-q',)), ((), ())])
+def test_quiet_leaves_errors_and_the_result(tmp_path, before, behind):
+    "The result is on standard output whatever is asked for; what is said beside it is not."
+    given = pairs(tmp_path, ['a'])
+    (tmp_path/'params.yaml').write_text('kinds: {min_anchors: 3}\n')
+    r = run(tmp_path, *before, 'score', *given, *behind)
+    assert r.returncode==0 and b'PESQ' in r.stdout and b'1 of 1 files scored' in r.stdout
+    assert (b'is called `sound_types` now' in r.stderr) == (before==behind) and not (r.stderr and before!=behind)
+    r = run(tmp_path, *before, 'score', '--clean', 'clean', '--enhanced', 'none', *behind)
+    assert r.returncode==1 and b'error: ' in r.stderr
+
+
+def test_verbose_says_what_is_read_and_when(tmp_path):
+    pairs(tmp_path, ['a'])
+    r = run(tmp_path, 'enhance', 'clean/a.wav', '-o', 'b.wav', '--system', 'highpass', '-v')
+    assert r.returncode==0 and b' s  reads clean/a.wav' in r.stderr and b'reads' not in r.stdout
+    assert b'reads' not in run(
+        tmp_path, 'enhance', 'clean/a.wav', '-o', 'c.wav', '--system', 'highpass').stderr
+
+
 def test_one_sample_is_counted_and_can_be_tolerated(tmp_path):
     given = pairs(tmp_path, ['a'], cut=1)
     r = run(tmp_path, 'score', *given)

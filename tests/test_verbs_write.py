@@ -46,7 +46,7 @@ CASES = dict(
     enhance="enhance one.wav --system highpass --out @beside:enhanced --json @file:r/enhance.json",
     extract="extract one.wav --system unet --detector none --keep Speech --out @beside:extracted --json "
             "@file:r/extract.json",
-    detect="detect one.wav --detector tagger --csv @file:r/events.csv --labels @beside:labels --json "
+    detect="detect one.wav --detector tagger --out @file:r/events.csv --labels @beside:labels --json "
            "@file:r/detect.json",
     doctor="doctor c --out @into:doctor",
     score="score --clean pairs/clean --enhanced noisy --json @file:scores/noisy.json",

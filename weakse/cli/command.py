@@ -30,6 +30,7 @@ _no_memory = re.compile(r"can't allocate memory|out of memory|Storage size calcu
 def _explained(e):
     "What a person is told of an error; None for one that only a traceback explains."
     from weakse.core.parallel import WorkerKilledError
+    if isinstance(e, BrokenPipeError): return None   # nobody reads any more: typer ends it without a word
     if isinstance(e, WorkerKilledError) or not isinstance(e, (MemoryError, RuntimeError)): return _message(e)
     if isinstance(e, RuntimeError) and not _no_memory.search(str(e)): return None
     why = ' '.join(str(e).split())[:300]
@@ -94,8 +95,8 @@ _quiet_words,_verbose_words = ('--quiet', '-q'),('--verbose', '-v')
 
 def _tell_version(asked):
     if not asked: return
-    from weakse import __version__
-    say(f"weakse {__version__}")
+    import weakse
+    say(f"weakse {weakse.__version__}")
     raise typer.Exit()
 
 @app.callback()
@@ -229,7 +230,7 @@ def _present(values, former, options):
     return kept
 
 def _runner(f, called, writes, options, former):
-    "`f` as the command calls it: checks before the work, the closing line after it."
+    "`f` as the command calls it: checks before the work, the closing line after it, its help in lines."
     @functools.wraps(f)
     def run(quiet=False, verbose=False, **values):
         loudness = _loudness(quiet, verbose) if quiet or verbose else contextlib.nullcontext()
@@ -240,6 +241,7 @@ def _runner(f, called, writes, options, former):
             start,said = time.perf_counter(),f(**_bundled(f, kwargs))
             if said:
                 say(f"{called}: {said} ({time.perf_counter()-start:.1f} s)", 'green')
+    run.__doc__ = '\n\n'.join(map(_one_line, re.split(r'\n\s*\n', f.__doc__ or '')))
     return run
 
 # %% ../../nbs/cli/00_command.ipynb #e2949053
@@ -255,6 +257,7 @@ def _on_device(f):
     def run(option_of_device, **kwargs):
         from weakse.core.devices import device_words, use_device
         with use_device(option_of_device.device) as found:
+            logger.debug(f"computes on {device_words(found)}")
             said = f(**kwargs)
             return said and f"{said}, on {device_words(found)}"
     own,kind = inspect.signature(f),inspect.Parameter.KEYWORD_ONLY
@@ -273,9 +276,6 @@ def _knob(p, doc, short, complete):
     option = _option_of(p.name, short)
     return typer.Option(*dict.fromkeys([option, short or option]), help=doc, autocompletion=complete)
 
-def _typed(p, knob):
-    return p.replace(annotation=Annotated[p.annotation, knob])
-
 def _hidden(ps, former):
     "Options that a verb's help does not list, but take: `-q`, `-v`, and former words."
     old = [
@@ -287,6 +287,21 @@ def _hidden(ps, former):
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[
             bool, typer.Option(*words, hidden=True)])
         for name,words in common]
+
+# %% ../../nbs/cli/00_command.ipynb #591cee87
+def _options_of(f, short):
+    "Keyword of a verb -> its option."
+    named = [p.name for p,_ in _parameters(f) if p.kind is p.KEYWORD_ONLY]
+    return {name: _option_of(name, short.get(name)) for name in named}
+
+def _signature(f, short, complete, former):
+    "The parameters of a verb as typer reads them."
+    ps = list(_parameters(f))
+    shown = [
+        p.replace(annotation=Annotated[
+            p.annotation, _knob(p, said, short.get(p.name), complete.get(p.name))])
+        for p,said in ps]
+    return inspect.Signature(shown + _hidden({p.name: p for p,_ in ps}, former))
 
 # %% ../../nbs/cli/00_command.ipynb #d162485b
 def verb(
@@ -304,12 +319,8 @@ def verb(
     "Make a function a verb: its docments are the help, its return value is the closing line."
     def _verb(own):
         f,called = _on_device(own) if device else own,name or own.__name__
-        ps = list(_parameters(f))
-        options = {p.name: _option_of(p.name, short.get(p.name)) for p,_ in ps if p.kind is p.KEYWORD_ONLY}
-        shown = [_typed(p, _knob(p, said, short.get(p.name), complete.get(p.name))) for p,said in ps]
-        run = _runner(f, called, writes, options, former)
-        run.__doc__ = '\n\n'.join(map(_one_line, re.split(r'\n\s*\n', f.__doc__ or '')))
-        run.__signature__ = inspect.Signature(shown + _hidden({p.name: p for p,_ in ps}, former))
+        run = _runner(f, called, writes, _options_of(f, short), former)
+        run.__signature__ = _signature(f, short, complete, former)
         run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}
         add.command(called, rich_help_panel=panel)(run)
         return own

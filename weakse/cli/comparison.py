@@ -21,14 +21,14 @@ def _rows(systems):
     return dict(named)
 
 # %% ../../nbs/cli/05_comparison.ipynb #2fedd221
-def _scores(rows, pairs, folder, tolerance):
+def _scores(rows, pairs, folder, **settings):
     "Name of each row -> what is scored of its system on these pairs."
     from weakse.evaluation.scoring import score_folders
     from weakse.inference.enhance import enhance_pairs
     scores = {}
     for name,system in rows.items():
         enhance_pairs(pairs, system, folder/name)
-        scores[name] = score_folders(pairs/'clean', folder/name, tolerance=tolerance)
+        scores[name] = score_folders(pairs/'clean', folder/name, **settings)
     return scores
 
 def _write_table(scores, out, title, note, overwrite):
@@ -55,7 +55,7 @@ def _close(scores, said):
     fail('compare', f"{said}; {'; '.join(short)}")
 
 # %% ../../nbs/cli/05_comparison.ipynb #eda33d8f
-@verb(writes=dict(out=as_table), device=True)
+@verb(writes=dict(out=as_table), device=True, out='-o')
 def compare(
     # names (noisy, highpass, wiener, oracle) or folders of systems; NAME=FOLDER names the row
     systems:list[str],
@@ -66,6 +66,7 @@ def compare(
     title:str='own pairs', # what the pairs are
     note:str='',       # a sentence for below the heading, such as the command
     tolerance:int=0,   # samples by which the two files of a pair may differ in length; the longer one is cut
+    seed:int=0,        # of the draws behind the 95 % intervals
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
     from weakse.core.files import scratch_folder
@@ -74,6 +75,6 @@ def compare(
         raise ValueError(
             f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
     with scratch_folder() as folder:
-        scores = _scores(rows, pairs, folder, tolerance)
+        scores = _scores(rows, pairs, folder, tolerance=tolerance, seed=seed)
     _write_table(scores, out, title, note, overwrite)
     return _close(scores, f"{len(rows)} systems in {out} and {out.with_suffix('.md')}")

@@ -97,13 +97,13 @@ def _tell(events, most=60):
         .agg(events=('heard', 'size'), seconds=('heard', 'sum'), score=('score', 'max')).reset_index())
     show_table(
         share.sort_values('seconds', ascending=False),
-        f"{len(events)} events; --csv writes when each of them is")
+        f"{len(events)} events; {named('out')} writes when each of them is")
 
 # %% ../../nbs/cli/12_detection.ipynb #a87b341d
-def _detect_files(inputs, csv, labels, detector, threshold, repair, overwrite, json):
+def _detect_files(inputs, out, labels, detector, threshold, repair, overwrite, json):
     "Say what is heard in recordings, write it; the closing line."
     from weakse.inference.detecting import write_events
-    check_file(csv, ['.csv'], overwrite)
+    check_file(out, ['.csv'], overwrite)
     check_file(json, ['.json'], overwrite)
     ears = find_detector(detector)
     with piped(inputs) as (files,stdin):
@@ -111,20 +111,20 @@ def _detect_files(inputs, csv, labels, detector, threshold, repair, overwrite, j
             files, ears, threshold, labels=labels, overwrite=overwrite, repair=repair,
             progress=True)
     report,events = readable_report(report, stdin),events.replace(dict(file={stdin:'-'}))
-    if csv:
-        write_events(events, csv, overwrite=overwrite)
+    if out:
+        write_events(events, out, overwrite=overwrite)
     _tell(events)
     return closing(
-        'detect', report, ' and '.join(str(p) for p in (csv, labels) if p), json, detector=detector,
+        'detect', report, ' and '.join(str(p) for p in (out, labels) if p), json, detector=detector,
         **given_options(threshold=threshold))
 
 # %% ../../nbs/cli/12_detection.ipynb #db532c0a
-@verb(panel=for_recordings, device=True, csv='-o')
+@verb(panel=for_recordings, device=True, out='-o', former=dict(csv='out'))
 def detect(
     # recordings, folders of them, quoted patterns, or - for standard input; with --anchors: one corpus
     inputs:list[str],
     *,
-    csv:Path=None,        # file for the events: file, class, onset s, offset s, score
+    out:Path=None,        # csv file for the events: file, class, onset s, offset s, score
     labels:Path=None,     # folder for labels of Audacity, a .txt for each recording; a .txt for a single one
     detector:str=usual_detector,  # name or folder of a detector
     threshold:float=None, # probability above which a class is present; default: the detector's own
@@ -136,8 +136,10 @@ def detect(
     audit:Path=None,      # csv of verdicts on anchors (file, class, verdict): those rejected are left out
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                   # closing line
-    "Say which sounds there are, and when; with --anchors, find the anchors of a corpus."
+    """Say which sounds there are, and when; with --anchors, find the anchors of a corpus.
+
+    Such as: weakse detect talk.wav -o events.csv"""
     if anchors:
         store = stage('anchors', params)(Path(inputs[0]), detector, anchors, **given_options(audit=audit))
         return f"{len(store)} anchors in {anchors}"
-    return _detect_files(inputs, csv, labels, detector, threshold, repair, overwrite, json)
+    return _detect_files(inputs, out, labels, detector, threshold, repair, overwrite, json)

@@ -37,8 +37,7 @@ def doctor(
     source:Path,             # csv of weak labels (a file and its labels in a row), or the folder of a corpus
     *,
     audio:Path=None,         # folder of the recordings; default: the csv's
-    # name or folder of a detector that listens for the labels; default: nobody listens
-    detector:str=None,
+    detector:str=None,       # name or folder of one that listens for the labels; default: nobody listens
     out:Path=Path('doctor'), # folder to make: index.html and its tables
     file_column:str='file',  # column of file names
     label_column:str='label', # column of labels
@@ -48,6 +47,7 @@ def doctor(
     vocabulary:str='',       # csv of the classes; default: AudioSet's that occur
     sample_rate:int=16000,   # Hz, of the training
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
+    seed:int=0,              # of the draw of those recordings
 )->str:                      # closing line
     "Examine weakly labelled recordings before any training, and write a page about them."
     from weakse.app.checkup import examine
@@ -55,7 +55,7 @@ def doctor(
     report = examine(
         source, audio, detector=detector and find_detector(detector), file_column=file_column,
         label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,
-        sample_rate=sample_rate, n_listen=n_listen)
+        sample_rate=sample_rate, n_listen=n_listen, seed=seed)
     return _findings(report, write_report(report, out))
 
 # %% ../../nbs/cli/13_pages.ipynb #e691aa01

@@ -27,10 +27,14 @@ class FileOptions:
     dither:bool=False   # add triangular noise of one step before rounding
     # kbit/s of MP3, Vorbis and Opus; default: at least the recording's where that is such a coding
     bitrate:float=None
+    seed:int=0          # of the dither
 
     def given(self)->dict: # option -> value
-        "The options that somebody gave."
-        return {k: v for k,v in dataclasses.asdict(self).items() if v is not None and v is not False}
+        "The options that somebody gave; the seed is what the dither is given."
+        options = dataclasses.asdict(self)
+        if options.pop('seed') and self.dither:
+            options['dither'] = self.seed
+        return {k: v for k,v in options.items() if v is not None and v is not False}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -83,7 +87,9 @@ def enhance(
     pairs:bool=False,    # the input is a folder of clean/noisy pairs: enhance its noisy half
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                  # closing line
-    "Keep the speech of recordings, take the rest away."
+    """Keep the speech of recordings, take the rest away.
+
+    Such as: weakse enhance talk.wav -o better.wav"""
     from weakse.inference.enhance import enhance_file
     from weakse.models.registry import load_system
     given = given_options(target=target, strength=strength)
@@ -148,12 +154,13 @@ def extract(
     system:str=None,       # name or folder of a system; default: artifacts/models/unet, made by `make repro`
     # name or folder of the detector that says what is there; none: nobody is asked
     detector:str=usual_detector,
-    # ontology.json of your own, for names that stand for several classes; default: AudioSet's, as in --keep
-    # Animal
+    # ontology.json of your own, for names of several classes; default: AudioSet's, as in --keep Animal
     ontology:Path=None,
     run:RunOptions=RunOptions(), # what becomes of an earlier one
 )->str:                    # closing line
-    "Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording."
+    """Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording.
+
+    Such as: weakse extract talk.wav -o parts --keep Speech --gain Music=-12"""
     request = given_options(keep=keep, drop=drop, gains=gains, strength=strength, floor_db=floor_db)
     names = dict(system=system, detector=detector, ontology=ontology)
     return _extract_files(inputs, out, request, part.given(), run, names)

@@ -184,10 +184,10 @@ def write_samples(
         file.write(_as_written(part, file.subtype, dither))
 
 def dithering(
-    on, # whether noise is wanted
+    on, # whether noise is wanted; a number is its seed, and True stands for 0
 ):      # `torch.Generator`, the same noise each time; None: no noise
     "The source of dither for one file."
-    return torch.Generator('cpu').manual_seed(0) if on else None
+    return None if on is None or on is False else torch.Generator('cpu').manual_seed(0 if on is True else on)
 
 # %% ../../nbs/core/13_audio.ipynb #cbb828e3
 def _clip(wav:Tensor, name:str)->Tensor:
@@ -224,7 +224,7 @@ def check_vorbis(
     if form=='OGG' and rate > 200_000:
         raise AudioError(f"{path}: Ogg Vorbis holds at most 200000 Hz, this is {rate} Hz; use .wav or .flac")
 
-def _encoded(wav:Tensor, path:Path, rate:int, form:str, coding, dither:bool)->io.BytesIO:
+def _encoded(wav:Tensor, path:Path, rate:int, form:str, coding, dither:bool|int)->io.BytesIO:
     "A file's bytes, in memory, so that the system's own errors (disk full) reach us unaltered."
     import soundfile as sf
     check_vorbis(form, rate, path)
@@ -243,7 +243,7 @@ def save_audio(
     wav,              # `(T,)` or `(C,T)`, full scale 1
     sample_rate,      # Hz
     subtype="PCM_16", # coding of WAV and FLAC: "PCM_16", "PCM_24", and for WAV "FLOAT"
-    dither=False,     # add triangular noise of one step before rounding
+    dither=False,     # add triangular noise of one step before rounding; a number is its seed
     *,
     overwrite=False,  # may a file that is there be replaced?
 )->Path:              # the file

@@ -9,6 +9,7 @@ __all__ = ['FORMATS', 'SOUND_SUFFIXES', 'why_undecodable', 'open_audio']
 import errno, os, shutil, subprocess, tempfile, threading, weakref
 from pathlib import Path
 from .headers import mp3_header, wav_header
+from .terminal import logger
 from .waveform import AudioError, EmptyAudioError, MissingAudioError, warn_audio
 
 # %% ../../nbs/core/12_decoding.ipynb #6e7dbdbe
@@ -195,6 +196,7 @@ def open_audio(
     import soundfile as sf
     path = Path(path)
     _check_file(path)
+    logger.debug(f"reads {path}")
     if path.suffix.lower() in _foreign: return _through_ffmpeg(path)
     try:
         return _measured(path, sf.SoundFile(os.fsencode(path)))   # as bytes: a name need not be UTF-8

@@ -9,6 +9,7 @@ __all__ = ['DEVICE_VARIABLE', 'known_devices', 'DeviceError', 'devices_at_hand',
 # %% ../../nbs/core/22_devices.ipynb #e86a33f9
 import contextlib, os
 import torch
+from .messages import named
 
 # %% ../../nbs/core/22_devices.ipynb #a43c28af
 DEVICE_VARIABLE = 'WEAKSE_DEVICE'   # of the environment: the device of whoever names none
@@ -44,7 +45,7 @@ def pick_device(
 )->torch.device:     # where to run
     """The device asked for; "auto" is the fastest at hand: CUDA, then MPS, then the CPU. Raises `DeviceError`
     for one that is unknown or not there."""
-    told = '`device`' if device is not None else DEVICE_VARIABLE
+    told = named('device') if device is not None else DEVICE_VARIABLE
     if device is None:
         device = os.environ.get(DEVICE_VARIABLE) or 'auto'
     if device=='auto':

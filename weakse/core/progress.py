@@ -50,15 +50,19 @@ class LogLines:
         self.start = self.last = clock()
         self.postfix = {}
 
-    def line(self)->str:
-        "How far it is, how fast it goes, and how long it will take."
-        seconds,done = self.clock()-self.start,self.n-self.first
-        of = f" of {self.total/self.size:,.0f}" if self.total else ''
-        said = f"{self.desc}: {self.n/self.size:,.0f}{of} {_several(self.unit)}"
-        if self.total and self.n >= self.total: return f"{said} in {_long(seconds)}"
-        left = f", {_long(seconds*(self.total-self.n)/done)} left" if self.total else ''
-        return said + _pace(done, seconds, self.unit) + left + ''.join(
-            f", {k} {v}" for k,v in self.postfix.items())
+# %% ../../nbs/core/25_progress.ipynb #94556bbc
+@patch
+def line(
+    self:LogLines,
+)->str: # without its end
+    "How far it is, how fast it goes, and how long it will take."
+    seconds,done = self.clock()-self.start,self.n-self.first
+    of = f" of {self.total/self.size:,.0f}" if self.total else ''
+    said = f"{self.desc}: {self.n/self.size:,.0f}{of} {_several(self.unit)}"
+    if self.total and self.n >= self.total: return f"{said} in {_long(seconds)}"
+    left = f", {_long(seconds*(self.total-self.n)/done)} left" if self.total else ''
+    return said + _pace(done, seconds, self.unit) + left + ''.join(
+        f", {k} {v}" for k,v in self.postfix.items())
 
 # %% ../../nbs/core/25_progress.ipynb #06cf0ebf
 @patch
@@ -82,8 +86,10 @@ def set_postfix(
     "Keep small facts for the next line."
     self.postfix = {**(values or {}), **more}
 
+# %% ../../nbs/core/25_progress.ipynb #91a23377
 @patch
-def __enter__(self:LogLines): return self
+def __enter__(self:LogLines):
+    return self
 
 @patch
 def __exit__(self:LogLines, kind, *where):

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from .files import read_json
 from .labels import Vocabulary
 from .schema import ParamsError, check_values
+from .terminal import logger
 
 # %% ../../nbs/core/21_saved.ipynb #33ca355d
 class UnusableFileError(ValueError):
@@ -72,6 +73,7 @@ def read_config(
 )->dict:                     # the whole content; keys that the schema does not name are kept
     "Read settings that fit a schema. Raises `error` in one line."
     path = Path(path)
+    logger.debug(f"reads {path}")
     _small_file(path, error, remedy)
     try:
         values = read_json(path)

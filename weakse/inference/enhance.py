@@ -108,7 +108,7 @@ def enhance_file(
     seconds=None,     # how much of it to take, s; None: to the end
     repair=False,     # put zeros in the place of NaN and infinite samples, instead of refusing them
     subtype=None,     # coding of the output, such as "PCM_24" or "FLOAT"; None: the input's
-    dither=False,     # add triangular noise of one step before rounding
+    dither=False,     # add triangular noise of one step before rounding; a number is its seed
     bitrate=None,     # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
     overwrite=False,  # may a file that is there be replaced?
     device=None,      # where the system computes, see `load_system`

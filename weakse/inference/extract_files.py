@@ -92,7 +92,7 @@ def _common_gain(peak, subtype, dither=False):
     "1, or the factor that keeps both files below full scale."
     full,top = 2**(BITS.get(subtype, 16)-1),torch.finfo(torch.float32).max
     if subtype in ('FLOAT','DOUBLE'): return 1.0 if peak <= top else top/(2*peak)
-    room = 3 if dither else 1                                        # steps; noise takes up to two
+    room = 1 if dither is False else 3                               # steps; noise takes up to two
     return 1.0 if peak*full <= full-room else (full-room-1)/(full*peak)
 
 # %% ../../nbs/inference/15_extract_files.ipynb #edc0304e
@@ -164,7 +164,7 @@ def extract_file(
     seconds=None,    # how much of it to take, s; None: to the end
     repair=False,    # put zeros in the place of NaN and infinite samples, instead of refusing them
     subtype=None,    # coding of both files, such as "PCM_24" or "FLOAT"; None: the input's
-    dither=False,    # add noise of one step to what is kept before rounding; to what is removed, its negative
+    dither=False,    # noise of a step, added to what is kept, taken from what is removed; a number: its seed
     bitrate=None,    # kbit/s of MP3, Vorbis and Opus; None: at least the input's, if that is such a coding
     overwrite=False, # may files that are there be replaced?
     resume=True,     # go on where an interrupted run with the same settings stopped

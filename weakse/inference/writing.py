@@ -127,7 +127,7 @@ def write_chunks(
     part,         # `RecordingPart` that they were made of
     form:str,     # format, see `output_coding`
     subtype:str,  # coding
-    dither=False, # add triangular noise of one step before rounding
+    dither=False, # add triangular noise of one step before rounding; a number is its seed
     **like,       # of the encoder, see `encoder_options`
 )->int:           # samples that had to be clipped
     "Write chunks to a sound file, whole or not at all. Raises `OSError`, `NonFiniteAudioError`."
@@ -153,7 +153,7 @@ def write_like_input(
     chunks,       # yields `(C, t)`
     part,         # `RecordingPart` that they were made of
     subtype=None, # coding, such as "PCM_24" or "FLOAT"; None: the input's
-    dither=False, # add triangular noise of one step before rounding
+    dither=False, # add triangular noise of one step before rounding; a number is its seed
     bitrate=None, # kbit/s of MP3, Vorbis and Opus; None: at least the input's where that is such a coding
 )->list:          # of one note for the report, or of none
     "Write chunks in the coding of their input. Raises `AudioError`, `OSError`."

@@ -24,8 +24,7 @@ def fit(
     "Run updates `start` ... `steps`-1. Raises `FloatingPointError` naming the step whose loss is not finite."
     history,batches = [],iter(batches)
     clock = time.perf_counter
-    bar = progress_bar(
-        range(start, steps), progress, initial=start, total=steps, desc='training', unit='step')
+    bar = progress_bar(range(start, steps), progress, initial=start, total=steps, desc='training')
     for i in bar:
         if getattr(task, 'finished', False): break
         begin = clock()
