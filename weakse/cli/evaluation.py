@@ -111,7 +111,7 @@ def report(
     *,
     readme:bool=False,  # write the table into README.md and nbs/index.ipynb too
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
-    # folder `results/` of a run on a GPU: write results/gpu.json and gpu.md, its times and scores beside these
+    # folder `results/` of a run on a GPU: write its times and scores beside those here, in results/gpu.md
     gpu:Path=None,
 )->str:                 # closing line; None where there is no table
     "Print Table 1."
