@@ -1,6 +1,7 @@
 # One word for each thing a person does here. `make repro` and `make test` create the environment themselves.
 #   make repro [PARAMS=params/smoke.yaml]   build the corpus, train, score, print Table 1
 #   make test                               every test: notebooks and tests/
+#   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
@@ -23,7 +24,7 @@ BROWSER := $(VENV)/browser-$(WANTED)
 DOCS := $(VENV)/docs-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro ablate paper test lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro gpu ablate paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,6 +41,12 @@ $(STAMP):
 
 repro: $(STAMP)
 	@$(BIN)/weakse repro --params $(PARAMS)
+
+# everything once more on a GPU, in a clone of its own: the results of the CPU stay, the comparison comes here
+gpu: $(STAMP)
+	rm -rf runs/on_gpu && git clone -q . runs/on_gpu
+	cd runs/on_gpu && WEAKSE_DEVICE=cuda $(abspath $(BIN))/weakse repro --params $(PARAMS)
+	@WEAKSE_DEVICE=cuda $(BIN)/weakse report --gpu runs/on_gpu/results
 
 ablate: $(STAMP)
 	@$(BIN)/weakse repro metrics@ablation --params $(PARAMS)

@@ -1,7 +1,7 @@
 """The way through the pages: each ends with a line that leads to the previous page, the map and the next one.
 
-The order is that of the links in `nbs/index.ipynb`. `python docs/pages.py` writes the lines (`make export` does),
-`tests/test_pages.py` holds them to the map."""
+The order is that of the links in `nbs/index.ipynb`. `python docs/pages.py` writes the lines (`make export` does), and gives
+a page that is not in the map its place there; `tests/test_pages.py` holds them to the map."""
 import json, os, re
 from pathlib import Path
 
@@ -33,6 +33,37 @@ def order()->list: # of `Path`
     found = re.findall(r'^- \[[^\]]+\]\(([^)#]+\.ipynb)\)', prose(INDEX), re.M)
     return [INDEX.parent/to for to in found]
 
+def summary(
+    page:Path, # notebook
+)->str:        # what it is about
+    "The line below a page's title. Raises `ValueError` for a page without one."
+    found = re.search(r'^> (.+)$', prose(page), re.M)
+    if not found: raise ValueError(f"{page} has no summary: write a line `> ...` below its title")
+    return found[1].strip()
+
+def with_page(
+    text:str,    # of a cell of the map
+    folder:Path, # of the map
+    page:Path,   # notebook that the map lacks
+)->str:          # text of the cell; the same where it is not the page's place
+    "A page behind those of its folder that come before it."
+    entries = re.finditer(r'^- \[[^\]]+\]\(([^)#]+\.ipynb)\).*$', text, re.M)
+    before = [m.end() for m in entries if (folder/m[1]).parent==page.parent and Path(m[1]).name < page.name]
+    if not before: return text
+    entry = f"\n- [{title(page)}]({page.relative_to(folder).as_posix()}): {summary(page)}"
+    return text[:before[-1]] + entry + text[before[-1]:]
+
+def complete():
+    "Give every page that the map lacks its place there. Raises `ValueError` where there is none."
+    there = {p for p in INDEX.parent.rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts} - {INDEX}
+    for page in sorted(there - set(order())):
+        book = json.loads(INDEX.read_text(encoding='utf-8'))
+        texts = [''.join(c['source']) for c in book['cells']]
+        new = [with_page(t, INDEX.parent, page) for t in texts]
+        if new==texts: raise ValueError(f"{page} has no place in the map: write its line into {INDEX.name}")
+        for c,t in zip(book['cells'], new): c['source'] = t.splitlines(keepends=True)
+        INDEX.write_text(json.dumps(book, indent=1, ensure_ascii=False)+'\n', encoding='utf-8')
+
 def line(
     pages:list, # in reading order
     i:int,      # which one
@@ -54,6 +85,7 @@ def with_line(
 
 def main():
     "Write the way into every page of the map."
+    complete()
     pages = order()
     for i,page in enumerate(pages):
         book = json.loads(page.read_text(encoding='utf-8'))

@@ -51,6 +51,7 @@ def crowded(tmp_path):
 
 class Deaf:
     "A branch that always says Speech."
+    takes = "embedding"
     @staticmethod
     def listen(wav):
         return (torch.eye(3)[:1].expand(len(wav), -1),)*3

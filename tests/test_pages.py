@@ -37,3 +37,20 @@ def test_a_page_between_others(tmp_path):
     assert [len(re.findall(r'\]\(', pages.line(three, i))) for i in range(3)]==[2, 3, 2]
     book = pages.with_line(dict(cells=[cell]), pages.line(three, 1))
     assert pages.with_line(book, pages.line(three, 1))==book and len(book['cells'])==2
+
+def test_a_page_that_the_map_lacks_gets_its_place(tmp_path, monkeypatch):
+    def written(name, *texts):
+        made = [dict(cell_type='markdown', id=str(i), metadata={}, source=t.splitlines(True)) for i,t in enumerate(texts)]
+        (tmp_path/name).parent.mkdir(exist_ok=True)
+        (tmp_path/name).write_text(json.dumps(dict(cells=made)))
+        return tmp_path/name
+    index = written('index.ipynb', 'see [b](a/00_b.ipynb)', '- [B](a/00_b.ipynb): b.\n- [D](a/02_d.ipynb): d.\n- [X](x/00_x.ipynb): x.')
+    for name in ('a/00_b', 'a/01_c', 'a/02_d', 'x/00_x'): written(f'{name}.ipynb', f'# {name[-1].upper()}\n\n> About {name}.')
+    monkeypatch.setattr(pages, 'INDEX', index)
+    pages.main()
+    assert [p.stem for p in pages.order()]==['00_b', '01_c', '02_d', '00_x'] and '- [C](a/01_c.ipynb): About a/01_c.\n' in pages.prose(index)
+    once = index.read_text()
+    pages.main()
+    assert index.read_text()==once
+    written('y/00_y.ipynb', '# Y\n\n> About it.')
+    with pytest.raises(ValueError, match='00_y.ipynb has no place in the map'): pages.main()

@@ -9,10 +9,12 @@ path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH',
 pytestmark = pytest.mark.skipif(shutil.which('git') is None, reason="needs git")
 
 # stands for a stage's work: what comes out is a function of what goes in
-WORK = """import hashlib, pathlib, sys
-ins, outs, inner = (a.split() for a in sys.argv[1:])
+WORK = """import hashlib, pathlib, sys, yaml
+ins, outs, inner, params = (a.split() for a in sys.argv[1:])
+values = yaml.safe_load(open('params.yaml'))
 files = [f for p in map(pathlib.Path, ins) for f in (sorted(p.rglob('*')) if p.is_dir() else [p]) if f.is_file()]
-h = hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()
+said = repr([values.get(p) for p in params]).encode()
+h = hashlib.sha256(said + b''.join(f.read_bytes() for f in files)).hexdigest()
 for i, out in enumerate(map(pathlib.Path, outs)):
     (out.parent if out.suffix else out).mkdir(parents=True, exist_ok=True)
     (out if out.suffix else out/'made').write_text(f'{{"n": {int(h[:6], 16)}, "i": {i}}}')
@@ -22,14 +24,16 @@ for file in map(pathlib.Path, inner):     # what others read of a folder
 """
 
 INNER = dict(
-    corpus='artifacts/corpus/corpus.json artifacts/pairs/noisy artifacts/pairs/clean', tagger='artifacts/tagger/vocabulary.csv')
+    corpus=['artifacts/corpus/corpus.json', 'artifacts/pairs/noisy', 'artifacts/pairs/clean'],
+    tagger=['artifacts/tagger/vocabulary.csv'])
 
-def stand_in(name, stage):
-    "The same stage with `WORK` for its command, in every branch."
+def stand_in(name, stage, work):
+    "The same stage with `work` for its command, in every branch."
     body = stage.get('do', stage)
     if name=='code': return stage
     outs = [o if isinstance(o, str) else next(iter(o)) for o in [*body.get('outs', []), *body.get('metrics', [])]]
-    body['cmd'] = f'''{sys.executable} work.py "{' '.join(body['deps'])}" "{' '.join(outs)}" "{INNER.get(name, '')}"'''
+    words = [body['deps'], outs, INNER.get(name, []), body.get('params', [])]
+    body['cmd'] = ' '.join([sys.executable, str(work), *(f'"{" ".join(w)}"' for w in words)])
     return stage
 
 def run(*words, cwd):
@@ -59,7 +63,7 @@ def checkout(tmp_path_factory):
         shutil.copy(root/name, top/name)
     shutil.copytree(root/'sources', top/'sources')
     graph = yaml.safe_load((root/'dvc.yaml').read_text())
-    graph['stages'] = {n: stand_in(n, s) for n,s in graph['stages'].items()}
+    graph['stages'] = {n: stand_in(n, s, top/'work.py') for n,s in graph['stages'].items()}
     graph['stages']['code']['cmd'] = f'{sys.executable} -m weakse code weakse artifacts/code'
     (top/'dvc.yaml').write_text(yaml.safe_dump(graph, sort_keys=False))
     (top/'work.py').write_text(WORK)
@@ -116,3 +120,15 @@ def test_words_of_dvc_answer(checkout):
     said = dvc('exp', 'run', '-S', 'train.steps=7', 'metrics@table1', '-n', 'seven', cwd=checkout)
     assert "'train@unet'" in said and "'train_paired@segan'" not in said
     assert 'seven' in dvc('exp', 'show', '--csv', cwd=checkout)
+
+def test_a_run_of_another_file_has_a_history_of_its_own(checkout):
+    (checkout/'params').mkdir()
+    (checkout/'params'/'trial.yaml').write_text((root/'params.yaml').read_text().replace('steps: 1100', 'steps: 11'))
+    run(sys.executable, '-m', 'weakse', 'repro', 'metrics@table1', '--params', 'params/trial.yaml', cwd=checkout)
+    trial = checkout/'runs'/'trial'
+    assert git('log', '--format=%s', cwd=trial).split('\n')[0]=='weakse repro metrics@table1'
+    assert 'runs' not in git('status', '--porcelain', cwd=checkout)
+    said = dvc('exp', 'run', '-S', 'train.steps=9', 'metrics@table1', cwd=trial)
+    assert "'train@unet'" in said and "'train_paired@segan'" not in said
+    assert 'train.steps' in dvc('params', 'diff', cwd=trial)
+    assert 'table1.json' in dvc('metrics', 'diff', cwd=trial)

@@ -96,11 +96,20 @@ def _told(md, readme, compare):
     return f"Table 1 from {md}{written}" + (f", every mean as in {compare}" if compare else "")
 
 # %% ../../nbs/cli/03_evaluation.ipynb #5323254d
+def _beside(gpu):
+    "Write the results of a run on a GPU beside those here; the closing line."
+    from weakse.evaluation.device_table import write_device_table
+    found = write_device_table('results', gpu, 'results/gpu.json', overwrite=True)
+    return (f"{found['agree']} of {found['of']} means on {found['device']} agree with those here, in "
+            "results/gpu.json and results/gpu.md")
+
 @verb()
 def report(
     *,
     readme:bool=False,  # write the table into README.md and nbs/index.ipynb too
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
+    # folder `results/` of a run on a GPU: write results/gpu.json and gpu.md, its times and scores beside these
+    gpu:Path=None,
 )->str:                 # closing line; None where there is no table
     "Print Table 1."
     from weakse.evaluation.printing import print_table1
@@ -119,6 +128,7 @@ def report(
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))
     if compare:
         check_same(read_means('results/table1.json'), read_means(compare))
+    if gpu: return _beside(gpu)
     return _told(md, readme, compare)
 
 # %% ../../nbs/cli/03_evaluation.ipynb #e4ff3406

@@ -305,7 +305,7 @@ stages = dict(
     enhance=_enhance,
     score=Stage(functions=dict(score='evaluation.scoring.score_folders'), shows=('evaluation.printing',)),
     table1=Stage(
-        functions=dict(table1='evaluation.tables.write_table1'), code=dict(table1=('corpora.audioset',))),
+        functions=dict(table1='evaluation.tables.write_table1'), code=dict(table1=('corpora.audioset', 'models.rows'))),
     figures=_figures, ablate=_ablate, sound_types=_sound_types, joint=_joint, scenes=_scenes,
     selective=_selective, listen=_listen, metrics=_metrics)
 

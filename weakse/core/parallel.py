@@ -42,7 +42,7 @@ class _Safely:
 
 # %% ../../nbs/core/18_parallel.ipynb #ae07cdcb
 def _begin(sent, environ):
-    "Runs first in each worker: the environment of the process that asks, one thread, and the function at hand."
+    "Runs first in each worker: the environment of the process that asks, one thread, the function at hand."
     os.environ.clear()
     os.environ.update(environ, OMP_NUM_THREADS='1')
     try:
@@ -134,8 +134,8 @@ _starting = threading.Lock()
 
 @contextlib.contextmanager
 def _without_main():
-    """While processes start: each would run the program's main file again, which may not be made for that, and
-    nothing that is sent to them is of there."""
+    """While processes start: each would run the program's main file again, which may not be made for that,
+    and nothing that is sent to them is of there."""
     main = vars(sys.modules['__main__'])
     with _starting:
         kept = {k: main[k] for k in ('__spec__','__file__') if k in main}

@@ -7,7 +7,7 @@ __all__ = ['ESPEAK_RATE', 'SOURCES', 'SpeechError', 'Voice', 'draw_voices', 'esp
            'say']
 
 # %% ../../nbs/corpora/06_voices.ipynb #e952d009
-import importlib.util, json, os, subprocess, sys, zlib
+import importlib.util, json, os, subprocess, sys, threading, zlib
 from dataclasses import dataclass
 import numpy as np, soxr
 from scipy.ndimage import uniform_filter1d
@@ -59,6 +59,7 @@ ESPEAK_RATE = 22050 # Hz, of eSpeak NG's output
 
 # %% ../../nbs/corpora/06_voices.ipynb #3753183b
 _speakers = {} # process id -> the bare Python that forks for it; a forked worker must not share its parent's
+_asking = threading.Lock()   # one thread at a time asks and hears the answer
 
 def espeak_available()->bool: # can `espeak` run here?
     "Is the speech extra installed, and can this system fork?"
@@ -77,28 +78,35 @@ def _speaker():
     return speaker
 
 # %% ../../nbs/corpora/06_voices.ipynb #c61fe9b3
+def _asked(request):
+    "What the speaker answers to a line: a status, and the samples."
+    with _asking:
+        speaker = _speaker()
+        speaker.stdin.write(request + b'\n')
+        speaker.stdin.flush()
+        answer = speaker.stdout.readline()
+        if answer:
+            status,n = json.loads(answer)
+            return status,np.frombuffer(speaker.stdout.read(n), np.int16)
+    raise SpeechError(
+        f"eSpeak NG's process ended with status {speaker.wait()}; is espeakng-loader 0.2.4 whole? "
+        "`speech_source='formant'` does without")
+
+# %% ../../nbs/corpora/06_voices.ipynb #7a4246f5
 def espeak(
     text:str,    # one sentence
     voice:Voice, # who says it
 )->np.ndarray:   # `(T,)` at `ESPEAK_RATE`, as the synthesizer gives it
     "Say a sentence in a process without history. Raises `SpeechError` for an unknown language or variant."
-    speaker,settings = _speaker(),[(1, voice.rate), (3, voice.pitch), (4, voice.intonation)]
-    speaker.stdin.write(json.dumps([text, f'{voice.language}+{voice.variant}', settings]).encode()+b'\n')
-    speaker.stdin.flush()
-    answer = speaker.stdout.readline()
-    if not answer:
-        raise SpeechError(
-            f"eSpeak NG's process ended with status {speaker.wait()}; is espeakng-loader 0.2.4 whole? "
-            "`speech_source='formant'` does without")
-    status,n = json.loads(answer)
-    samples = np.frombuffer(speaker.stdout.read(n), np.int16)
+    settings = [(1, voice.rate), (3, voice.pitch), (4, voice.intonation)]
+    status,samples = _asked(json.dumps([text, f'{voice.language}+{voice.variant}', settings]).encode())
     if status==3:
         raise SpeechError(
             f"eSpeak NG has no voice {voice.language}+{voice.variant}; check `languages` and `variants` in "
             "recipe.yaml")
-    if status or not n:
+    if status or not len(samples):
         raise SpeechError(
-            f"eSpeak NG ended with status {status} and {n // 2} samples for {text!r} ({voice.name})")
+            f"eSpeak NG ended with status {status} and {len(samples)} samples for {text!r} ({voice.name})")
     return samples/32768.
 
 # %% ../../nbs/corpora/06_voices.ipynb #a5f599ea

@@ -202,7 +202,11 @@ def classes_with_clips(
     return int((np.asarray(corpus.targets()).sum(0) > 0).sum())
 
 # %% ../../nbs/detectors/00_protocol.ipynb #06805084
-KINDS = ("small", "panns", "efficientat")
+KINDS = (
+    "small",
+    "panns",
+    "efficientat",
+)
 
 def _module(kind):
     "The module of a kind of detector, imported when it is asked for."

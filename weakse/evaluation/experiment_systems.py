@@ -55,17 +55,18 @@ def rows_of(
     systems:dict,  # "joint" and perhaps "ablation", "table", "unconditioned" -> `System`
     snrs:tuple,    # dB, of the page
     extra_snrs:tuple, # dB, of what is beyond the page
-)->list:           # (name, order's name, passes of `(mix, order, row, parts, rate)`, SNRs)
+)->list: # name, order's name, passes of `(mix, order, row, parts, rate)`, SNRs, is it for seen classes alone?
     "What is computed for every scene: the two experiments at all levels, what is beyond them at a few."
     ask = {name: partial(_network, system, _by_class) for name,system in systems.items()}
-    rows = [(name, order, ask[name], snrs) for name in ask if name!="unconditioned" for order in ("2", "3")]
-    if "unconditioned" in ask:
-        rows.append(("unconditioned", "3", ask["unconditioned"], snrs))
-    rows += [("joint", order, ask["joint"], extra_snrs) for order in ("reverse", "one_shot")]
-    rows += [("full strength", order, partial(ask["joint"], strength=1.), extra_snrs) for order in ("2", "3")]
+    rows = [
+        (name, order, ask[name], snrs, order!="3" and system.takes=="condition")
+        for name,system in systems.items() for order in ("2", "3") if order=="3" or system.takes!="nothing"]
+    rows += [("joint", order, ask["joint"], extra_snrs, False) for order in ("reverse", "one_shot")]
+    full = partial(ask["joint"], strength=1.)
     true = partial(_network, systems["joint"], _by_true_object)
     return rows + [
-        (name, order, f, extra_snrs) for name, f in (("true object", true), ("oracle mask", _masks))
+        (name, order, f, extra_snrs, False)
+        for name, f in (("full strength", full), ("true object", true), ("oracle mask", _masks))
         for order in ("2", "3")]
 
 # %% ../../nbs/evaluation/18_experiment_systems.ipynb #b108fcda

@@ -31,14 +31,10 @@ from ..models.registry import load_system
 def _run_rows(rows, mix, row, parts, snr, rate):
     "Outputs of all rows that are computed at this level, beginning with the mixture itself."
     out = [dict(system="noisy", condition="0", object="noisy", kind="speech", wav=mix)]
-    for name,order,f,snrs in rows:
-        if snr in snrs and _answers(name, order, row):
+    for name,order,f,snrs,seen_only in rows:
+        if snr in snrs and (not seen_only or row["transient_seen"] and row["stationary_seen"]):
             out += [dict(system=name, **o) for o in outputs(order, f(mix, ORDERS[order], row, parts, rate))]
     return out
-
-def _answers(name, order, row):
-    "A fixed table of classes has nothing for an unseen class."
-    return name!="table" or order=="3" or row["transient_seen"] and row["stationary_seen"]
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #2214fe47
 def _score_objects(found, parts, mix):

@@ -7,12 +7,12 @@ __all__ = ['metric_list', 'metrics', 'metric_names', 'metric_of', 'headings', 'r
 
 # %% ../../nbs/evaluation/05_metrics.ipynb #abaef1dc
 import numpy as np
-from .metric_records import find_name, read_records
+from ..core.fingerprints import import_names
+from .metric_records import by_name, find_name
 from .signals import LengthError, MetricError, signal_pair
 
 # %% ../../nbs/evaluation/05_metrics.ipynb #c394b422
-# dotted names of the records
-metric_list = [
+metric_list = import_names(
     'weakse.evaluation.perceptual.PESQ',
     'weakse.evaluation.composites.CSIG',
     'weakse.evaluation.composites.CBAK',
@@ -30,10 +30,10 @@ metric_list = [
     'weakse.evaluation.sdr.SDRI',
     'weakse.evaluation.experiment_rows.ACCURACY',
     'weakse.evaluation.experiment_rows.NEAREST',
-]
+)
 
 # %% ../../nbs/evaluation/05_metrics.ipynb #c81071a3
-metrics = read_records(metric_list)   # name -> `Metric`
+metrics = by_name(metric_list)                                # name -> `Metric`
 metric_names = [k for k,m in metrics.items() if m.function]   # those that `score_pair` computes
 
 def metric_of(

@@ -58,7 +58,7 @@ def scores_frame(
     scores:dict, # made by `score_folders`
 )->pd.DataFrame: # index metric; mean, low, high, n, failed
     "The means of one folder's scores as a table."
-    row = measured_row('', scores, False)
+    row = measured_row('', scores)
     return pd.DataFrame({k: row[k] for k in metric_names}).T
 
 # %% ../../nbs/evaluation/12_printing.ipynb #7ed245c4

@@ -18,6 +18,7 @@ from .intervals import bootstrap_interval
 from .markdown import difference_cell, markdown_table, mean_cell
 from .metrics import headings, metric_names, reading_note
 from .reported import reported_table1
+from ..models.rows import PAIRS, WEAK, in_order, row_of
 
 # %% ../../nbs/evaluation/11_tables.ipynb #44954d62
 def _by_file(scores, metric)->dict: # file -> value
@@ -45,14 +46,13 @@ def difference(
 
 # %% ../../nbs/evaluation/11_tables.ipynb #b2953f00
 def measured_row(
-    system:str,       # its name
-    scores:dict,      # made by `score_folders`
-    needs_clean:bool, # is it given the clean speech?
-    trained_on="",    # "clean/noisy pairs", "weak labels", or nothing
-)->dict:              # the same, n_files, failed, and metric -> mean, low, high, n, failed
+    system:str,  # its name
+    scores:dict, # made by `score_folders`
+)->dict:         # system, needs_clean, trained_on, n_files, failed, and metric -> mean, low, high, n, failed
     "One measured row."
     n_files = scores.get('n_files', len(scores['files']))
-    row = dict(system=system, needs_clean=needs_clean, trained_on=trained_on)
+    known = row_of(system)
+    row = dict(system=system, needs_clean=known.needs_clean, trained_on=known.trained_on)
     for k in metric_names:
         low,high = scores['interval'].get(k) or (None,None)
         n = scores['count'].get(k, 0)
@@ -88,20 +88,16 @@ def table1_dict(
     scores:dict,                 # system -> dict made by `score_folders`, in the order of the rows
     title:str,                   # heading; names the corpus
     *,
-    needs_clean=('oracle',),     # systems that are given the clean speech
-    paired=('segan','wave_unet'), # systems trained on clean/noisy pairs
-    weak=('weakse',),            # systems trained on weak labels alone
     measured="synthetic corpus", # what the measured rows were measured on
     note="",                     # how the numbers came about: a command, say
     manifest="",                 # hash of the manifest of the corpus that was trained on
 )->dict:                         # the arguments, settings, calibration, rows, differences, reported
     "Everything Table 1 says, as plain values. Raises `ValueError` for no scores or mixed settings."
     if not scores: raise ValueError("no scores, at least one system is needed; score the noisy files first")
-    trained_on = {**dict.fromkeys(paired, 'clean/noisy pairs'), **dict.fromkeys(weak, 'weak labels')}
     return dict(
         title=title, measured=measured, note=note, manifest=manifest, settings=_same_settings(scores),
         calibration=calibration(next(iter(scores.values()))),
-        rows=[measured_row(k, s, k in needs_clean, trained_on.get(k, '')) for k, s in scores.items()],
+        rows=[measured_row(k, s) for k, s in scores.items()],
         differences=_differences(scores), reported=_reported())
 
 # %% ../../nbs/evaluation/11_tables.ipynb #ab54a4af
@@ -126,26 +122,21 @@ def table1(
     return frame
 
 # %% ../../nbs/evaluation/11_tables.ipynb #757e1eca
-# as the field writes them
-_systems = dict(
-    noisy='Noisy', highpass='High-pass', wiener='Wiener', segan='SEGAN', wave_unet='Wave-U-Net',
-    oracle='Oracle')
 table_columns = ['pesq','csig','cbak','covl','ssnr','stoi','si_sdr','llr_uncapped','wss'] # metrics of Table 1
 
 def system_label(
     r:dict, # a measured row
 )->str:     # text
     "A system's name with its marks."
-    pairs = r.get('trained_on')=='clean/noisy pairs'
-    return _systems.get(r['system'], r['system']) + '†'*r['needs_clean'] + '‡'*pairs
+    return row_of(r['system']).label + '†'*r['needs_clean'] + '‡'*(r.get('trained_on')==PAIRS)
 
 # %% ../../nbs/evaluation/11_tables.ipynb #34a6af8e
 def training_notes(
     rows:list, # measured rows
 )->list:       # sentences
     "What the marks of the rows mean, and who was trained on weak labels."
-    weak = [r['system'] for r in rows if r.get('trained_on')=='weak labels']
-    paired = any(r.get('trained_on')=='clean/noisy pairs' for r in rows)
+    weak = [r['system'] for r in rows if r.get('trained_on')==WEAK]
+    paired = any(r.get('trained_on')==PAIRS for r in rows)
     given = any(r['needs_clean'] for r in rows)
     said = {
         f"{' and '.join(weak)}: trained on weak labels alone.": weak,
@@ -164,7 +155,7 @@ def _measured_section(t)->str:
     ]
     notes += training_notes(t['rows'])
     notes += [
-        f"{_systems.get(r['system'], r['system'])}: {r['failed']} of {r['n_files']} files lack a value, each "
+        f"{row_of(r['system']).label}: {r['failed']} of {r['n_files']} files lack a value, each "
         "with its reason in the score file."
         for r in t['rows'] if r['failed']]
     if not t['calibration'].startswith('not'):
@@ -215,8 +206,6 @@ def to_markdown(
     return f"### {table['title']}\n\n{note}{sections}\n"
 
 # %% ../../nbs/evaluation/11_tables.ipynb #c589a5f0
-_order = ['noisy','highpass','wiener','segan','wave_unet','weakse','unet','oracle']
-
 def _named(score_files)->dict: # system -> path
     "Name score files by their stem, in the table's usual order; a mapping keeps its own names and order."
     if isinstance(score_files, dict): return {k: Path(p) for k,p in score_files.items()}
@@ -225,8 +214,8 @@ def _named(score_files)->dict: # system -> path
     if len(set(names))<len(names):
         raise ValueError(
             f"score files share a name: {sorted(map(str, paths))}; give a mapping system -> path")
-    rank = {k: i for i,k in enumerate(_order)}
-    return dict(sorted(zip(names, paths), key=lambda x: (rank.get(x[0], len(_order)-1.5), x[0])))
+    path_of = dict(zip(names, paths))
+    return {name: path_of[name] for name in in_order(names)}
 
 # %% ../../nbs/evaluation/11_tables.ipynb #04f78b23
 @delegates(table1_dict)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..core.loudness import extreme, times_two_to
 from ..core.messages import named
 from ..core.resampling import fit_length
-from .receptive_field import ReceptiveField, system_receptive_field
+from ..models.protocol import ReceptiveField
 from .running import MAX_NUMBERS, PartEstimator, at_level_one, run_whole
 
 # %% ../../nbs/inference/04_planning.ipynb #f8727e24
@@ -51,7 +51,7 @@ def block_sizes(
 )->tuple:           # `ReceptiveField`, samples of a block, samples of the cross-fade
     "How a recording is cut; None, None and 0 where a system can only take the whole."
     _check_seconds(block=block, overlap=overlap, context=context)
-    to,known = system.sample_rate,system_receptive_field(system)
+    to,known = system.sample_rate,system.receptive_field
     if known is None and system.block is None: return None,None,0
     seconds = block or max(system.block or 15., 0 if known is None else 2*(known.left+known.right)/to)
     if context is not None or known is None:
@@ -91,17 +91,12 @@ def part_estimator(
     "A system for parts of a recording: which level it is shown, and whose."
     learned = system.vocabulary is not None and system.block is not None
     window = round(system.block*system.sample_rate) if learned else None
-    model = getattr(system, 'model', None)
-    own = window is not None and getattr(model and getattr(model, 'extractor', model), 'normalise', False)
+    own = window is not None and system.normalise
     return PartEstimator(
         at_level_one(system) if own else system, rate, cond, field, window, own,
         1.0 if own else _wanted(system), precision, n_channels)
 
 # %% ../../nbs/inference/04_planning.ipynb #21be0427
-def _learned(system):
-    "Has it been trained, on sounds without an offset? A filter sees to the offset itself."
-    return system.vocabulary is not None or hasattr(system, 'model')
-
 def _shown(read, offset, exponent):
     "`read` without the offset, and of a level that float32 can square."
     def shown(a, b):
@@ -156,11 +151,11 @@ def plan_blocks(
     cond = condition_for(system, how['target'], how['condition'])
     field,size,overlap = block_sizes(system, rate, n_channels, how['block'], how['overlap'], how['context'])
     local = None if field is None else part_estimator(system, rate, cond, field, precision, n_channels)
-    exponent = extreme(rms if offset is None or _learned(system) else max(rms, offset.abs().max().item()))
+    exponent = extreme(rms if offset is None or system.learned else max(rms, offset.abs().max().item()))
     clean = None if clean is None else times_two_to(-exponent, clean)
     gain = _gain(system, math.ldexp(rms, -exponent))
     estimate = _estimate(system, local, rate, cond, gain, precision, n, size or n, clean)
-    f = _blended(estimate, offset if _learned(system) else None, exponent, strength)
+    f = _blended(estimate, offset if system.learned else None, exponent, strength)
     return dict(f=f, n=n, block=size or n, overlap=0 if n <= (size or n) else overlap)
 
 # %% ../../nbs/inference/04_planning.ipynb #715997a4

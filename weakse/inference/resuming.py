@@ -22,8 +22,7 @@ def run_key(
     """Tells whether two runs would compute the same: input (place, size, time), system with its weights,
     settings."""
     digest,there = hashlib.sha256(),Path(path).stat()
-    model = getattr(system, 'model', None)
-    for v in ([] if model is None else model.state_dict().values()):
+    for v in ([] if system.model is None else system.model.state_dict().values()):
         digest.update(v.detach().cpu().contiguous().numpy().tobytes())
     settings = {k: v.tolist() if isinstance(v, Tensor) else v for k,v in settings.items()}
     told = (

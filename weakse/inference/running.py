@@ -14,7 +14,7 @@ from torch import Tensor
 from ..core.loudness import extreme, times_two_to
 from ..core.resampling import fit_length, resample, resample_pieces
 from .levels import local_level
-from .receptive_field import ReceptiveField
+from ..models.protocol import ReceptiveField
 from ..models.system import Network, System
 from ..core.devices import in_precision, pick_precision
 
@@ -161,7 +161,6 @@ def at_level_one(
     system, # `System` with a network
 ):          # a copy of it
     "The system, its network shown waveforms as they come: whoever calls it has brought them to one level."
-    net,other = copy.copy(getattr(system.model, 'extractor', system.model)),copy.copy(system)
-    net.normalise = False
+    net,other = system.model.at_level_one(),copy.copy(system)
     other.f = Network(net)
     return other

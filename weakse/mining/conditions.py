@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..detectors.thresholds import equal_pr_threshold, equal_pr_thresholds
+from ..core.keywords import takes
 
 # %% ../../nbs/mining/04_conditions.ipynb #fe237465
 _all_ = ["equal_pr_threshold", "equal_pr_thresholds"]
@@ -91,10 +92,10 @@ def condition_bank(
 
 # %% ../../nbs/mining/04_conditions.ipynb #e4363582
 def tag_sets(
-    tags,            # `(N,K)` tags
-    thresholds,      # `(K,)` probabilities
-    scale:float=1.0, # factor on every threshold
-)->np.ndarray:       # `(N,K)` bool
+    tags,                      # `(N,K)` tags
+    thresholds,                # `(K,)` probabilities
+    threshold_scale:float=1.,  # factor on every threshold; 1: paper, 0.5: earlier code
+)->np.ndarray:                 # `(N,K)` bool
     """The classes present in each anchor (Kong et al., Section 2.5). Raises ValueError without a threshold
     for every class."""
     tags = np.asarray(tags, np.float32)
@@ -103,7 +104,7 @@ def tag_sets(
             f"{np.size(thresholds) if thresholds is not None else 'no'} thresholds for {tags.shape[1]} "
             "classes; "
             "take them from the vocabulary that `weakse tagger` wrote")
-    return tags > scale*np.asarray(thresholds, np.float32)
+    return tags > threshold_scale*np.asarray(thresholds, np.float32)
 
 # %% ../../nbs/mining/04_conditions.ipynb #60cf9a0a
 def _weak_labels(store, labels, n_classes):
@@ -125,15 +126,17 @@ def _weak_labels(store, labels, n_classes):
     return heard[clips]
 
 # %% ../../nbs/mining/04_conditions.ipynb #797054fe
+@takes(tag_sets)
 def anchor_sets(
     store,                     # anchors: `.tags`, `.classes`, `.vocabulary`
     thresholds,                # `(K,)` probabilities
-    threshold_scale:float=1.,  # factor on every threshold; 1: paper, 0.5: earlier code
+    *,
     # weak labels to add: "none" (paper), each anchor's own ("anchor"), all of its clip ("clip")
     labels:str='anchor',
     related=RELATED,           # groups of overlapping classes; (): none
+    **options,                 # of `tag_sets`
 )->np.ndarray:                 # `(N, K)` bool
     "The tag set of every anchor of a store."
-    sets = tag_sets(np.asarray(store.tags, np.float32), thresholds, threshold_scale)
+    sets = tag_sets(np.asarray(store.tags, np.float32), thresholds, **options)
     sets |= _weak_labels(store, labels, sets.shape[1])
     return close_related(sets, store.vocabulary.names, related)

@@ -97,7 +97,7 @@ class Mixtures:
         bank:Tensor=None,                 # `(K, K)` condition of each class, for `condition="mean"`
         sets:np.ndarray=None,             # `(N, K)` bool tag sets, for `n_interferers` above 1
         *,
-        batch_size:int=24,                # mixtures in a batch
+        batch_size:int=24,                # mixtures in a batch (paper: 24)
         seed:int=0,                       # seed of everything random
         rank:int=0,                       # number of this process
         world:int=1,                      # processes that train together

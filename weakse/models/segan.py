@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from ..core.resampling import fit_length
 from ..core.schema import check_limits
+from .protocol import Model
 
 # %% ../../nbs/models/03_segan.ipynb #6f9efac9
 def pre_emphasis(
@@ -161,7 +162,7 @@ class Discriminator(nn.Module):
         return self.score(self.squeeze(x[n_ref:])[:,0,0])[:,0].float()
 
 # %% ../../nbs/models/03_segan.ipynb #da824165
-class SEGAN(nn.Module):
+class SEGAN(Model):
     "The generator as a system on waveforms of any length (Pascual et al., Sec. 4.2)."
     def __init__(self,
         width:float=1.,     # channel multiplier; 1: the paper's

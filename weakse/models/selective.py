@@ -13,6 +13,7 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 from ..core.spectrogram import LogMel
 from ..core.schema import check_limits
+from .protocol import Model, ReceptiveField
 from .unet import ConditionalUNet
 
 # %% ../../nbs/models/01_selective.ipynb #f21b99e7
@@ -81,7 +82,8 @@ def forward(self:ClassificationBranch,
     return self.gain*F.normalize(self.project(features).float(), dim=-1)
 
 # %% ../../nbs/models/01_selective.ipynb #cd18d714
-VARIANTS = 'joint','table','unconditioned'
+# variant -> how it is asked: for what it hears in an example, for a class it was trained on, for nothing
+VARIANTS = dict(joint='embedding', table='condition', unconditioned='nothing')
 
 def _check_variant(variant):
     "Raise `ValueError` for an unknown variant."
@@ -89,7 +91,7 @@ def _check_variant(variant):
         raise ValueError(f"`variant` is {variant!r}; known: {', '.join(VARIANTS)}")
 
 # %% ../../nbs/models/01_selective.ipynb #baa141bf
-class SelectiveNet(nn.Module):
+class SelectiveNet(Model):
     "Extract the sound that an example, a class or nothing asks for. Raises `ValueError` for another variant."
     def __init__(self,
         n_classes:int,                       # K classes of the training
@@ -125,6 +127,27 @@ def forward(self:SelectiveNet,
     return self.extractor(mix, cond)
 
 SelectiveNet.extract = SelectiveNet.forward
+
+# %% ../../nbs/models/01_selective.ipynb #17855162
+@patch(as_prop=True)
+def takes(self:SelectiveNet)->str: # one of `TAKES`
+    "How it is asked."
+    return VARIANTS[self.variant]
+
+@patch(as_prop=True)
+def normalise(self:SelectiveNet)->bool:
+    "Does it bring each waveform to one level itself?"
+    return self.extractor.normalise
+
+@patch(as_prop=True)
+def receptive_field(self:SelectiveNet)->ReceptiveField:
+    "What a sample of the estimate depends on."
+    return self.extractor.receptive_field
+
+@patch
+def at_level_one(self:SelectiveNet)->ConditionalUNet: # the extraction branch
+    "The network for waveforms that have been brought to one level."
+    return self.extractor.at_level_one()
 
 # %% ../../nbs/models/01_selective.ipynb #defefe22
 @patch

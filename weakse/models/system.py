@@ -14,6 +14,7 @@ from ..core.devices import device_of, pick_device
 from ..core.loudness import extreme, times_two_to
 from ..core.resampling import resample
 from ..core.waveform import check_audio, down_mix
+from .protocol import ReceptiveField
 
 # %% ../../nbs/models/05_system.ipynb #30a12880
 class System:
@@ -29,17 +30,22 @@ class System:
         bank=None,              # `(K, K)` mean soft tag of each class, or `(K, D)` embeddings
         block:float=None,       # longest useful input, s; None: the whole signal at once
         config:dict=None,       # what was saved with it: `strength`, `condition`, training settings
+        model=None,             # the `Model` behind `f`, where it is a network
+        memory:float=None,      # s on either side that a filter's sample depends on; None: it has no end
     ):
         self.name,self.f = name,f
         self.sample_rate,self.any_rate = sample_rate,any_rate
         self.needs_clean,self.block = needs_clean,block
         self.vocabulary,self.bank = vocabulary,bank
+        self.model,self.memory = model,memory
         self.config = config or {}
         self.strength = float(self.config.get('strength', 1.0))
 
-    def __repr__(self):
-        return (f"System({self.name!r}, {self.sample_rate} "
-                f"Hz{f', {len(self.vocabulary)} classes' if self.vocabulary is not None else ''})")
+# %% ../../nbs/models/05_system.ipynb #40eafefd
+@patch
+def __repr__(self:System):
+    return (f"System({self.name!r}, {self.sample_rate} "
+            f"Hz{f', {len(self.vocabulary)} classes' if self.vocabulary is not None else ''})")
 
 # %% ../../nbs/models/05_system.ipynb #b127bf99
 @patch
@@ -114,6 +120,31 @@ def _check_kind(self:System, kind):
             f"system `{self.name}` is asked with embeddings of {self.bank.shape[1]} numbers, not with "
             "'one_hot': use condition 'mean', or `system.embed` with a recording")
 
+# %% ../../nbs/models/05_system.ipynb #5ebff1be
+@patch(as_prop=True)
+def takes(self:System)->str: # one of `TAKES`, see `models.protocol`
+    "How it is asked."
+    plain = 'nothing' if self.vocabulary is None else 'condition'
+    return plain if self.model is None else self.model.takes
+
+@patch(as_prop=True)
+def learned(self:System)->bool:
+    "Has it been trained, on sounds without an offset? A filter sees to the offset itself."
+    return self.vocabulary is not None or self.model is not None
+
+@patch(as_prop=True)
+def normalise(self:System)->bool:
+    "Does it bring each waveform to one level itself?"
+    return self.model is not None and self.model.normalise
+
+@patch(as_prop=True)
+def receptive_field(self:System)->ReceptiveField|None: # None: it has no end, or nobody has said
+    "What a sample of the estimate depends on, in samples at the system's rate."
+    if self.model is not None: return self.model.receptive_field
+    if self.memory is None: return None
+    n = round(self.memory*self.sample_rate)
+    return ReceptiveField(n, n)
+
 # %% ../../nbs/models/05_system.ipynb #fbcd0483
 class Network:
     "A network as the function of a `System`; it can be pickled, as a closure cannot."
@@ -149,7 +180,7 @@ def to(self:System,
 # %% ../../nbs/models/05_system.ipynb #90e39ac8
 def _heard(system, wav, sample_rate):
     "The listening network, and one recording as it wants it, `(1, T)`; channels are averaged."
-    if not hasattr(getattr(system, 'model', None), 'listen'):
+    if system.takes!='embedding':
         raise ValueError(
             f"system `{system.name}` cannot listen to a recording, it has no classification branch: use "
             "`system.condition(name)`, or a system of `train_selective`")

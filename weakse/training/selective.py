@@ -104,7 +104,7 @@ def losses(self:JointTask,
 def embedding_bank(
     model:SelectiveNet,  # in evaluation
     store,               # anchors
-    n:int=10,            # references of a class
+    n:int,               # references of a class
     **heard_as,          # `threshold_scale` of `heard_sets`
 )->Tensor:               # `(K, D)`; zeros where a class has no anchor
     "Mean embedding of the `n` purest anchors of every class, unseen ones too."

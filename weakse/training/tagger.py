@@ -124,7 +124,7 @@ class TaggerTask(Task):
         *,
         steps:int=800,       # updates
     ):
-        super().__init__(model, lr, device='cpu')
+        super().__init__(model, lr)
         self.opt = torch.optim.AdamW(self.model.parameters(), lr, weight_decay=1e-3)
         self.cycle = torch.optim.lr_scheduler.OneCycleLR(self.opt, lr, total_steps=steps, pct_start=.2)
 
@@ -148,18 +148,19 @@ def step(self:TaggerTask,
     "One update. A loss that is not finite changes nothing and is returned as it is."
     self.model.train()
     lr = self.opt.param_groups[0]['lr']
-    x, y = batch
+    x, y = (t.to(self.device, non_blocking=True) for t in batch)
     with self.autocast():
         logits = self.model.logits(x)
     loss = weak_loss(logits.float(), y)
-    if math.isfinite(loss.item()):
+    told = loss.item()
+    if math.isfinite(told):
         self.opt.zero_grad()
         loss.backward()
         with torch.device('cpu'):
             self.opt.step()   # its counters
         self.cycle.step()
         self.n += 1
-    return {'loss': loss.item(), 'lr': lr}
+    return {'loss': told, 'lr': lr}
 
 # %% ../../nbs/training/12_tagger.ipynb #a3c221e0
 @takes(TaggerTask, draw_batches)

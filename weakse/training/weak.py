@@ -13,7 +13,7 @@ from ..core.keywords import settings_for, takes
 from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import condition_bank
-from ..mining.mixtures import Mixtures
+from ..mining.mixtures import Mixtures, MixtureSettings
 from ..models.registry import save_system
 from ..models.unet import ConditionalUNet
 from .losses import make_loss
@@ -48,14 +48,15 @@ def make_weak_task(
     return WeakTask(model, make_loss(loss or {'waveform_mae': 1.0}), steps=steps, **options)
 
 # %% ../../nbs/training/06_weak.ipynb #27dfaf11
+@takes(Mixtures, but=['bank', 'sets', 'rank', 'world'])
 def make_mixtures(
     store,                      # anchors
     mined:str|Path,             # folder of pairs that were mined from them
     *,
-    batch_size:int=24,          # mixtures in a batch (paper: 24)
     mixtures:dict|None=None,    # further keywords of `Mixtures`: level, snr_range, n_interferers, ...
-    condition:str='soft',       # conditions in training: "soft" (paper), "one_hot", "mean"
-    seed:int=0,                 # of the mixtures
+    # conditions in training: "soft" (paper), "one_hot", "mean"
+    condition:str=MixtureSettings.condition,
+    **options,                  # of `Mixtures`
 )->Mixtures:
     "The mixtures of mined pairs. Raises `ValueError` where pairs and store do not belong together."
     pairs, sets = (np.load(Path(mined)/f'{n}.npy') for n in ('pairs','sets'))
@@ -63,8 +64,8 @@ def make_mixtures(
         raise ValueError(
             f"{mined} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` "
             "again")
-    options = {**(mixtures or {}), 'batch_size': batch_size, 'seed': seed, 'condition': condition}
-    return Mixtures(store, pairs, condition_bank(store.tags, store.classes), sets, **options)
+    bank = condition_bank(store.tags, store.classes)
+    return Mixtures(store, pairs, bank, sets, **{**(mixtures or {}), **options, 'condition': condition})
 
 # %% ../../nbs/training/06_weak.ipynb #36742f87
 def _recipe(anchors, mined, out, s):
