@@ -59,9 +59,8 @@ class _VerbGroup(TyperGroup):
     def get_command(self, ctx, name):
         "A verb, under its former name too, which is said."
         if name in FORMER_VERBS:
-            say(
-                f"`{name}` is called `{FORMER_VERBS[name]}` now; the old word works for one more version",
-                'yellow', err=True)
+            logger.warning(
+                f"`{name}` is called `{FORMER_VERBS[name]}` now; the old word works for one more version")
         return super().get_command(ctx, FORMER_VERBS.get(name, name))
 
     def invoke(self, ctx):
