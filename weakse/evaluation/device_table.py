@@ -27,7 +27,8 @@ def compared_means(
     a,b = _means(cpu),_means(there)
     rows = []
     for system,metric in dict.fromkeys([*a, *b]):
-        x,y,most = a.get((system, metric)),b.get((system, metric)),metric_of(metric).tolerance
+        x,y = a.get((system, metric)),b.get((system, metric))
+        most = metric_of(metric).tolerance
         agrees = x is not None and y is not None and abs(x-y) <= most
         rows.append(dict(system=system, metric=metric, cpu=x, there=y, tolerance=most, agrees=agrees))
     return rows
@@ -49,7 +50,8 @@ def device_table(
     device:str=None, # which, in words; None: the one that would be taken now
 )->dict:             # device, seconds (training -> cpu, there), rows, agree, of
     "Times and scores of two devices. Raises `ValueError` for a folder without Table 1."
-    rows,a,b = compared_means(_table(cpu), _table(there)),_seconds(cpu),_seconds(there)
+    rows = compared_means(_table(cpu), _table(there))
+    a,b = _seconds(cpu),_seconds(there)
     seconds = {name: dict(cpu=a.get(name), there=b.get(name)) for name in dict.fromkeys([*a, *b])}
     return dict(
         device=device or device_words(), seconds=seconds, rows=rows, agree=sum(r['agrees'] for r in rows),
@@ -65,7 +67,8 @@ def _cell(row):
 
 def _times(seconds):
     "A row a training: seconds there and here, and how many times faster."
-    def said(x): return 'none' if x is None else f'{x:.0f}'
+    def said(x):
+        return 'none' if x is None else f'{x:.0f}'
     rows = []
     for name,t in seconds.items():
         faster = f"{t['cpu']/t['there']:.1f}" if t['cpu'] and t['there'] else ''
