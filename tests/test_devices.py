@@ -213,6 +213,14 @@ def test_every_door_leaves_the_device_to_whoever_calls():
         p = inspect.signature(f).parameters['device']
         assert p.default is None and p.kind is p.KEYWORD_ONLY, f
 
+def test_every_verb_that_computes_has_the_option():
+    import weakse.cli.main
+    from weakse.cli.command import app
+    found = {
+        c.name for c in app.registered_commands if 'device' in inspect.signature(c.callback).parameters}
+    assert found >= set(
+        'tagger detect train train_paired train_selective enhance extract selective ablate compare app'.split())
+
 def test_the_command_says_where_it_ran_and_what_is_not_there(tmp_path):
     import soundfile as sf
     sf.write(tmp_path/'a.wav', noise(8000).numpy(), 16000)

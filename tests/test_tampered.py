@@ -248,6 +248,38 @@ def test_full_disk_after_all_steps(tmp_path, monkeypatch):
     paired.train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
     assert not folder.exists() and load_system(tmp_path/'out').name=='wave_unet'
 
+OTHER_VERSIONS = dict(
+    other_parts=lambda s: s['task'].pop('model'), other_average=lambda s: s['task'].update(average=None),
+    other_optimiser=lambda s: s['task'].update(opt={'state': {}, 'param_groups': []}),
+    other_shape=lambda s: s['task']['model'].update(weight=torch.zeros(3, 3)),
+    other_random_state=lambda s: s.update(rng=torch.zeros(3)), no_settings=lambda s: s.update(settings=None),
+    other_history=lambda s: s.update(history=[1., 2.]), other_keys=lambda s: s.update(settings={1: 2, 'a': 3}),
+    no_step=lambda s: s.pop('step'))
+
+@pytest.mark.parametrize('change', OTHER_VERSIONS)
+def test_checkpoint_of_another_version(tmp_path, change):
+    "A line names the file, training starts over as if it were not there, and it stays until there is another."
+    from weakse.training.checkpoints import Checkpoint
+    from weakse.training.tasks import WeakTask
+    def task():
+        torch.manual_seed(0)
+        return WeakTask(torch.nn.Linear(2, 2), None, ema=.9, device='cpu')
+    def begin():
+        return Checkpoint(tmp_path/'c', 1, task=task(), settings=dict(width=1))
+    begin().save(1)
+    path, = (tmp_path/'c').glob('*.pt')
+    state = torch.load(path)
+    OTHER_VERSIONS[change](state)
+    torch.save(state, path)
+    again = begin()
+    with pytest.warns(UserWarning, match=rf'^checkpoint {path} .*training starts over$'):
+        assert again.restore()==0
+    for a,b in zip(again.task.model.state_dict().values(), task().model.state_dict().values()):
+        assert torch.equal(a, b)
+    assert path.is_file() and again.history==[] and again.task.n==0
+    again.save(2)
+    assert [f.name for f in (tmp_path/'c').glob('*.pt')]==['step_00000002.pt']
+
 def test_checkpoint_on_a_full_disk(tmp_path):
     "A checkpoint that cannot be written is an error of the system with its folder, and the one before stays."
     from types import SimpleNamespace

@@ -91,7 +91,9 @@ def write_index(
 
 # %% ../../nbs/cli/03_evaluation.ipynb #193bbaa1
 def _told(md, readme, compare):
-    "The closing line of `report`."
+    "The closing line of `report`. Raises `ValueError` where a mean differs too much."
+    if compare:
+        check_same(read_means(md.with_suffix('.json')), read_means(compare))
     written = ", written into README.md" if readme else ""
     return f"Table 1 from {md}{written}" + (f", every mean as in {compare}" if compare else "")
 
@@ -103,12 +105,13 @@ def _beside(gpu):
     return (f"{found['agree']} of {found['of']} means on {found['device']} agree with those here, in "
             "results/gpu.json and results/gpu.md")
 
+# %% ../../nbs/cli/03_evaluation.ipynb #6189048f
 @verb()
 def report(
     *,
     readme:bool=False,  # write the table into README.md and nbs/index.ipynb too
     compare:Path=None,  # another table1.json: fail where a mean differs by more than the tolerance
-    # folder `results/` of a run on a GPU: write results/gpu.json and gpu.md, its times and scores beside these
+    # folder `results/` of a run on a GPU: write its times and scores beside those here, in results/gpu.md
     gpu:Path=None,
 )->str:                 # closing line; None where there is no table
     "Print Table 1."
@@ -126,8 +129,6 @@ def report(
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))
-    if compare:
-        check_same(read_means('results/table1.json'), read_means(compare))
     if gpu: return _beside(gpu)
     return _told(md, readme, compare)
 

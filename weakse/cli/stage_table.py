@@ -65,6 +65,7 @@ class Stage:
     # option -> its value -> keywords that it stands for
     choices: dict = field(default_factory=dict)
     overwrite: bool = False    # is there an option to replace what is there?
+    computes: bool = False     # on a device: is there an option for it?
     # stage of dvc.yaml -> modules that it loads by a name made at run time; None: the block's name alone
     code: dict = None
     shows: tuple = ()          # modules that only show what was made: nothing depends on their code
@@ -98,6 +99,7 @@ _corpus = Stage(
 
 # %% ../../nbs/cli/01_stage_table.ipynb #3cf0080d
 _tagger = Stage(
+    computes=True,
     verb='tagger', says="Train a small detector from weak labels alone (Eq. 4) and compute its thresholds.",
     functions=dict(
         small='training.tagger.train_tagger', efficientat='detectors.efficientat.prepare',
@@ -147,6 +149,7 @@ def _system(**more):
 _trained = dict(overwrite=True, closing="{steps} steps, a system in {out}")
 
 _train = Stage(
+    computes=True,
     verb='train',
     says="Train the conditional U-Net on mixtures of anchors. It never sees clean speech; interrupted, it "
          "goes on "
@@ -169,6 +172,7 @@ _train = Stage(
 _selective_systems = ('selective', 'selective_ablation', 'selective_table', 'selective_unconditioned')
 
 _joint = Stage(
+    computes=True,
     verb='train_selective',
     says="Train the selective system, or what is left of it without one of its parts; interrupted, it goes "
          "on "
@@ -206,6 +210,7 @@ _paired = Stage(
 def _peer(name, function):
     "A peer of Table 1 that learns from pairs."
     return Stage(
+        computes=True,
         verb='train_paired',
         says="Train a peer of Table 1 on clean/noisy pairs; interrupted, it goes on where it was.",
         functions={name: function},
@@ -222,6 +227,7 @@ _enhance = Stage(
 
 # %% ../../nbs/cli/01_stage_table.ipynb #ff67328c
 _figures = Stage(
+    computes=True,
     verb='figures', says="Draw Figures 1 and 2 of the paper.",
     functions=dict(figures='evaluation.figures.draw_figures'),
     words=dict(
@@ -232,6 +238,7 @@ _figures = Stage(
 
 # %% ../../nbs/cli/01_stage_table.ipynb #909ad5b0
 _ablate = Stage(
+    computes=True,
     verb='ablate', says="Measure each of the paper's choices: train short runs that differ in one of them.",
     functions=dict(ablate='evaluation.ablation.ablate'),
     words=dict(
@@ -266,6 +273,7 @@ _listen = Stage(
 
 # %% ../../nbs/cli/01_stage_table.ipynb #24013e40
 _selective = Stage(
+    computes=True,
     verb='selective',
     says="Run Experiments I and II: take sounds out of scenes one after another, and score what is taken and "
          "what "
@@ -305,7 +313,8 @@ stages = dict(
     enhance=_enhance,
     score=Stage(functions=dict(score='evaluation.scoring.score_folders'), shows=('evaluation.printing',)),
     table1=Stage(
-        functions=dict(table1='evaluation.tables.write_table1'), code=dict(table1=('corpora.audioset', 'models.rows'))),
+        functions=dict(table1='evaluation.tables.write_table1'),
+        code=dict(table1=('corpora.audioset', 'models.rows'))),
     figures=_figures, ablate=_ablate, sound_types=_sound_types, joint=_joint, scenes=_scenes,
     selective=_selective, listen=_listen, metrics=_metrics)
 

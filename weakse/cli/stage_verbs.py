@@ -111,7 +111,8 @@ def make_verb(
             k, inspect.Parameter.KEYWORD_ONLY if word.option else inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=word.usual, annotation=word.kind)
         for k,word in words.items()])
-    return verb(writes={k: word.check for k,word in words.items() if word.check})(f)
+    checks = {k: word.check for k,word in words.items() if word.check}
+    return verb(writes=checks, device=first.computes)(f)
 
 def stage_verbs()->dict: # verb -> block -> `Stage`
     "The verbs of the table, with the rows that share each."

@@ -36,8 +36,7 @@ class Block:
         if f is None: return dict(self.values)
         if 'device' in self.values:
             raise ParamsError(
-                f"`{self.name}.device` is no parameter, because a device changes no result: give "
-                f"{named('device')}, or set WEAKSE_DEVICE")
+                f"`{self.name}.device` is no parameter: give {named('device')}, or set WEAKSE_DEVICE")
         known = {n for n,p in inspect.signature(f).parameters.items() if p.kind is p.KEYWORD_ONLY}
         common = {k:v for k,v in self.common.items() if k in known}
         check_values(f, common)

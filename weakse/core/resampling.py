@@ -82,6 +82,7 @@ def batch_resample(
         warn_audio(f"resampling on the CPU, because torchaudio cannot be imported ({reason})")
     return resample(wav, from_rate, to_rate).to(device)
 
+# %% ../../nbs/core/07_resampling.ipynb #2e7a82eb
 def torchaudio_resample(
     torchaudio,    # the module, see `import_torchaudio`
     wav:Tensor,    # `(..., T)`

@@ -88,6 +88,7 @@ def power_spectrogram(
     return torchaudio.functional.spectrogram(
         wav, 0, window, n_fft, hop_length, n_fft, power=2., normalized=False)
 
+# %% ../../nbs/core/08_spectrogram.ipynb #869a0faa
 class LogMel(nn.Module):
     "Log-mel spectrogram: power STFT, `mel_filterbank`, natural logarithm. `(..., T)` to `(..., F, n_mels)`."
     def __init__(self,

@@ -63,9 +63,9 @@ def _about(cells, train, files, seeds):
         files=len(files), parameters=parameters)
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #70e8cecc
-def _answered(paths, names, seeds, seed, n_pairs, base, title, work, progress):
+def _answered(paths, variants, seeds, seed, n_pairs, base, title, work, progress):
     "What the cells say; without test pairs, that nothing is compared."
-    files = choose_test_files(paths['pairs'], n_pairs)
+    names,files = _check_variants(variants, seeds),choose_test_files(paths['pairs'], n_pairs)
     if not files:
         logger.warning(
             f"ablate: nothing is compared, {paths['pairs']}/clean has no test pairs: give a corpus with some")
@@ -88,18 +88,16 @@ def ablate(
     title:str="Ablation (synthetic corpus)", # heading; names the corpus
     work:str|Path='artifacts/ablate',        # folder of the kept cells
     overwrite:bool=False,     # may the result be replaced?
-    seed:int=0,               # added to `seeds`
-    progress:bool=True,       # show bars
+    seed:int=0, progress:bool=True, # added to `seeds`; show bars
     device=None,              # where trainings, detector and systems compute, see `pick_device`
     **kwargs,                 # of `base_settings`
 )->dict:                      # title, about, noisy, cells, answers
     "Stage `ablate`: train every variant with every seed, compare each with the base; made cells are kept."
-    names = _check_variants(variants, seeds)
     paths = dict(corpus=corpus, detector=detector, anchors=anchors, truth=truth, pairs=pairs)
     check_table(out_json, paths.values(), overwrite=overwrite)
     with use_device(device):
         result = _answered(
-            paths, names, seeds, seed, n_pairs, base_settings(**kwargs), title, own_folder(work), progress)
+            paths, variants, seeds, seed, n_pairs, base_settings(**kwargs), title, own_folder(work), progress)
     return _written(result, out_json, overwrite)
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #172f5fc8

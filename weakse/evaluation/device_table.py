@@ -72,6 +72,7 @@ def _times(seconds):
         rows.append([name, said(t['cpu']), said(t['there']), faster])
     return markdown_table(['training', 'CPU, s', 'there, s', 'times faster'], rows)
 
+# %% ../../nbs/evaluation/24_device_table.ipynb #24eb4da6
 def device_markdown(
     result:dict, # of `device_table`
 )->str:          # a page
@@ -80,8 +81,8 @@ def device_markdown(
     systems,metrics = (list(dict.fromkeys(k[i] for k in cells)) for i in (0, 1))
     rows = [[s, *(_cell(cells.get((s, m))) for m in metrics)] for s in systems]
     return (
-        f"# Table 1 on {result['device']} beside the CPU's\n\n{result['agree']} of {result['of']} means agree "
-        "within the tolerance of their metric; the others are bold. Each cell: CPU / there.\n\n"
+        f"# Table 1 on {result['device']} beside the CPU's\n\n{result['agree']} of {result['of']} means "
+        "agree within the tolerance of their metric; the others are bold. Each cell: CPU / there.\n\n"
         f"{markdown_table(['system', *(metric_of(m).label for m in metrics)], rows)}\n\n"
         f"{_times(result['seconds'])}\n")
 

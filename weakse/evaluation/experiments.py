@@ -194,16 +194,13 @@ def run_experiments(
     n_samples:int=5,      # scenes whose audio is kept
     overwrite:bool=False, # may the tables be replaced?
     n_workers:int=2,      # processes; the results do not depend on it
-    seed:int=0, progress:bool=True, # of the bootstrap; show bars
-    device=None,          # where systems and detector compute, see `pick_device`
+    seed:int=0, progress:bool=True, device=None, # of the bootstrap; show bars; see `pick_device`
     **kwargs,             # of `load_systems`
 )->dict:                  # what was stored in `out_json`
     "Stage `selective`: Experiments I and II. Raises `ValueError`; `CorpusError` where there are no scenes."
-    with use_device(device):
+    read = _checked(out, out_json, overwrite, scenes, sound_types, joint, corpus, detector, *kwargs.values())
+    with use_device(device), atomic_path(out, read) as tmp:
         listed,systems = _check_scenes(scenes, snrs, extra_snrs),load_systems(joint, **kwargs)
-    read = [scenes, sound_types, joint, *kwargs.values(), corpus, detector]
-    inputs = _checked(out, out_json, overwrite, *read)
-    with use_device(device), atomic_path(out, inputs) as tmp:
         values = _run_scenes(scenes, listed, systems, tmp, snrs, extra_snrs, n_samples, n_workers, progress)
         told = held_out_recognition(systems, corpus, detector, sound_types, tmp/"held_out", seed, progress)
     return write_selective(values, out_json, title, snrs, extra_snrs, told, seed, overwrite)

@@ -114,8 +114,7 @@ def _report(exact, targets, request):
 def extract(
     wav,                         # `(T,)` or `(C, T)` tensor or array, 1 to 64 channels
     sample_rate:int,             # Hz
-    *,
-    keep=None,                   # classes that stay, all else goes: a name, an id, a node, or a list of these
+    *, keep=None,                # classes that stay, all else goes: a name, an id, a node, or a list of these
     drop=None,                   # classes that go
     gains=None,                  # class -> dB; "rest" is what no class claims
     strength=None,               # share of the result, 0 (the input) to 1; None: see `request_for`
@@ -130,13 +129,12 @@ def extract(
     """Keep, drop or turn down classes of sound. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`,
     and `ValueError` on requests that make no sense."""
     x,system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system, device=device))
-    detector,events = hear_events(
-        lambda a, b: x[:, a:b], x.shape[-1], check_rate(sample_rate), detector if x.any() else None, progress,
-        device)
+    ears = detector if x.any() else None
+    heard = hear_events(lambda a, b: x[:, a:b], x.shape[-1], check_rate(sample_rate), ears, progress, device)
     asked = dict(keep=keep, drop=drop, gains=gains, ontology=ontology, strength=strength, floor_db=floor_db)
-    request = request_for(system, detector, events, **asked)
+    request = request_for(system, *heard, **asked)
     targets = class_estimates(system, x, check_rate(sample_rate), request, progress, **kwargs)
-    return _extraction(x.double(), targets, request, events, wav)
+    return _extraction(x.double(), targets, request, heard[1], wav)
 
 # %% ../../nbs/inference/14_extract.ipynb #d82d4428
 def _extraction(exact, targets, request, events, wav):

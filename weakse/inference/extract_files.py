@@ -15,7 +15,7 @@ from ..core.decoding import open_audio
 from ..core.waveform import AudioError, NonFiniteAudioError, noted
 from ..core.files import scratch_path
 from ..core.outputs import check_output
-from .detecting import as_detector, hear_events
+from .detecting import hear_events
 from .extract import extract, factor_db, plan_class, rms_of
 from .files import (
     find_jobs, finished_inputs, process_files, refuse_collisions, refuse_unwritable)
@@ -25,6 +25,7 @@ from .requests import request_for
 from .resuming import checkpointed_chunks, run_key
 from .sequence import NotDetectedError
 from .writing import output_coding, encoder_options, write_chunks
+from ..detectors.protocol import as_detector
 from ..models.registry import load_system
 
 # %% ../../nbs/inference/15_extract_files.ipynb #b0845dbe
@@ -215,8 +216,7 @@ def _two_outputs(jobs, out):
 def extract_files(
     inputs,           # file, folder or pattern, or a list of them
     out,              # folder to write to: `out/kept/...` and `out/removed/...`
-    *,
-    keep=None,        # classes that stay, see `extract`
+    *, keep=None,     # classes that stay, see `extract`
     detector="artifacts/tagger", # refuses what it does not hear; None: ask nobody
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest

@@ -14,9 +14,8 @@ from ..core.audio import load_audio
 from ..core.messages import named
 from ..core.progress import progress_bar
 from ..core.waveform import AudioError, check_audio
-from ..detectors.protocol import as_heard, at_door
+from ..detectors.protocol import as_detector, as_heard, at_door
 from .blocks import overlap_chunks
-from .detecting import as_detector
 from .levels import LevelSums
 from .planning import checked_strength, plan_blocks, plan_options
 from ..models.registry import load_system

@@ -17,7 +17,7 @@ from ..core.loudness import rms_db
 from ..core.outputs import check_output
 from ..core.progress import progress_bar
 from ..corpora.corpus import read_corpus
-from ..detectors.protocol import at_door, clip_batches, load_detector
+from ..detectors.protocol import as_detector, at_door, clip_batches
 from .anchor_store import AnchorStore, write_anchors
 from .audits import rejected_anchors
 
@@ -198,8 +198,7 @@ def detect_anchors(
     corpus_folder:str|Path,    # a corpus with weak labels
     detector,                  # folder of a prepared detector, a name, or a `Detector`
     out:str|Path,              # folder of the store to write
-    *,
-    seconds:float=2.0,         # s, length of an anchor (paper: 2)
+    *, seconds:float=2.0,      # s, length of an anchor (paper: 2)
     by:str="area",             # area (Eqs. 5-6) | random (uniform over the clip, the control)
     split:str="train",         # which clips
     min_area:float=0.0,        # mean probability below which an anchor is dropped as uncertain
@@ -215,8 +214,7 @@ def detect_anchors(
     _check_by(by)
     check_output(out, inputs := [corpus_folder, detector, audit or ''], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
-    if isinstance(detector, (str, Path)):
-        detector = load_detector(detector, device=device)
+    detector = as_detector(detector, device)
     refused = rejected_anchors(audit, corpus, detector.vocabulary)   # now: a typo must not cost an hour
     found = _gated_anchors(
         corpus, detector, refused, split, seconds, by, (min_area, min_level_db), seed, batch_size, progress)

@@ -163,6 +163,7 @@ class Network:
         there = device_of(self.model)
         return self.model(wav.to(there), cond if cond is None else cond.to(there)).to(wav.device)
 
+# %% ../../nbs/models/05_system.ipynb #aa00ee34
 @patch(as_prop=True)
 def device(self:System)->torch.device:
     "Where the network's weights lie; what has none, a filter, computes on the CPU."

@@ -10,7 +10,6 @@ import math, time
 import numpy as np
 from torch import nn
 from ..core.progress import progress_bar
-from ..models.unet import count_parameters
 
 # %% ../../nbs/training/03_loop.ipynb #fd630f08
 def fit(
@@ -30,8 +29,7 @@ def fit(
         begin = clock()
         batch = _next(batches, i, steps)
         got = clock()
-        logs = task.step(batch)
-        logs |= {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
+        logs = task.step(batch) | {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
         _check_loss(logs, i)
         for f in each:
             f(i, logs)
@@ -87,7 +85,8 @@ def training_report(
     seconds:float,   # s that the run took here
 )->dict:             # settings, steps, parameters, curve, loss, seconds, outside_share
     "What a finished training says of itself."
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return dict(
-        settings=settings, steps=len(rows), parameters=count_parameters(model),
+        settings=settings, steps=len(rows), parameters=parameters,
         curve=light_curve(rows), loss=light_curve(rows, 10)[-1]['loss'] if rows else None,
         seconds=round(seconds, 1), outside_share=outside_share(history))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np, torch
 from ..core.keywords import settings_for, takes
 from ..core.saved import check_room
-from ..models.registry import save_system
+from ..models.registry import SYSTEM_FILES, save_system
 from ..models.segan import SEGAN, WINDOW, Discriminator, pre_emphasis
 from ..models.wave_unet import WaveUNet
 from .adversarial import AdversarialTask
@@ -106,7 +106,7 @@ def train_segan(
         train_segan, steps=steps, epochs=epochs, batch_size=batch_size, valid_every=valid_every, **settings)
     _check_start(s['start'])
     recipe = partial(_recipe, 'segan', pairs, out, s, make_segan_task)
-    return learn(recipe, s, out, **settings_for(learn, settings))
+    return learn(recipe, s, out, SYSTEM_FILES, **settings_for(learn, settings))
 
 # %% ../../nbs/training/09_paired.ipynb #ab4db3f4
 @takes(PairedTask, but=['device', 'steps', 'amsgrad'])
@@ -159,4 +159,4 @@ def train_wave_unet(
     _check_stop(s['schedule'], s['valid_share'])
     _check_start(s['start'])
     recipe = partial(_recipe, 'wave_unet', pairs, out, s, make_wave_unet_task)
-    return learn(recipe, s, out, **settings_for(learn, settings))
+    return learn(recipe, s, out, SYSTEM_FILES, **settings_for(learn, settings))

@@ -14,7 +14,6 @@ import torch
 from ..core.keywords import all_keywords, keywords
 from ..core.outputs import check_files
 from ..core.schema import check_limits
-from ..models.registry import SYSTEM_FILES
 from .checkpoints import Checkpoint, steps_kept
 from .loop import fit, training_report
 
@@ -32,16 +31,20 @@ class Recipe:
     rounds:list = field(default_factory=list)
 
 def fingerprint(
-    data, # bytes, or an array
-)->str:   # 16 characters
+    *data, # bytes, or arrays
+)->str:    # 16 characters
     "A short name for what is learned from."
-    return hashlib.sha256(data).hexdigest()[:16]
+    found = hashlib.sha256()
+    for part in data:
+        found.update(part)
+    return found.hexdigest()[:16]
 
 # %% ../../nbs/training/05_recipes.ipynb #1104453b
 def learn(
     make:Callable,   # `make()` gives the `Recipe` of the run
     settings:dict,   # of the run, see `all_settings`
     out:str|Path,    # folder of the finished system
+    files:tuple,     # names of the files that it will have there
     *,
     checkpoint_every:int=500,        # updates between checkpoints
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`
@@ -49,7 +52,7 @@ def learn(
 )->dict:                             # of `training_report`, and what the recipe adds
     """Train by a recipe and save the system; an interrupted run goes on where it was. Raises what the recipe
     raises."""
-    check_files(out, SYSTEM_FILES)   # before the hours of training, not after them
+    check_files(out, files)   # before the hours of training, not after them
     clock = time.perf_counter()
     recipe = make()
     folder = Path(checkpoints or f'{out}.checkpoints')

@@ -20,7 +20,7 @@ from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import purity
 from ..mining.sound_types import read_sound_types
-from ..models.registry import save_system
+from ..models.registry import SYSTEM_FILES, save_system
 from ..models.selective import SelectiveNet
 from ..models.unet import ConditionalUNet
 from .losses import make_loss
@@ -207,4 +207,5 @@ def train_selective(
     """Train a selective system and save it with an embedding of every class; an interrupted run goes on where
     it was. Raises `JointError`."""
     s = all_settings(train_selective, n_references=n_references, use=use, **settings)
-    return learn(partial(_recipe, anchors, sound_types, out, s), s, out, **settings_for(learn, settings))
+    recipe = partial(_recipe, anchors, sound_types, out, s)
+    return learn(recipe, s, out, SYSTEM_FILES, **settings_for(learn, settings))

@@ -243,7 +243,7 @@ def _recipe(corpus, train, out, s, progress):
         return result
     def batches(start):
         return draw_batches(mels, targets, n_frames, start, **settings_for(draw_batches, s))
-    data = {'clips': fingerprint(torch.cat([*mels]).numpy()), 'targets': fingerprint(targets)}
+    data = {'clips': fingerprint(targets, *(np.ascontiguousarray(m) for m in mels))}
     return Recipe(task, batches, s['steps'], save, data)
 
 # %% ../../nbs/training/12_tagger.ipynb #397edcdb
@@ -262,5 +262,6 @@ def train_tagger(
     check_output(out, [corpus_folder], folder=True)
     train = _train_clips(corpus, corpus_folder)
     run = settings_for(learn, all_keywords(train_tagger, **settings))
-    report = learn(partial(_recipe, corpus, train, out, s, run['progress']), s, out, **run)
+    recipe = partial(_recipe, corpus, train, out, s, run['progress'])
+    report = learn(recipe, s, out, (), **run)   # no files beside others: the folder is its own
     return {k: report[k] for k in ('n_clips', 'n_classes', 'mean_average_precision', 'loss')}

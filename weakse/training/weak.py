@@ -14,7 +14,7 @@ from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import condition_bank
 from ..mining.mixtures import Mixtures, MixtureSettings
-from ..models.registry import save_system
+from ..models.registry import SYSTEM_FILES, save_system
 from ..models.unet import ConditionalUNet
 from .losses import make_loss
 from .recipes import Recipe, all_settings, fingerprint, from_seed, learn
@@ -98,4 +98,5 @@ def train_unet(
     """Train the conditional U-Net from anchors and save it as a system; an interrupted run goes on where it
     was."""
     s = all_settings(train_unet, purest=purest, use=use, **settings)
-    return learn(partial(_recipe, anchors, mined, out, s), s, out, **settings_for(learn, settings))
+    recipe = partial(_recipe, anchors, mined, out, s)
+    return learn(recipe, s, out, SYSTEM_FILES, **settings_for(learn, settings))
