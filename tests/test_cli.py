@@ -305,6 +305,21 @@ def test_a_part_and_a_coding(ask, tmp_path, verb):
     code,said = ask(verb, 'in.wav', '--subtype', 'MP9', '--overwrite')
     assert code==1 and "WAV cannot hold 'MP9'; expected one of PCM_16" in said
 
+@pytest.mark.parametrize('verb', ['enhance','extract'])
+def test_a_seed_draws_the_dither(ask, tmp_path, verb):
+    sf.write(tmp_path/'in.wav', tones(8000), rate, subtype='PCM_16')
+    def heard(*options):
+        assert ask(verb, 'in.wav', '--dither', *options, '--overwrite')[0]==0
+        return [sf.read(tmp_path/'out'/p, dtype='int16')[0] for p in written(tmp_path/'out')]
+    usual,same,other = heard(),heard('--seed', '0'),heard('--seed', '1')
+    assert all((a==b).all() for a,b in zip(usual, same)) and not all((a==b).all() for a,b in zip(usual, other))
+    if verb=='extract': assert (sum(usual)==sum(other)).all()   # what one gets more of, the other gets less
+
+def test_the_word_of_an_option_may_be_the_former_one(ask, tmp_path):
+    sf.write(tmp_path/'in.wav', tones(), rate)
+    code,said = ask('detect', 'in.wav', '--csv', 'old.csv')
+    assert code==0 and '`--csv` is called `--out` now' in said and (tmp_path/'old.csv').is_file()
+
 def test_pairs_are_enhanced_whole(ask, tmp_path):
     code,said = ask('enhance', '.', '--pairs', '--start', '1')
     assert code==1 and 'expected no `--start`: leave it out' in said
