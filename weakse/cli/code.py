@@ -9,7 +9,7 @@ __all__ = ['stage_code', 'code', 'unnamed', 'look_after']
 import hashlib, os, sys
 from pathlib import Path
 from ..core.fingerprints import DOORS, fingerprint
-from ..core.terminal import say
+from ..core.terminal import logger
 from .command import as_folder, verb
 from .stage_table import stages
 
@@ -67,7 +67,7 @@ def look_after():
     shown = fingerprint([f'weakse.{m}' for m in row.shows])
     lacking = unnamed(list(sys.modules), files[0].read_text(encoding='utf-8') + shown)
     if lacking:
-        say(
+        logger.warning(
             f"{running}: used code that is not in its fingerprint: {', '.join(lacking)}; name it in its row "
             "of "
-            "`weakse.cli.stage_table`", err=True)
+            "`weakse.cli.stage_table`")

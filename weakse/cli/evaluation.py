@@ -10,8 +10,8 @@ import json, sys
 from pathlib import Path
 from ..core.schema import ParamsError
 from ..core.params import load_params
-from ..core.terminal import console, say
-from .command import as_file, fail, keep_json, verb
+from ..core.terminal import console, logger
+from .command import as_file, fail, given_options, keep_json, verb
 from .stage_table import singles, stages
 from .stages import block_values, import_function, stage
 
@@ -32,6 +32,7 @@ def score(
     overwrite:bool=False, # replace what is there
     # samples by which the two files of a pair may differ in length; the longer one is cut; default: 0
     tolerance:int=None,
+    seed:int=None, # of the bootstrap; default: that of params, or 0
     # these are the unprocessed noisy files: stop unless their means are those of `score.expected`
     check:bool=False,
     params:Path=Path('params.yaml'), # file with the values of every stage
@@ -39,7 +40,7 @@ def score(
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
     from weakse.evaluation.printing import print_scores
     f = import_function(stages['score'].functions['score'])
-    values = block_values('score', f, params) | ({} if tolerance is None else dict(tolerance=tolerance))
+    values = block_values('score', f, params) | given_options(tolerance=tolerance, seed=seed)
     scores = f(clean, enhanced, **(values if check else {k:v for k,v in values.items() if k!='expected'}))
     keep_json(json, scores)
     print_scores(scores, title=str(enhanced))
@@ -122,9 +123,9 @@ def report(
     if absent and compare:
         raise ParamsError(f"no `{absent[0]}` here to compare with `{compare}`: `make repro` makes it")
     if absent:
-        return say(
+        return logger.warning(
             f"report: there is no `{'` and no `'.join(absent)}` here, so there is no table to print: `make "
-            "repro` makes it", err=True)
+            "repro` makes it")
     print_table1(md.with_suffix('.json'), console(width=None if sys.stdout.isatty() else 130))
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))

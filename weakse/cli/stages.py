@@ -10,7 +10,7 @@ import functools, importlib, inspect
 from pathlib import Path
 from ..core.params import Block, load_params
 from ..core.schema import ParamsError
-from ..core.terminal import say
+from ..core.terminal import logger
 from .stage_table import singles, stages
 
 # %% ../../nbs/cli/02_stages.ipynb #8a939ece
@@ -84,7 +84,7 @@ def _own_values(name, params):
         names = load_params(file).names
     except ParamsError as e:
         if not usual: raise
-        say(f"{e}; its values are not used", err=True)
+        logger.warning(f"{e}; its values are not used")
         return {}
     foreign = not set(names) <= {*singles, *stages}
     return {} if name not in names or (usual and foreign) else stage(name, params).keywords
