@@ -3,7 +3,8 @@ TypeError."""
 import functools, os, subprocess, sys
 from pathlib import Path
 import pytest, torch
-from weakse.cli import selective
+from weakse.cli import stage_verbs
+from weakse.cli.stage_table import stages
 from weakse.training import selective as joint
 from weakse.evaluation.ablation_questions import base_settings
 from weakse.core.params import Params
@@ -16,22 +17,23 @@ def test_what_the_ablation_sets_itself_is_no_setting_of_a_cell():
         not {'progress', 'seed', 'truth', 'checkpoints', 'checkpoint_every'} & {*out['mine'], *out['train']}
         and out['mine']['n_batches'] == 7)
 
-def given(monkeypatch, block, f, *args, **kwargs):
+def given(monkeypatch, block, verb, words):
     "What the stage behind a verb receives where the parameter file has `block`."
     seen = {}
     def stand_in(*a, **kw):
         seen.update(kw)
         raise ValueError('enough')
-    monkeypatch.setattr(selective, 'stage', lambda *_: functools.partial(stand_in, **block))
-    monkeypatch.setattr(selective, 'load_params', lambda *_: Params({}))
+    monkeypatch.setattr(stage_verbs, 'stage', lambda *_: functools.partial(stand_in, **block))
+    monkeypatch.setattr(stage_verbs, 'load_params', lambda *_: Params({}))
+    usual = {name: word.usual for name,word in stages[verb].words.items()}
     with pytest.raises(ValueError, match='enough'):
-        f(*args, **kwargs)
+        stage_verbs.run_stage(verb, usual | words | dict(overwrite=False))
     return seen
 
 def test_selective_takes_a_folder_from_the_file_and_an_option_before_it(monkeypatch):
-    paths = [Path(p) for p in 'scenes sound_types joint out out.json'.split()]
+    paths = {w: Path(w) for w in 'scenes sound_types joint out json'.split()}
     block = dict(ablation='a', corpus='c', title='mine')
-    seen = given(monkeypatch, block, selective.selective, *paths, corpus=Path('other'))
+    seen = given(monkeypatch, block, 'selective', paths | dict(corpus=Path('other')))
     assert (seen['ablation'],seen['corpus'],seen['title'])==('a',Path('other'),'mine')
 
 def test_enhance_takes_what_its_block_says_of_the_bar(tmp_path):
