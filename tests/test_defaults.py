@@ -273,7 +273,8 @@ def joint_training(d, tmp):
 
 @job
 def paired_training(d, tmp):
-    from weakse.training.paired import train_segan, train_wave_unet
+    from weakse.training.segan import train_segan
+    from weakse.training.wave_unet import train_wave_unet
     from weakse.models.registry import load_system
     same = dict(steps=2, batch_size=2, progress=False, valid_every=1, checkpoint_every=1)
     train_wave_unet(d/'pairs', tmp/'w', width=.1, depth=2, schedule='constant', **same)

@@ -118,7 +118,7 @@ def test_words_of_dvc_answer(checkout):
     assert 'results/metrics/table1.json' in dvc('metrics', 'diff', cwd=checkout)
     git('checkout', '-q', '.', cwd=checkout)
     said = dvc('exp', 'run', '-S', 'train.steps=7', 'metrics@table1', '-n', 'seven', cwd=checkout)
-    assert "'train@unet'" in said and "'train_paired@segan'" not in said
+    assert "Running stage 'train@unet'" in said and "Running stage 'train_paired@segan'" not in said
     assert 'seven' in dvc('exp', 'show', '--csv', cwd=checkout)
 
 def test_a_run_of_another_file_has_a_history_of_its_own(checkout):
@@ -129,6 +129,6 @@ def test_a_run_of_another_file_has_a_history_of_its_own(checkout):
     assert git('log', '--format=%s', cwd=trial).split('\n')[0]=='weakse repro metrics@table1'
     assert 'runs' not in git('status', '--porcelain', cwd=checkout)
     said = dvc('exp', 'run', '-S', 'train.steps=9', 'metrics@table1', cwd=trial)
-    assert "'train@unet'" in said and "'train_paired@segan'" not in said
+    assert "Running stage 'train@unet'" in said and "Running stage 'train_paired@segan'" not in said
     assert 'train.steps' in dvc('params', 'diff', cwd=trial)
     assert 'table1.json' in dvc('metrics', 'diff', cwd=trial)

@@ -217,6 +217,7 @@ def small_disk(most):
 def test_full_disk_after_all_steps(tmp_path, monkeypatch):
     "The checkpoints stay, the message says where, and the next run goes on from there to the same system."
     import weakse.training.paired as paired, weakse.training.recipes as recipes
+    from weakse.training.wave_unet import train_wave_unet
     from weakse.core.audio import save_audio
     rng,save = np.random.default_rng(0),paired.save_system
     for n in 'abc':
@@ -232,7 +233,7 @@ def test_full_disk_after_all_steps(tmp_path, monkeypatch):
             return save(*a, **k)
     monkeypatch.setattr(paired, 'save_system', full)
     with pytest.raises(OSError) as caught:
-        paired.train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
+        train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
     folder = tmp_path/'out.checkpoints'
     assert 'the disk is full' in str(
         caught.value) and f'the checkpoints in {folder} have: run the same again' in str(caught.value)
@@ -245,7 +246,7 @@ def test_full_disk_after_all_steps(tmp_path, monkeypatch):
         lambda task, batches, steps, each, start, progress: (
             [] if start == 4 else pytest.fail(f'began at {start}')),
     )
-    paired.train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
+    train_wave_unet(tmp_path/'pairs', tmp_path/'out', **options)
     assert not folder.exists() and load_system(tmp_path/'out').name=='wave_unet'
 
 OTHER_VERSIONS = dict(

@@ -308,8 +308,8 @@ _metrics = Stage(
 # %% ../../nbs/cli/01_stage_table.ipynb #e93f2d30
 stages = dict(
     corpus=_corpus, tagger=_tagger, anchors=_anchors, mine=_mine, train=_train, paired=_paired,
-    segan=_peer('segan', 'training.paired.train_segan'),
-    wave_unet=_peer('wave_unet', 'training.paired.train_wave_unet'),
+    segan=_peer('segan', 'training.segan.train_segan'),
+    wave_unet=_peer('wave_unet', 'training.wave_unet.train_wave_unet'),
     enhance=_enhance,
     score=Stage(functions=dict(score='evaluation.scoring.score_folders'), shows=('evaluation.printing',)),
     table1=Stage(
