@@ -36,6 +36,7 @@ listen: {n_scenes: 1, n_workers: 1, progress: false}
 # @folder (made anew), @file, @table (.json and .md),
 # @into (files of its own names into a folder), @beside (files of the inputs' names into a folder)
 CASES = dict(
+    code="code package @folder:codes",
     corpus="corpus data @into:c --truth @into:truth --pairs @into:pairs",
     tagger="tagger c @folder:tagger --json @file:r/tagger.json",
     anchors="detect c --detector tagger --anchors @folder:anchors",
@@ -52,6 +53,7 @@ CASES = dict(
     score="score --clean pairs/clean --enhanced noisy --json @file:scores/noisy.json",
     compare="compare noisy --pairs pairs --out @table:r/compare.json",
     table1="table1 scores/noisy.json @file:r/table1.json @file:r/table1.md",
+    metrics="metrics r/table1.json @file:r/metrics.json",
     figures="figures c tagger pairs noisy @into:figures",
     ablate="ablate c tagger anchors truth pairs @table:r/ablation.json",
     sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes",
@@ -235,6 +237,7 @@ def run(tmp_path_factory, site):
         patch.setenv('WEAKSE_HOME', str(home/'cache'/'weakse'))
         serve_nothing(patch)
         shutil.copytree(Path(__file__).parents[1]/'sources', 'data')
+        shutil.copytree(Path(weakse.__file__).parent, 'package', ignore=shutil.ignore_patterns('__pycache__'))
         Path('params.yaml').write_text(PARAMS)
         for name in ('theirs.wav', 'notes.md', 'r2/keep.json'):
             Path(name).parent.mkdir(exist_ok=True)
