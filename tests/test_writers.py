@@ -222,6 +222,7 @@ OWN = dict(
                                         'save write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
+    'learn_from_pairs '
     'write_stand_ins write_anchors',
     edits_what_it_has_read='set_verdict write_readme make_manifest present_clips',
     downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset '

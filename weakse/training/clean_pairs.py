@@ -97,9 +97,10 @@ def copy_train_pairs(
     write_table(Path(out)/'pairs.csv', table, overwrite=True)
     return table
 
-# %% ../../nbs/training/08_clean_pairs.ipynb #e93c2cc6
+# %% ../../nbs/training/08_clean_pairs.ipynb #e93c2cc5
 WINDOW = 16384   # samples of a window, about a second at 16 kHz: what SEGAN's generator takes
 
+# %% ../../nbs/training/08_clean_pairs.ipynb #e93c2cc6
 class PairedWindows:
     """Windows of noisy and clean speech; `batch(step)` is a pure function of (seed, step). Raises
     `ValueError` for sizes that do not fit."""
