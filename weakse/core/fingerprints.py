@@ -109,7 +109,8 @@ def _data_folders(root):
 # %% ../../nbs/core/23_fingerprints.ipynb #1df5e672
 DOORS = tuple(
     f'weakse.{door}' for door in (
-        'cli', 'core.params', 'core.schema', 'core.terminal', 'core.fingerprints', 'models.rows'))
+        'cli', 'core.params', 'core.schema', 'core.terminal', 'core.progress', 'core.messages',
+        'core.fingerprints', 'models.rows'))
 
 def reach(
     modules,        # dotted names, such as "weakse.mining.mine"
