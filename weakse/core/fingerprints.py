@@ -112,6 +112,7 @@ DOORS = tuple(
         'cli', 'core.params', 'core.schema', 'core.terminal', 'core.progress', 'core.messages',
         'core.fingerprints', 'models.rows'))
 
+# %% ../../nbs/core/23_fingerprints.ipynb #7d0c21ab
 def reach(
     modules,        # dotted names, such as "weakse.mining.mine"
     root=None,      # folder of the package; None: the one that runs
