@@ -217,7 +217,7 @@ def test_ablation_without_pairs_and_with_variants_that_cannot_be_mined(bare, cro
     said_once(capsys, 'random is left out, with seed 1', 'no disjoint pair')
     with pytest.raises(ValueError, match='unknown variants'):
         ablate(
-            bare / 'corpus', 'detector', crowded.folder, None, bare / 'pairs', bare / 'a.json',
+            bare / 'corpus', 'detector', crowded.folder, None, bare / 'pairs', bare / 'b.json',
             work=bare / 'work', variants=['nothing'])
 
 def test_report_without_tables(tmp_path, capsys, monkeypatch):

@@ -114,6 +114,11 @@ def test_quiet_leaves_errors_and_the_result(tmp_path, before, behind):
     assert r.returncode==1 and b'error: ' in r.stderr
 
 
+def test_a_notice_in_place_of_a_table_is_not_for_who_wants_quiet(tmp_path):
+    assert b'there is no table to print' in run(tmp_path, 'report').stderr
+    assert not run(tmp_path, 'report', '-q').stderr
+
+
 def test_verbose_says_what_is_read_and_when(tmp_path):
     pairs(tmp_path, ['a'])
     r = run(tmp_path, 'enhance', 'clean/a.wav', '-o', 'b.wav', '--system', 'highpass', '-v')
@@ -126,9 +131,10 @@ def test_one_sample_is_counted_and_can_be_tolerated(tmp_path):
     given = pairs(tmp_path, ['a'], cut=1)
     r = run(tmp_path, 'score', *given)
     assert r.returncode == 1 and b'0 of 1 files scored' in r.stderr and b'equal lengths' in r.stdout
-    r = run(tmp_path, 'score', *given, '--tolerance', '1', '--json', 's.json')
+    r = run(tmp_path, 'score', *given, '--tolerance', '1', '--seed', '5', '--json', 's.json')
     assert r.returncode == 0 and b'1 of 1 files scored' in r.stdout
-    assert read_json(tmp_path/'s.json')['settings']['tolerance'] == 1
+    settings = read_json(tmp_path/'s.json')['settings']
+    assert (settings['tolerance'],settings['seed'])==(1,5)
 
 
 def test_compare_counts_too(tmp_path):
