@@ -28,7 +28,7 @@ def score(
     *,
     clean:Path,    # folder with the clean recordings
     enhanced:Path, # folder with what is scored, under the same names
-    json:Path=None, # where to write all numbers
+    json:Path=None, # file for the report, all numbers
     overwrite:bool=False, # replace what is there
     # samples by which the two files of a pair may differ in length; the longer one is cut; default: 0
     tolerance:int=None,

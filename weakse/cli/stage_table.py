@@ -106,7 +106,7 @@ _tagger = Stage(
         panns='detectors.panns.prepare'),
     words=dict(
         corpus=reads("folder of a corpus"), out=writes("folder to make: the detector", as_folder),
-        json=_report("where to keep the history's last numbers")),
+        json=_report("file for the report")),
     overwrite=True, closing="a detector in {out}")
 
 _detectors = ('detectors.small', 'detectors.efficientat', 'detectors.panns')
@@ -123,7 +123,7 @@ _mine = Stage(
         vocabulary=reads("csv with the classes and the thresholds of the tagger"),
         out=writes("folder to make: pairs of anchors", as_files('pairs.npy', 'sets.npy', 'report.json')),
         truth=option("folder with the true onsets: says how many pairs are truly disjoint"),
-        json=_report("where to keep the mining report")),
+        json=_report("file for the report")),
     overwrite=True,
     closing="{pairs} pairs, {paired} of {tried} drawn anchors found a partner, in {out}")
 
@@ -144,7 +144,7 @@ def _system(**more):
     "Words of every training behind those that it reads."
     return dict(
         out=writes("folder to make: the system", as_system, **more),
-        json=_report("where to keep the training's last numbers"))
+        json=_report("file for the report"))
 
 _trained = dict(overwrite=True, closing="{steps} steps, a system in {out}")
 
