@@ -179,7 +179,7 @@ def listening(d, tmp):
 
 @job
 def pictures(d, tmp):
-    from weakse.app.equal_loudness import matching_gains
+    from weakse.core.equal_loudness import matching_gains
     from weakse.app.listening_sounds import write_group
     from weakse.app.players import spectrogram_db
     from weakse.app.server import example_recording

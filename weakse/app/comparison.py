@@ -10,7 +10,7 @@ import html, math
 from fastcore.basics import patch
 from ..core.resampling import resample
 from ..core.waveform import check_audio, down_mix
-from .equal_loudness import loudness
+from ..core.equal_loudness import loudness
 from .players import players_html
 from .theme import head_html, note_html, widget_html
 from .widgets import View, html_box, upload

@@ -9,7 +9,7 @@ __all__ = ['sound_stem', 'group_tracks', 'write_group']
 import io
 from pathlib import Path
 import numpy as np, torch
-from .equal_loudness import matching_gains
+from ..core.equal_loudness import matching_gains
 from .listening_tables import place_of, shown_columns
 from .players import spectrogram_db
 from ..core.audio import load_audio, write_samples

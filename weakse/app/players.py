@@ -15,7 +15,7 @@ from ..core.display import MP3_RATES
 from ..core.resampling import resample
 from ..core.spectrogram import LogMel
 from ..core.waveform import check_audio, down_mix
-from .equal_loudness import matching_gains
+from ..core.equal_loudness import matching_gains
 from .theme import fill, handler, head_html, widget_html
 
 # %% ../../nbs/app/02_players.ipynb #59cb48fa
