@@ -45,7 +45,7 @@ repro: $(STAMP)
 # everything once more on a GPU, in a clone of its own: the results of the CPU stay, the comparison comes here
 gpu: $(STAMP)
 	rm -rf runs/on_gpu && git clone -q . runs/on_gpu
-	cd runs/on_gpu && WEAKSE_DEVICE=cuda $(abspath $(BIN))/weakse repro --params $(PARAMS)
+	cd runs/on_gpu && WEAKSE_DEVICE=cuda $(abspath $(BIN))/weakse repro
 	@WEAKSE_DEVICE=cuda $(BIN)/weakse report --gpu runs/on_gpu/results
 
 ablate: $(STAMP)

@@ -1,5 +1,5 @@
 "Names are text wherever they go, and printing never ends a verb."
-import json, os, subprocess, sys
+import json, os, signal, subprocess, sys
 from pathlib import Path
 import numpy as np, pytest, soundfile as sf
 from test_score import syllables
@@ -149,5 +149,8 @@ def test_compare_counts_too(tmp_path):
 def test_an_interrupt_that_compiled_code_swallowed_comes_again(capsys):
     from types import SimpleNamespace
     from weakse.cli.main import interrupted_again
+    # started in the background by a shell, Python ignores Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt): interrupted_again(SimpleNamespace(exc_type=KeyboardInterrupt))
+    signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err==''

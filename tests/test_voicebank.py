@@ -38,7 +38,7 @@ import time, weakse.corpora.voicebank as v
 load = v._load
 def slow(*args): time.sleep(.02); return load(*args)
 v._load = slow
-v.fetch_voicebank({str(tmp_path/'killed')!r}, source={str(source)!r}, n_files=60, progress=False)"""
+v.fetch_voicebank({str(tmp_path/'killed')!r}, source={str(source)!r}, n_files=60, n_workers=1, progress=False)"""
     run = subprocess.Popen([sys.executable, '-c', code], start_new_session=True)
     ready, end = lambda: list((tmp_path/'killed.part').glob('*/p*.wav')), time.time()+120
     while len(ready()) < 20 and time.time() < end:

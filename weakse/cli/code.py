@@ -9,7 +9,7 @@ __all__ = ['stage_code', 'asked_for', 'code', 'unnamed', 'look_after']
 import hashlib, os, sys
 from pathlib import Path
 import yaml
-from ..core.fingerprints import DOORS, fingerprint
+from ..core.fingerprints import fingerprint, is_door
 from ..core.terminal import logger
 from .command import as_folder, verb
 from .stage_table import stages
@@ -37,12 +37,12 @@ def asked_for(
 )->set:         # names of fingerprints that its stages depend on
     "The fingerprints that the stages of a graph ask for, `foreach` written out."
     out = set()
-    for stage in graph.get('stages', {}).values():
-        keys = stage.get('foreach', [''])
+    for stage in ((graph or {}).get('stages') or {}).values():
+        keys = [str(key) for key in stage.get('foreach', [''])]
         deps = [dep for dep in stage.get('do', stage).get('deps', []) if dep.startswith('artifacts/code/')]
         for key in keys:
             out |= {dep.split('/')[-1].replace('${key}', key).replace('${item}', key) for dep in deps}
-    return out
+    return {name for name in out if '${' not in name}     # of what DVC alone can fill in
 
 def _check_asked(found):
     "Raise `ValueError` where the dvc.yaml at hand asks for a fingerprint that no row gives."
@@ -76,8 +76,8 @@ def unnamed(
     text:str, # fingerprint of a stage
 )->list:      # paths in the package that a stage has used and its fingerprint lacks
     "Modules that are no doors and that a fingerprint does not have."
-    named = {line.split(maxsplit=1)[1] for line in text.splitlines()}
-    used = [m for m in loaded if m.startswith('weakse.') and m.count('.')==2 and not m.startswith(DOORS)]
+    named = {line.partition('  ')[2] for line in text.splitlines()}
+    used = [m for m in loaded if m.startswith('weakse.') and m.count('.')==2 and not is_door(m)]
     return sorted(path for m in used if (path := f"{m.partition('.')[2].replace('.', '/')}.py") not in named)
 
 def look_after():

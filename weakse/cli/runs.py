@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from ..core.schema import ParamsError
 from ..core.params import load_params, present_names
+from ..core.terminal import logger
 from .command import verb
 from .evaluation import report
 from .stage_table import singles
@@ -63,12 +64,14 @@ def _git(run, *words):
     "A word of Git in the run's own repository; None where there is no Git."
     # a hook's would name another one
     env = {k: v for k,v in os.environ.items() if not k.startswith('GIT_')}
-    own = ('user.name=weakse', 'user.email=weakse@localhost', 'commit.gpgsign=false')
+    own = (
+        'user.name=weakse', 'user.email=weakse@localhost', 'commit.gpgsign=false', 'core.hooksPath=/dev/null',
+        'core.autocrlf=false', 'core.safecrlf=false', 'core.excludesFile=/dev/null')
     try:
         return subprocess.run(
             ['git', *(w for c in own for w in ('-c', c)), *words], cwd=run, env=env, capture_output=True)
-    except FileNotFoundError:
-        return None
+    except OSError:
+        return None   # no Git, or one that may not be run
 
 def _keeps_history(run):
     "Has the run a Git repository of its own, which DVC's experiments need? It is made where there is none."
@@ -83,8 +86,14 @@ _history = ('params.yaml', 'dvc.yaml', 'dvc.lock', 'data.dvc', 'audit.csv', 'wea
 def _remember(run, said):
     "Keep what a run was made from, and its small numbers, in its own history."
     if not (run/'.git').exists(): return
-    _git(run, 'add', '--', *(p for p in _history if os.path.lexists(run/p)))
-    _git(run, 'commit', '-q', '-m', said)
+    paths = [p for p in _history if os.path.lexists(run/p)]
+    _git(run, 'add', '--', *paths)
+    if not _git(run, 'status', '--porcelain', '--', *paths).stdout: return
+    done = _git(run, 'commit', '-q', '-m', said, '--', *paths)     # nothing else that somebody has staged
+    if done.returncode:
+        why = ' '.join(done.stderr.decode(errors='replace').split())[:200]
+        logger.warning(
+            f"{run}: its history is not kept ({why}); `dvc exp` and `dvc metrics diff` lack this run")
 
 # %% ../../nbs/cli/06_runs.ipynb #a1c0f3d4
 def _bring_up_to_date(run, params, root):
@@ -100,6 +109,8 @@ def _bring_up_to_date(run, params, root):
     _point(run/'data.dvc', values.get('data', '../../sources'))
     if not (run/'audit.csv').exists():
         edit_text(run/'audit.csv', 'file,class,verdict\n')
+    if (run/'weakse').is_symlink() and not (run/'weakse').exists():
+        (run/'weakse').unlink()   # it led to a checkout that has moved
     if not (run/'weakse').exists():
         (run/'weakse').symlink_to('../../weakse', target_is_directory=True)
     _remember(run, f"Values of {params.name}")

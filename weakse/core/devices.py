@@ -7,7 +7,7 @@ __all__ = ['DEVICE_VARIABLE', 'known_devices', 'DeviceError', 'devices_at_hand',
            'use_device', 'pick_precision', 'in_precision']
 
 # %% ../../nbs/core/22_devices.ipynb #e86a33f9
-import contextlib, os
+import contextlib, os, re
 import torch
 from .messages import named
 
@@ -27,7 +27,9 @@ def _at_hand(device):
 def _named(name, told):
     "The device of a known name. Raises `DeviceError`."
     kind,colon,number = str(name).partition(':')
-    if kind in ('cpu','mps') and not colon or kind=='cuda' and (number.isdecimal() if colon else True):
+    if (
+        kind in ('cpu', 'mps') and not colon or kind == 'cuda'
+        and (re.fullmatch(r'0|[1-9][0-9]{0,2}', number) if colon else True)):
         return torch.device(str(name))
     raise DeviceError(
         f"{told} is {str(name)[:60]!r}; known: {', '.join(known_devices)}: 'auto' takes the fastest at hand")
@@ -85,7 +87,7 @@ def use_device(
         yield found
     finally:
         if before is None:
-            del os.environ[DEVICE_VARIABLE]
+            os.environ.pop(DEVICE_VARIABLE, None)
         else:
             os.environ[DEVICE_VARIABLE] = before
 

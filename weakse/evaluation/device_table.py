@@ -51,10 +51,15 @@ def device_table(
 )->dict:             # device, seconds (training -> cpu, there), rows, agree, of
     "Times and scores of two devices. Raises `ValueError` for a folder without Table 1."
     rows = compared_means(_table(cpu), _table(there))
+    device = device or device_words()
+    if device==device_words('cpu'):
+        raise ValueError(
+            f"the other device is {device}, too; expected the results of a run on another one: set "
+            "WEAKSE_DEVICE as it was in that run")
     a,b = _seconds(cpu),_seconds(there)
     seconds = {name: dict(cpu=a.get(name), there=b.get(name)) for name in dict.fromkeys([*a, *b])}
     return dict(
-        device=device or device_words(), seconds=seconds, rows=rows, agree=sum(r['agrees'] for r in rows),
+        device=device, seconds=seconds, rows=rows, agree=sum(r['agrees'] for r in rows),
         of=len(rows))
 
 # %% ../../nbs/evaluation/24_device_table.ipynb #dc65492c
