@@ -1,4 +1,6 @@
 "Systems, detectors and recordings made by hand: the laws of the library hold for them as for trained ones."
+import time
+from pathlib import Path
 import torch
 from weakse.core.spectrogram import istft, stft
 from weakse.core.labels import Vocabulary
@@ -53,3 +55,10 @@ def made_up_pair(seconds=2.0, sample_rate=16000, snr=5.0, seed=0):
     noise = 0.5*hiss + torch.sin(2*torch.pi*35*t + 1)
     gain = (clean.square().mean()/noise.square().mean()).sqrt()*10**(-snr/20)
     return clean, clean + gain*noise
+
+def touch_slowly(folder, i):
+    "Leave a file; fail for item 3."
+    time.sleep(.05)
+    (Path(folder)/str(i)).touch()
+    if i==3:
+        raise ValueError("item 3 does not like it here")

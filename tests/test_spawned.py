@@ -73,3 +73,9 @@ def test_a_function_that_a_worker_cannot_import(monkeypatch):
     monkeypatch.setitem(sys.modules, 'nowhere_at_all', sys.modules[__name__])
     with pytest.raises(scale.ItemError, match="item 0 of 2, '1': ModuleNotFoundError: .*nowhere_at_all"):
         scale.pmap(nowhere, [1, 2], n_workers=2)
+
+def test_what_has_not_begun_when_an_item_fails_is_never_begun(tmp_path):
+    from doubles import touch_slowly
+    with pytest.raises(scale.ItemError, match='item 3 of 100'):
+        scale.pmap(partial(touch_slowly, tmp_path), range(100), n_workers=2)
+    assert len(list(tmp_path.iterdir())) < 50

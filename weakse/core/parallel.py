@@ -161,7 +161,8 @@ def _until_broken(sent, chunks, n):
         except BrokenProcessPool:
             return
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # waits, because leaving the block would begin again what was cancelled
+            pool.shutdown(wait=True, cancel_futures=True)
 
 def _alone(sent, item):
     "The result of an item in a process of its own."
