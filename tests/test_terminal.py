@@ -154,3 +154,11 @@ def test_an_interrupt_that_compiled_code_swallowed_comes_again(capsys):
     with pytest.raises(KeyboardInterrupt): interrupted_again(SimpleNamespace(exc_type=KeyboardInterrupt))
     signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err==''
+
+def test_what_one_block_kept_silent_the_next_one_says(capsys):
+    import logging
+    from weakse.core.terminal import logger, shown_log
+    with shown_log(logging.ERROR): logger.warning('of no use to anybody')
+    with shown_log(logging.INFO): logger.warning('heard')
+    err = capsys.readouterr().err
+    assert 'heard' in err and 'of no use' not in err

@@ -85,14 +85,15 @@ def shown_log(
     level:int=logging.INFO, # of `logging`: what is below it is not shown
 ):
     "Show on standard error, while this lasts, what `weakse` logs and what Python warns of."
-    before = logger.handlers,logger.level,warnings.showwarning
+    before,former = (logger.handlers, warnings.showwarning),logger.level
     logger.handlers = [_Lines()]
     logger.setLevel(level)
     warnings.showwarning = lambda message, *where: logger.warning(str(message))
     try:
         yield
     finally:
-        logger.handlers,logger.level,warnings.showwarning = before
+        logger.handlers,warnings.showwarning = before
+        logger.setLevel(former)   # unlike an assignment, it makes `logging` forget what it knew to be silent
 
 # %% ../../nbs/core/05_terminal.ipynb #f8d0b0c5
 def table_of(
