@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['DEVICE_VARIABLE', 'known_devices', 'DeviceError', 'devices_at_hand', 'pick_device', 'device_words', 'device_of',
-           'use_device', 'pick_precision', 'in_precision']
+           'processor_words', 'use_device', 'pick_precision', 'in_precision']
 
 # %% ../../nbs/core/22_devices.ipynb #e86a33f9
-import contextlib, os, re
+import contextlib, os, platform, re
 import torch
 from .messages import named
 
@@ -73,6 +73,20 @@ def device_of(
     "Where the weights of a network lie; what has none computes on the CPU."
     weights = module.parameters() if hasattr(module, 'parameters') else ()
     return next((w.device for w in weights), torch.device('cpu'))
+
+# %% ../../nbs/core/22_devices.ipynb #7e1a40c2
+def processor_words(
+    listing='/proc/cpuinfo', # where Linux describes its processors
+)->str:                      # such as "AMD EPYC 9B14, 2 threads"
+    "The processor of this machine, and with how many threads a network computes on it."
+    try:
+        with open(listing, encoding='utf-8', errors='replace') as f:
+            names = [line.partition(':')[2].strip() for line in f if line.startswith('model name')]
+    except OSError:
+        names = []
+    n = torch.get_num_threads()
+    known = next(filter(None, [*names[:1], platform.processor(), platform.machine()]), 'a processor')
+    return f"{' '.join(known.split())}, {n} thread{'s'*(n!=1)}"
 
 # %% ../../nbs/core/22_devices.ipynb #ae5163c7
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from ..mining.mixtures import Mixtures, MixtureSettings
 from ..models.registry import SYSTEM_FILES, save_system
 from ..models.unet import ConditionalUNet
 from .losses import make_loss
-from .recipes import Recipe, all_settings, fingerprint, from_seed, learn
+from .recipes import Recipe, all_settings, audio_heard, fingerprint, from_seed, learn
 from .tasks import WeakTask
 
 # %% ../../nbs/training/06_weak.ipynb #9a635f80
@@ -68,6 +68,12 @@ def make_mixtures(
     return Mixtures(store, pairs, bank, sets, **{**(mixtures or {}), **options, 'condition': condition})
 
 # %% ../../nbs/training/06_weak.ipynb #36742f87
+def _heard(mixtures, steps):
+    "What the updates heard: mixtures, and the anchors that they were made from."
+    seconds = mixtures.settings.seconds or mixtures.store.seconds
+    anchors = len(np.unique(mixtures.pairs))*mixtures.store.seconds
+    return audio_heard(steps*mixtures.batch_size*seconds, anchors)
+
 def _recipe(anchors, mined, out, s):
     "Data, network, task and system of `train_unet`."
     store = read_anchors(anchors)
@@ -79,6 +85,7 @@ def _recipe(anchors, mined, out, s):
         save_system(
             task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary,
             bank=bank, config={**(s['use'] or {}), 'training': s})
+        return _heard(mixtures, len(rows))
     data = {'pairs': fingerprint((Path(mined)/'pairs.npy').read_bytes())}
     return Recipe(task, mixtures.batches, s['steps'], save, data)
 
