@@ -44,6 +44,7 @@ def _recipe(name, pairs, out, s, make_task):
     data = {'pairs': fingerprint(windows.sound)}
     return Recipe(task, windows.batches, steps, save, data, rounds)
 
+# %% ../../nbs/training/09_paired.ipynb #a192d583
 def learn_from_pairs(
     name:str,       # of the system
     pairs,          # folder of training pairs

@@ -71,8 +71,7 @@ def learn(
     folder = Path(checkpoints or f'{out}.checkpoints')
     save = Checkpoint(folder, checkpoint_every, task=recipe.task, settings=settings | recipe.data)
     start = save.restore()
-    each = [*recipe.rounds, save]
-    made = fit(recipe.task, recipe.batches(start), recipe.steps, each, start, progress)
+    made = fit(recipe.task, recipe.batches(start), recipe.steps, [*recipe.rounds, save], start, progress)
     with steps_kept(folder):
         more = recipe.save(save.history) or {}
     save.clear()
