@@ -15,25 +15,31 @@ from ..core.terminal import logger
 from ..core.progress import progress_bar
 from .ablation_answers import gather, to_markdown
 from .ablation_cells import (
-    cell_fingerprint, choose_test_files, compared_scores, copy_pairs, kept_cell)
-from .ablation_questions import base_settings, changes, merged
+    cell_fingerprint, choose_pairs, file_scores, copy_pairs, kept_cell)
+from .ablation_questions import asked, base_settings, changes, merged
 from .scoring import score_folders
 from ..mining.anchors import NoAnchorsError
 from ..mining.mine import NoPairsError
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #c0957268
+def check_seeds(
+    seeds:list, # whole numbers
+):
+    "Raises `ValueError` for no seed, or one twice."
+    if not seeds or len(set(seeds))<len(seeds):
+        raise ValueError(f"`seeds` is {seeds!r}; give different whole numbers, three or more for an interval")
+
 def _check_variants(names, seeds):
     "The variants to run, the base first. Raises ValueError for an unknown one, no seed, or a seed twice."
     unknown = sorted(set(names or []) - set(changes))
     if unknown: raise ValueError(f"unknown variants {', '.join(unknown)}; known: {', '.join(changes)}")
-    if not seeds or len(set(seeds))<len(seeds):
-        raise ValueError(f"`seeds` is {seeds!r}; give different whole numbers, three or more for an interval")
+    check_seeds(seeds)
     return ['base', *(v for v in changes if v!='base' and (names is None or v in names))]
 
-def _cells(names, seeds, make, progress):
+def _cells(names, seeds, make, progress, desc):
     "The results of every variant, one a seed; a variant whose anchors make no pair is said and left out."
     cells = {n: [] for n in names}
-    bar = progress_bar([(s, n) for s in seeds for n in names], progress, desc='ablation', unit='training')
+    bar = progress_bar([(s, n) for s in seeds for n in names], progress, desc=desc, unit='training')
     # seeds outside: an interrupted stage has all variants of the first
     for s,n in bar:
         if n not in cells: continue
@@ -41,19 +47,38 @@ def _cells(names, seeds, make, progress):
         try:
             cells[n].append(make(n, s))
         except (NoPairsError, NoAnchorsError) as e:
-            logger.warning(f"ablate: {n} is left out, with seed {s} there is nothing to train on: {e}")
+            logger.warning(f"{desc}: {n} is left out, with seed {s} there is nothing to train on: {e}")
             del cells[n]
     return cells
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #b8cf0219
-def _run_cells(paths, files, names, seeds, base, seed, work, progress):
-    "The results of all variants, and the scores of the unprocessed files."
+def run_cells(
+    paths:dict,  # corpus, detector, anchors, truth, pairs
+    files:list,  # of the pairs that are scored
+    recipes:dict, # name -> settings, and how its system is asked: see `kept_cell`
+    seeds:list,  # of mining, weights and mixtures
+    work:Path,   # folder of the kept cells
+    progress:bool=True,    # show bars
+    desc:str='ablate', # who asks, for bars and warnings
+)->tuple:        # name -> results, one a seed; scores of the unprocessed files, by file
+    "Make every cell that is not kept yet."
     run = dict(paths, pairs=copy_pairs(paths['pairs'], files, work / 'pairs'))
     code = cell_fingerprint(paths, files)
     noisy = score_folders(run['pairs']/'clean', run['pairs']/'noisy', n_workers=1, progress=False)
     def make(n, s):
-        return kept_cell(run, n, merged(base, changes[n]), s + seed, work, code, progress)
-    return _cells(names, seeds, make, progress), compared_scores(noisy)
+        return kept_cell(run, n, *recipes[n], s, work, code, progress)
+    return _cells(recipes, seeds, make, progress, desc), file_scores(noisy)
+
+def say_no_pairs(
+    who:str, # stage
+    pairs,   # folder of pairs
+):
+    "Warn that there is nothing to score."
+    logger.warning(f"{who}: nothing is compared, {pairs}/clean has no pairs: give a corpus with some")
+
+def _asks(name):
+    "How the system of a variant is asked; all of its estimate is taken."
+    return {c: dict(condition=c, strength=1.) for c in asked.get(name, ('mean',))}
 
 def _about(cells, train, files, seeds):
     "What a reader must know of the runs."
@@ -65,12 +90,12 @@ def _about(cells, train, files, seeds):
 # %% ../../nbs/evaluation/17_ablation.ipynb #70e8cecc
 def _answered(paths, variants, seeds, seed, n_pairs, base, title, work, progress):
     "What the cells say; without test pairs, that nothing is compared."
-    names,files = _check_variants(variants, seeds),choose_test_files(paths['pairs'], n_pairs)
+    names,files = _check_variants(variants, seeds),choose_pairs(paths['pairs'], n_pairs)
     if not files:
-        logger.warning(
-            f"ablate: nothing is compared, {paths['pairs']}/clean has no test pairs: give a corpus with some")
+        say_no_pairs('ablate', paths['pairs'])
         return gather({}, {}, title, dict(files=0))
-    cells,noisy = _run_cells(paths, files, names, seeds, base, seed, work, progress)
+    recipes = {n: (merged(base, changes[n]), _asks(n)) for n in names}
+    cells,noisy = run_cells(paths, files, recipes, [s + seed for s in seeds], work, progress)
     return gather(cells, noisy, title, _about(cells, base['train'], files, seeds))
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #fbbea540
@@ -80,11 +105,11 @@ def ablate(
     detector:str|Path,   # folder of its detector, with the thresholds
     anchors:str|Path,    # folder of anchors by area
     truth:str|Path|None, # folder or csv of true events, for reports alone
-    pairs:str|Path,      # folder of test pairs
+    pairs:str|Path,      # folder of development pairs
     out_json:str|Path,   # result; a markdown file of the same name is written beside it
     *, variants:list|None=None, # names of `changes` beside the base; None: all
     seeds:list=[0, 1, 2],     # of mining, weights and mixtures; `seed` is added to each
-    n_pairs:int=40,           # test pairs to score, spread over all
+    n_pairs:int=40,           # pairs to score, spread over all
     title:str="Ablation (synthetic corpus)", # heading; names the corpus
     work:str|Path='artifacts/ablate',        # folder of the kept cells
     overwrite:bool=False,     # may the result be replaced?
@@ -98,11 +123,17 @@ def ablate(
     with use_device(device):
         result = _answered(
             paths, variants, seeds, seed, n_pairs, base_settings(**kwargs), title, own_folder(work), progress)
-    return _written(result, out_json, overwrite)
+    return write_answers(result, out_json, to_markdown, overwrite=overwrite)
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #172f5fc8
-def _written(result, out_json, overwrite):
-    "The result as it is stored, and as markdown beside it."
+def write_answers(
+    result:dict,   # of `gather`
+    out_json,      # file to write
+    to_markdown,   # function of the result, whose text is written beside it
+    *,
+    overwrite:bool=False, # may files that are there be replaced?
+)->dict:           # the result as it is stored
+    "A result, and the same for readers."
     result = read_json(write_json(out_json, result, overwrite=overwrite))
     write_text(Path(out_json).with_suffix('.md'), to_markdown(result), overwrite=overwrite)
     return result

@@ -11,7 +11,7 @@ from ..core.display import plain_text
 from .ablation_questions import metrics, questions
 from .intervals import crossed_interval
 from .markdown import markdown_table
-from .metrics import headings, metric_of
+from .metrics import headings, metric_names, metric_of
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #94a7aabe
 def _paired(paper, other, metric):
@@ -26,22 +26,27 @@ def _paired(paper, other, metric):
 def compare_cells(
     paper:list,  # scores of the paper's side, one dict file -> metric -> value a seed
     other:list,  # scores of the other side, the same seeds
+    names=metrics, # which metrics
 )->dict:         # metric -> mean, low, high, seeds (their means), n (files), says (helps, hurts, undecided)
     "Differences, paper minus other, paired over seeds and files; a metric that no file has is left out."
     out = {}
-    for k in metrics:
+    for k in names:
         d = _paired(paper, other, k)
         if not d.size: continue
         low, high = crossed_interval(d)
         out[k] = dict(
             mean=float(d.mean()), low=low, high=high, seeds=d.mean(1).tolist(), n=d.shape[1],
-            says=_judged(d.mean(1), low, high))
+            says=_judged(d.mean(1), low, high, _digits(k)))
     return out
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #054376a9
-def _judged(seeds, low, high):
+def _digits(metric):
+    "After the point, of a difference: two, or more where a metric needs them."
+    return max(2, metric_of(metric).digits)
+
+def _judged(seeds, low, high, digits):
     "What an interval and the means of the seeds say together; a mean below 0.005 is 0.00 in a table."
-    if len(seeds) < 3 or abs(seeds.mean()) < 0.005: return 'undecided'
+    if len(seeds) < 3 or abs(seeds.mean()) < 0.5*10**-digits: return 'undecided'
     if low > 0 and (seeds > 0).all(): return 'helps'
     if high < 0 and (seeds < 0).all(): return 'hurts'
     return 'undecided'
@@ -56,14 +61,22 @@ def sentence(
     if not d: return f"{about}: nothing could be measured."
     said = {w: _numbers_of(d, w) for w in ('helps','hurts','undecided')}
     parts = [f"{w} ({said[w]})" for w in ('helps','hurts') if said[w]]
-    found = ' and '.join(parts) if parts else f"no difference that these runs can show ({said['undecided']})"
+    found = ' and '.join(parts) if parts else f"these runs cannot tell ({said['undecided']})"
     return f"{about}: {found}."
 
 def _numbers_of(differences, word):
     "The differences that say `word`, with their intervals."
     return ', '.join(
-        f"{metric_of(k).label} {v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]" for k in metrics
-        if k in differences and (v := differences[k])['says'] == word)
+        f"{metric_of(k).label} {with_interval(differences[k], k)}" for k in metric_names
+        if k in differences and differences[k]['says'] == word)
+
+def with_interval(
+    v:dict,     # mean, low, high of a difference
+    metric:str, # decides the digits
+)->str:         # such as "+0.12 [+0.03, +0.21]"
+    "A signed difference with its interval."
+    mean, low, high = (f"{v[k]:+.{_digits(metric)}f}" for k in ('mean', 'low', 'high'))
+    return f"{mean} [{low}, {high}]"
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #527abed5
 def verdict(
@@ -75,16 +88,16 @@ def verdict(
     return says.pop() if says else 'undecided'
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #df6408d2
-def _mean_scores(scores):
+def _mean_scores(scores, names):
     "Mean of each metric over seeds and files that have it."
-    values = {k: [r[k] for s in scores for r in s.values() if r.get(k) is not None] for k in metrics}
+    values = {k: [r[k] for s in scores for r in s.values() if r.get(k) is not None] for k in names}
     return {k: float(np.mean(v)) for k,v in values.items() if v}
 
-def _cell_row(name, condition, cells):
+def _cell_row(name, condition, cells, names):
     "What one cell of the comparison is, over its seeds."
     mean = lambda f: float(np.mean(v)) if (v := [x for c in cells if (x := f(c)) is not None]) else None
     return dict(
-        variant=name, condition=condition, **_mean_scores([c['scores'][condition] for c in cells]),
+        variant=name, condition=condition, **_mean_scores([c['scores'][condition] for c in cells], names),
         loss=mean(lambda c: c['trained']['loss']), seconds=mean(lambda c: c['trained']['seconds']),
         truly_disjoint=mean(lambda c: c['mined'].get('truly_disjoint')),
         anchors_right=mean(lambda c: (c['mined'].get('anchors_right') or {}).get('all')),
@@ -92,14 +105,14 @@ def _cell_row(name, condition, cells):
         anchors_paired=mean(lambda c: c['mined']['paired'] / c['mined']['tried']))
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #eb4633f6
-def _answers(cells):
+def _answers(cells, questions, names):
     "Every question whose two sides were run."
     for q in questions:
         if not all(v in cells and c in cells[v][0]['scores'] for v,c in (q.paper, q.other)): continue
         paper, other = ([x['scores'][c] for x in cells[v]] for v,c in (q.paper, q.other))
         answer = dict(
             name=q.name, section=q.section, choice=q.choice, instead=q.instead, paper='/'.join(q.paper),
-            other='/'.join(q.other), differences=compare_cells(paper, other))
+            other='/'.join(q.other), differences=compare_cells(paper, other, names))
         yield answer | dict(verdict=verdict(answer), says=sentence(answer))
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #93076072
@@ -108,17 +121,25 @@ def gather(
     noisy:dict,   # scores of the unprocessed files, file -> metric -> value
     title:str,    # heading; names the corpus
     about:dict,   # what a reader must know: steps, width, ...
+    *,
+    asked:list=questions, # of `Question`: the two cells of each
+    names=metrics,        # which metrics are compared
 )->dict:          # title, about, noisy, cells, answers
-    "Everything the ablation says, as plain values."
-    rows = [_cell_row(name, c, results) for name,results in cells.items() for c in results[0]['scores']]
+    "Everything the cells say, as plain values."
+    rows = [
+        _cell_row(name, c, results, names) for name,results in cells.items() for c in results[0]['scores']]
     return dict(
-        title=title, about=about, noisy=_mean_scores([noisy]), cells=rows, answers=list(_answers(cells)))
+        title=title, about=about, noisy=_mean_scores([noisy], names), cells=rows,
+        answers=list(_answers(cells, asked, names)))
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #de99431b
-def _difference(v):
+def told_difference(
+    v:dict|None, # mean, low, high, says; None: not measured
+    metric:str,  # decides the digits
+)->str:          # a cell of a table
     "A signed difference with its interval, bold where it is a verdict."
     if v is None: return ''
-    text = f"{v['mean']:+.2f} [{v['low']:+.2f}, {v['high']:+.2f}]"
+    text = with_interval(v, metric)
     return text if v['says']=='undecided' else f'**{text}**'
 
 def _value(v, form):
@@ -129,7 +150,7 @@ def _answers_table(result):
     rows = [
         [
             f"{a['choice']} (Sec. {a['section']})".replace('Sec. code', 'earlier code'), a['instead'],
-            *(_difference(a['differences'].get(k)) for k in metrics)]
+            *(told_difference(a['differences'].get(k), k) for k in metrics)]
         for a in result['answers']]
     return markdown_table(['The paper\'s choice', 'instead', *headings(metrics)], rows, n_left=2)
 
@@ -167,7 +188,7 @@ def to_markdown(
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #2126098f
 _colours = dict(helps='tab:blue', hurts='tab:red', undecided='tab:gray')
 
-def _forest(ax, answers, metric):
+def _forest(ax, answers, metric, side):
     "One panel: the differences of a metric."
     ax.axvline(0, color='k', lw=.8)
     for y,a in enumerate(answers):
@@ -180,7 +201,7 @@ def _forest(ax, answers, metric):
         ax.plot(d['mean'], y, 'o', color=_colours[d['says']], ms=7)
     half = max(map(abs, ax.get_xlim()))
     ax.set(xlim=(-half,half), ylim=(len(answers) - .4,-.6), title=metric_of(metric).label)
-    ax.set_xlabel('worse  ←  paper\'s choice  →  better', fontsize=8)
+    ax.set_xlabel(f'worse  ←  {side}  →  better', fontsize=8)
     ax.tick_params(labelsize=8)
     ax.grid(axis='x', alpha=.3)
 
@@ -188,20 +209,21 @@ def _forest(ax, answers, metric):
 def draw_ablation(
     result:dict,                  # made by `ablate` or read from its JSON
     which:tuple=('pesq','si_sdr'),# metrics, one panel each
+    side:str="the paper's choice",# what is better on the right
 ):                                # matplotlib Figure
-    """The differences of every question as a forest plot: blue the paper's choice helps, red it hurts, grey
-    nobody can tell."""
+    """The differences of every question as a forest plot: blue `side` helps, red it hurts, grey nobody can
+    tell."""
     import matplotlib.pyplot as plt
     answers = result['answers']
     fig, axs = plt.subplots(
         1, len(which), figsize=(4.2 + 2.6 * len(which), 1.2 + 0.46 * len(answers)), dpi=80, sharey=True,
         layout='constrained', squeeze=False)
     for ax,k in zip(axs[0], which):
-        _forest(ax, answers, k)
+        _forest(ax, answers, k, side)
     axs[0, 0].set_yticks(
         range(len(answers)), [plain_text(f"{a['choice']}\nnot {a['instead']}") for a in answers], fontsize=8)
     fig.suptitle(
-        f"{plain_text(result['title'])}\nblue: the paper's choice helps, red: it hurts, grey: cannot be "
-        "told; small dots: seeds",
+        f"{plain_text(result['title'])}\nblue: {side} helps, red: it hurts, grey: cannot be told; small "
+        "dots: seeds",
         fontsize=9)
     return fig

@@ -7,6 +7,7 @@ __all__ = ['changes', 'asked', 'metrics', 'Question', 'questions', 'merged', 'ba
 
 # %% ../../nbs/evaluation/14_ablation_questions.ipynb #99831465
 from collections import namedtuple
+from ..core.keywords import takes
 
 # %% ../../nbs/evaluation/14_ablation_questions.ipynb #4733f2c9
 changes = {                                                        # variant -> what it changes in the base
@@ -81,26 +82,43 @@ _paper = {
 # set by the ablation itself, for every cell
 _set_here = 'seed','progress','truth','checkpoint_every','checkpoints'
 
+def cell_blocks(
+    blocks:dict, # name -> values of a run
+)->dict:         # the same without what is set for every cell
+    "The settings of a cell."
+    return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in blocks.items()}
+
 # %% ../../nbs/evaluation/14_ablation_questions.ipynb #cbd2f552
-def base_settings(
-    mine:dict|None=None,  # the run's block `mine`
-    train:dict|None=None, # the run's block `train`
+def short_training(
+    train:dict,           # a block `train`
+    *,
     steps:int=400,        # updates of a training
-    width:float=1/16,     # of the network
     batch_size:int=8,     # mixtures in a batch
     lr:float|None=None,      # highest rate of Adam; None: the run's
     seconds:float|None=None, # random crop of each anchor, s; None: the run's
-)->dict:                  # blocks anchors, mine, train
-    "The paper's side of every question, the run's recipe for the rest, and the size of a short run."
-    mine,train = mine or {},train or {}
+)->dict:                  # what a short training changes in the block
+    "The size of a short training: its rise, and the memory of its average, are shorter too."
     size = {
-        'steps': steps, 'width': width, 'batch_size': batch_size,
-        'warmup': min(train.get('warmup', 0), steps // 8), 'use': None}
+        'steps': steps, 'batch_size': batch_size, 'warmup': min(train.get('warmup', 0), steps // 8),
+        'use': None}
     if lr:
         size['lr'] = lr
     if seconds:
         size['mixtures'] = {'seconds':seconds}
     if train.get('ema'):
         size['ema'] = round(max(0., 1 - 10/steps), 4)         # an average over a tenth of the run
-    out = merged(merged({'mine': mine, 'train': train}, _paper), {'train': size})
-    return {name: {k:v for k,v in block.items() if k not in _set_here} for name,block in out.items()}
+    return size
+
+# %% ../../nbs/evaluation/14_ablation_questions.ipynb #5b1c07e4
+@takes(short_training)
+def base_settings(
+    mine:dict|None=None,  # the run's block `mine`
+    train:dict|None=None, # the run's block `train`
+    *,
+    width:float=1/16,     # of the network
+    **size,               # of `short_training`
+)->dict:                  # blocks anchors, mine, train
+    "The paper's side of every question, the run's recipe for the rest, and the size of a short run."
+    mine,train = mine or {},train or {}
+    size = short_training(train, **size) | {'width': width}
+    return cell_blocks(merged(merged({'mine': mine, 'train': train}, _paper), {'train': size}))
