@@ -9,7 +9,7 @@ __all__ = ['Departure', 'departures', 'additive_metrics', 'chain', 'sized', 'to_
 from collections import namedtuple
 from pathlib import Path
 from ..core.devices import use_device
-from ..core.keywords import takes
+from ..core.keywords import all_keywords, takes
 from ..core.outputs import check_table, own_folder
 from .ablation import check_seeds, run_cells, say_no_pairs, write_answers
 from .ablation_answers import gather, told_difference
@@ -17,6 +17,7 @@ from .ablation_cells import choose_pairs
 from .ablation_questions import Question, cell_blocks, merged, short_training
 from .markdown import markdown_table
 from .metrics import headings, metric_of, reading_note
+from ..training.weak import train_unet
 
 # %% ../../nbs/evaluation/25_additive.ipynb #032aee27
 Departure = namedtuple('Departure', 'name says keys')
@@ -106,8 +107,10 @@ def sized(
     cells, cell_of = {}, {}
     for name,_,blocks in rows:
         use = blocks['train'].get('use') or {}
-        settings = cell_blocks(merged(blocks, {'train': short_training(blocks['train'], **size)}))
-        settings |= {'anchors': {'by': 'area'}}
+        made = merged(blocks, {'train': short_training(blocks['train'], **size)})
+        # a default counts as if it were written: rows that only write more are one training
+        settings = cell_blocks(made | {
+            'train': all_keywords(train_unet, **made['train']), 'anchors': {'by': 'area'}})
         cell = next((c for c,(s,_) in cells.items() if s==settings), name)
         cells.setdefault(cell, (settings, {}))[1][name] = dict(
             condition=use.get('condition'), strength=use.get('strength', 1.))
