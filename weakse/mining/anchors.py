@@ -229,14 +229,12 @@ def detect_anchors(
     device=None,               # where a detector that is loaded here computes, see `pick_device`
     progress:bool=True,        # show a bar
 )->AnchorStore:
-    """Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError` when no anchor
-    passes the gates, `AuditError`."""
+    "Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError`, `AuditError`."
     _check_choices(by, ties)
     check_output(out, inputs := [corpus_folder, detector, audit or ''], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
     detector = as_detector(detector, device)
     refused = rejected_anchors(audit, corpus, detector.vocabulary)   # now: a typo must not cost an hour
-    found = _gated_anchors(
+    return write_anchors(out, *_gated_anchors(
         corpus, detector, refused, split, seconds, by, ties, (min_area, min_level_db), seed, batch_size,
-        progress)
-    return write_anchors(out, *found, inputs)
+        progress), inputs)
