@@ -48,7 +48,7 @@ def make_weak_task(
     return WeakTask(model, make_loss(loss or {'waveform_mae': 1.0}), steps=steps, **options)
 
 # %% ../../nbs/training/06_weak.ipynb #27dfaf11
-@takes(Mixtures, but=['bank', 'sets', 'rank', 'world'])
+@takes(Mixtures, but=['bank', 'sets', 'batches', 'rank', 'world'])
 def make_mixtures(
     store,                      # anchors
     mined:str|Path,             # folder of pairs that were mined from them
@@ -64,8 +64,10 @@ def make_mixtures(
         raise ValueError(
             f"{mined} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` "
             "again")
-    bank = condition_bank(store.tags, store.classes)
-    return Mixtures(store, pairs, bank, sets, **{**(mixtures or {}), **options, 'condition': condition})
+    bank, batches = condition_bank(store.tags, store.classes), Path(mined)/'batches.npy'
+    return Mixtures(
+        store, pairs, bank, sets, np.load(batches) if batches.is_file() else None,
+        **{**(mixtures or {}), **options, 'condition': condition})
 
 # %% ../../nbs/training/06_weak.ipynb #36742f87
 def _recipe(anchors, mined, out, s):
