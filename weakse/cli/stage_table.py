@@ -123,7 +123,9 @@ _mine = Stage(
     words=dict(
         anchors=reads("folder of anchors"),
         vocabulary=reads("csv with the classes and the thresholds of the tagger"),
-        out=writes("folder to make: pairs of anchors", as_files('pairs.npy', 'sets.npy', 'report.json')),
+        out=writes(
+            "folder to make: pairs of anchors",
+            as_files('pairs.npy', 'sets.npy', 'batches.npy', 'report.json')),
         truth=option("folder with the true onsets: says how many pairs are truly disjoint"),
         json=_report("file for the report")),
     overwrite=True,

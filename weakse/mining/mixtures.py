@@ -68,7 +68,9 @@ def shuffled_positions(
 @dataclass
 class MixtureSettings:
     "How mixtures are made. Raises `ValueError` for settings that do not fit each other."
-    level:str = 'matched'            # "matched": equal energies; "snr": drawn from `snr_range`
+    # "pool": `batch_size` mixtures out of all pairs; "mined": the pairs of one mini-batch, as the paper has it
+    batch:str = 'pool'
+    level:str = 'matched'            # "matched": equal energies; "snr": drawn from `snr_range`; "as_is"
     snr_range:tuple = (-5., 20.)     # target against interference, dB
     focus:str = 'Speech'             # class that the two settings below refer to
     # without `both_directions`: share of the pairs with one anchor of the focus class where it is the target
@@ -96,15 +98,16 @@ class Mixtures:
         pairs:np.ndarray,                 # `(M, 2)` numbers of anchors with disjoint tag sets
         bank:Tensor=None,                 # `(K, K)` condition of each class, for `condition="mean"`
         sets:np.ndarray=None,             # `(N, K)` bool tag sets, for `n_interferers` above 1
+        batches:np.ndarray=None,          # `(M,)` mini-batch of each pair, ascending, for `batch="mined"`
         *,
-        batch_size:int=24,                # mixtures in a batch (paper: 24)
+        batch_size:int=24,                # mixtures in a batch of the pool (paper: 24 anchors)
         seed:int=0,                       # seed of everything random
         rank:int=0,                       # number of this process
         world:int=1,                      # processes that train together
         **settings,                       # of `MixtureSettings`
     ):
         self.store = store
-        self.pairs, self.sets = np.asarray(pairs), sets
+        self.pairs, self.sets, self.edges = np.asarray(pairs), sets, _edges(batches)
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world = rank, world
         self.settings = MixtureSettings(**settings)
@@ -133,7 +136,9 @@ def batches(self:Mixtures,
 # %% ../../nbs/mining/09_mixtures.ipynb #82763ede
 def _check_choices(s, bank):
     "Refuse words that are not known."
-    if s.level not in ('matched','snr'): raise ValueError(f"`level` is {s.level!r}; known: matched, snr")
+    if s.batch not in ('pool','mined'): raise ValueError(f"`batch` is {s.batch!r}; known: pool, mined")
+    if s.level not in ('matched','snr','as_is'):
+        raise ValueError(f"`level` is {s.level!r}; known: matched, snr, as_is")
     if s.condition not in ('soft','one_hot','mean'):
         raise ValueError(f"`condition` is {s.condition!r}; known: soft, one_hot, mean")
     if s.condition=='mean' and bank is None:
@@ -150,6 +155,10 @@ def _check(m, bank):
         raise ValueError(
             "no pairs to mix: 0 pairs given, at least 1 expected; run the stage `mine` again with more "
             "batches")
+    if s.batch=='mined' and m.edges is None:
+        raise ValueError(
+            "batch 'mined' takes the mini-batch of each pair, and these pairs have no batches.npy; run "
+            "`weakse mine` again, or use batch 'pool'")
     if s.both_directions and m.batch_size%2:
         raise ValueError(
             f"batch_size {m.batch_size} is odd, but each pair gives two mixtures; use {m.batch_size + 1} or "
@@ -164,6 +173,10 @@ def _check(m, bank):
         raise ValueError(f"`seconds` is {s.seconds} but anchors last {m.store.seconds} s; lower it")
 
 # %% ../../nbs/mining/09_mixtures.ipynb #34adc2f3
+def _edges(batches):
+    "Where the pairs of each mini-batch begin, and the end of the last; mini-batches without a pair are none."
+    return None if batches is None else np.flatnonzero(np.diff(batches, prepend=-1, append=np.inf))
+
 def _snr_limits(store, s):
     "Lowest and highest SNR for a target of each class, two arrays `(K,)`."
     limits = np.tile(np.asarray(s.snr_range, np.float32), (len(store.vocabulary.names),1))
@@ -182,17 +195,22 @@ def _focus_number(store, focus):
     return names.index(focus) if focus in names else -1
 
 # %% ../../nbs/mining/09_mixtures.ipynb #d304c6d6
+def _draw_pairs(m, turn):
+    "Pair numbers of a turn: of the pool, or of one mini-batch as it was mined."
+    n = m.batch_size//2 if m.settings.both_directions else m.batch_size
+    if m.settings.batch=='pool': return shuffled_positions(turn*n, n, len(m.pairs), m.seed)
+    at = shuffled_positions(turn, 1, len(m.edges) - 1, m.seed)[0]
+    return np.arange(m.edges[at], m.edges[at + 1])
+
 def _draw_items(m, step, rng):
     "Anchor numbers of a step: targets `(B,)` and interferers `(B, n)`, -1 where there is none."
-    n = m.batch_size//2 if m.settings.both_directions else m.batch_size
-    at = shuffled_positions((step*m.world + m.rank)*n, n, len(m.pairs), m.seed)
-    items = m.pairs[at]
+    items = m.pairs[_draw_pairs(m, step*m.world + m.rank)]
     items = (
         np.concatenate([items, items[:, ::-1]]) if m.settings.both_directions
         else _one_direction(m, items, rng))
     further = [_draw_disjoint(m, items[:,0], rng) for _ in range(m.settings.n_interferers[1] - 1)]
     others = np.stack([items[:,1], *further], 1)
-    count = rng.integers(m.settings.n_interferers[0], m.settings.n_interferers[1] + 1, m.batch_size)
+    count = rng.integers(m.settings.n_interferers[0], m.settings.n_interferers[1] + 1, len(items))
     return items[:,0], np.where(np.arange(others.shape[1]) < count[:,None], others, -1)
 
 def _one_direction(m, items, rng):
@@ -240,6 +258,7 @@ def _set_levels(m, s1, s2, targets, rng):
     "Scale the interference to each item's level."
     snr = torch.from_numpy(
         rng.uniform(m.low[m.classes[targets]], m.high[m.classes[targets]]).astype(np.float32))
+    if m.settings.level=='as_is': return s2
     return match_energy(s1, s2) if m.settings.level=='matched' else scale_to_snr(s1, s2, snr)
 
 def _make_batch(m, step):
