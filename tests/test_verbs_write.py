@@ -25,6 +25,7 @@ table1: {}
 score: {n_workers: 1, progress: false}
 figures: {n_candidates: 1, seconds: 1.0, width: 200, progress: false}
 ablate: {variants: [], seeds: [0], steps: 1, width: 0.03125, batch_size: 2, n_pairs: 1, progress: false}
+additive: {seeds: [0], steps: 1, batch_size: 2, n_pairs: 1, progress: false}
 sound_types: {min_anchors: 1, transient: 0.5, stationary: 0.45}
 joint: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, n_embed: 4, steps: 1, batch_size: 1, n_references: 1, progress: false}
 scenes: {n_scenes: 4, seconds: 1.0, n_workers: 1, progress: false}
@@ -56,6 +57,7 @@ CASES = dict(
     metrics="metrics r/table1.json @file:r/metrics.json",
     figures="figures c tagger pairs noisy @into:figures",
     ablate="ablate c tagger anchors truth pairs_dev @table:r/ablation.json",
+    additive="additive c tagger anchors truth pairs_dev @table:r/additive.json",
     sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes",
     train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
