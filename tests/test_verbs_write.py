@@ -19,6 +19,8 @@ tagger: {steps: 2, batch_size: 2, width: 4, seconds: 2.0, progress: false}
 anchors: {seconds: 1.0, min_level_db: -90.0, progress: false}
 mine: {n_batches: 10, threshold_scale: 9.0, labels: clip}
 train: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, steps: 1, batch_size: 2}
+mine_kong: {n_batches: 10, threshold_scale: 9.0, labels: none}
+kong: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, steps: 1, batch_size: 2, use: {condition: one_hot}}
 paired: {n_pairs: 2, voices: 4, speech_source: formant, n_workers: 1, progress: false}
 segan: {width: 0.03125, steps: 1, batch_size: 1, valid_share: 0.0, valid_every: 1, progress: false}
 table1: {}
@@ -304,7 +306,7 @@ def belongs(path, case, home):
                 '.'):
                 return True
             if case.startswith('train') and str(path).startswith(f'{f}.checkpoints'): return True
-    return case=='ablate' and Path(path).is_relative_to(home/'artifacts')
+    return case in ('ablate', 'additive') and Path(path).is_relative_to(home/'artifacts')
 
 def test_no_verb_is_left_out():
     def names(of):
@@ -326,7 +328,7 @@ def test_a_verb_touches_its_outputs_alone(run, case):
     assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
 
 @pytest.mark.parametrize(
-    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate')
+    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate', 'additive')
              or c.startswith('train')])
 def test_what_trains_or_chooses_opens_no_test_pair(run, case):
     home,_,seen = run

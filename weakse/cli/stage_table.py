@@ -127,7 +127,11 @@ _mine = Stage(
         truth=option("folder with the true onsets: says how many pairs are truly disjoint"),
         json=_report("file for the report")),
     overwrite=True,
-    closing="{pairs} pairs, {paired} of {tried} drawn anchors found a partner, in {out}")
+    closing="{pairs} pairs, {paired} of {tried} drawn anchors found a partner, in {out}",
+    code={'mine@weakse': ()})
+
+# Algorithm 1 as printed, for the row of the paper's recipe
+_mine_kong = replace(_mine, code={'mine@kong': ()})
 
 def _measured(table, words):
     kinds = ', '.join(f'{n} {kind}' for kind,n in table.kind.value_counts().items())
@@ -169,6 +173,9 @@ _train = Stage(
     code={'train@unet': ()},
     **_trained,
 )
+
+# %% ../../nbs/cli/01_stage_table.ipynb #dff8acd6
+_kong = replace(_train, code={'train@kong': ()})   # the same network and code, with the paper's settings
 
 # %% ../../nbs/cli/01_stage_table.ipynb #13b0209b
 _selective_systems = ('selective', 'selective_ablation', 'selective_table', 'selective_unconditioned')
@@ -225,7 +232,7 @@ _enhance = Stage(
     code={
         **{f'enhance@{row}': ('models.classical',) for row in ('noisy', 'highpass', 'wiener', 'oracle')},
         'enhance@segan': ('models.segan',), 'enhance@wave_unet': ('models.wave_unet',),
-        'enhance@weakse': ('models.unet',)})
+        'enhance@kong': ('models.unet',), 'enhance@weakse': ('models.unet',)})
 
 # %% ../../nbs/cli/01_stage_table.ipynb #ff67328c
 _figures = Stage(
@@ -318,7 +325,8 @@ _metrics = Stage(
 
 # %% ../../nbs/cli/01_stage_table.ipynb #e93f2d30
 stages = dict(
-    corpus=_corpus, tagger=_tagger, anchors=_anchors, mine=_mine, train=_train, paired=_paired,
+    corpus=_corpus, tagger=_tagger, anchors=_anchors, mine=_mine, mine_kong=_mine_kong, train=_train,
+    kong=_kong, paired=_paired,
     segan=_peer('segan', 'training.segan.train_segan'),
     wave_unet=_peer('wave_unet', 'training.wave_unet.train_wave_unet'),
     enhance=_enhance,

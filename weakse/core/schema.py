@@ -91,6 +91,7 @@ limits |= {
     'n_embed': (1, 2**16),
     'mask_floor_db': (-400, 0),
     'emphasis': (0, 0.999999),
+    'ConditionalUNet.channels': (1, 2**14),   # eight times the paper's
     'SmallDetector.width': (1, 2**12),
     'train_tagger.width': (1, 2**12),
     'draw_figures.width': (64, 2**15),

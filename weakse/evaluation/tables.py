@@ -135,14 +135,15 @@ def training_notes(
     rows:list, # measured rows
 )->list:       # sentences
     "What the marks of the rows mean, and who was trained on weak labels."
-    weak = [r['system'] for r in rows if r.get('trained_on')==WEAK]
+    weak = [row_of(r['system']).label for r in rows if r.get('trained_on')==WEAK]
     paired = any(r.get('trained_on')==PAIRS for r in rows)
     given = any(r['needs_clean'] for r in rows)
     said = {
         f"{' and '.join(weak)}: trained on weak labels alone.": weak,
         "‡ trained on clean/noisy pairs.": paired,
         "† is given the clean speech: a ceiling, not a system to compare with.": given}
-    return [sentence for sentence,holds in said.items() if holds]
+    own = [f"{row.label}: {row.note}." for row in (row_of(r['system']) for r in rows) if row.note]
+    return [sentence for sentence,holds in said.items() if holds] + own
 
 # %% ../../nbs/evaluation/11_tables.ipynb #c9cb59af
 def _measured_section(t)->str:
