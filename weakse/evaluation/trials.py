@@ -11,6 +11,7 @@ from collections import namedtuple
 from pathlib import Path
 import numpy as np
 from ..core.devices import use_device
+from ..core.keywords import keywords
 from ..core.outputs import check_table, own_folder
 from ..core.params import load_params
 from ..core.progress import progress_bar
@@ -21,6 +22,7 @@ from .markdown import markdown_table
 from .metrics import headings, metric_of
 from .scoring import score_folders
 from ..inference.enhance import enhance_pairs
+from ..mining.mixtures import MixtureSettings
 from ..models.rows import row_of
 from ..training.segan import train_segan
 from ..training.wave_unet import train_wave_unet
@@ -160,6 +162,11 @@ def winners(
     return {c['row']: c['values'] for c in result['candidates'] if c['wins']}
 
 # %% ../../nbs/evaluation/26_trials.ipynb #15bd8ca4
+def _usual(row, key):
+    "The value of a key that no block gives."
+    block, _, inner = key.partition('.')
+    return getattr(MixtureSettings, inner) if inner else keywords(tried_rows[row].train)[block].default
+
 def not_held(
     result:dict, # made by `run_trials` or read from its JSON
     blocks:dict, # row -> values of its block in the parameter file of the long run
@@ -168,10 +175,10 @@ def not_held(
     out = []
     for row,values in winners(result).items():
         block = flat_keys(blocks.get(row, {}))
-        chosen = {k: v for k,v in flat_keys(values).items() if k not in ('steps', 'epochs')}
-        out += [
-            f"`{tried_rows[row].block}.{k}` is {block.get(k)!r}, the winner of the trials has {v!r}"
-            for k,v in chosen.items() if block.get(k)!=v]
+        for k,v in flat_keys(values).items():
+            held = block.get(k, _usual(row, k))
+            if k in ('steps', 'epochs') or held==v: continue
+            out.append(f"`{tried_rows[row].block}.{k}` is {held!r}, the winner of the trials has {v!r}")
     return out
 
 # %% ../../nbs/evaluation/26_trials.ipynb #97b83fb8
