@@ -169,6 +169,7 @@ def dvc_repro(
             "a stage failed: its message is above; mend the cause and call this again, what is done stays "
             "done")
 
+# %% ../../nbs/cli/06_runs.ipynb #7824fad7
 def has_pairs(
     params:str|Path, # a parameter file
 )->bool:             # are there clean/noisy pairs to score?
@@ -218,6 +219,7 @@ def repro(
     check_params(params)
     return '; '.join([_run_of_seed(targets, params, seed) for seed in wanted])
 
+# %% ../../nbs/cli/06_runs.ipynb #af1b7622
 def _run_of_seed(targets, params, seed):
     "Bring one run up to date; its closing line."
     folder = run_folder(params, seed=seed)

@@ -79,6 +79,7 @@ def _check_row(path, row, candidates):
                 f"`{row}.{name}` and `{row}.{first}` in `{path}` differ in the keys {', '.join(odd)}: give "
                 "every candidate of a row the same keys")
 
+# %% ../../nbs/evaluation/26_trials.ipynb #02cc3386
 def read_candidates(
     path, # parameter file of candidates
 )->tuple: # row -> candidate -> values; single values beside them
@@ -155,6 +156,7 @@ def _rows_of(rows, made):
         out += [c | dict(wins=c['candidate']==winner) for c in found]
     return out
 
+# %% ../../nbs/evaluation/26_trials.ipynb #a8df1c06
 def winners(
     result:dict, # made by `run_trials` or read from its JSON
 )->dict:         # row -> the values of its best candidate
@@ -189,6 +191,7 @@ def _said(values):
     "A candidate's values in a cell."
     return ', '.join(f'{k} {v}' for k,v in flat_keys(values).items()).replace('|', '')
 
+# %% ../../nbs/evaluation/26_trials.ipynb #cb12762f
 def to_markdown(
     result:dict, # made by `run_trials` or read from its JSON
 )->str:          # markdown
@@ -212,6 +215,20 @@ def to_markdown(
         f"{result['about']['files']} development pairs; the highest CBAK + COVL of a row (bold) is what the "
         f"long run holds.{chance}\n\n{markdown_table(head, rows, n_left=2)}\n")
 
+# %% ../../nbs/evaluation/26_trials.ipynb #b14508bd
+def _chosen_pairs(pairs, n, out):
+    "A folder with `n` of the pairs. Raises `ValueError` where there are none."
+    files = choose_pairs(pairs, n)
+    if not files: raise ValueError(f"{pairs}/clean has no pairs to choose by: give a corpus with some")
+    return copy_pairs(pairs, files, out)
+
+def _of_noisy(pairs, n_seeds):
+    "What the unprocessed files score, and how many there are."
+    found = score_folders(pairs/'clean', pairs/'noisy', n_workers=1, progress=False)
+    return dict(
+        noisy={k: found['mean'][k] for k in trial_metrics},
+        about=dict(files=found['n_files'], seeds=n_seeds))
+
 # %% ../../nbs/evaluation/26_trials.ipynb #f42d52d6
 def run_trials(
     rows:dict,       # row -> candidate -> values, of `read_candidates`
@@ -229,14 +246,9 @@ def run_trials(
     "Train every candidate, score it on development pairs, mark the best of each row; made trials are kept."
     check_table(out_json, paths.values(), overwrite=overwrite)
     check_seeds(seeds)
-    files, work = choose_pairs(paths['pairs'], n_pairs), own_folder(work)
-    if not files:
-        raise ValueError(f"{paths['pairs']}/clean has no pairs to choose by: give a corpus with some")
-    paths = paths | dict(pairs=copy_pairs(paths['pairs'], files, work/'pairs'))
-    noisy = score_folders(paths['pairs']/'clean', paths['pairs']/'noisy', n_workers=1, progress=False)['mean']
+    work = own_folder(work)
+    paths = paths | dict(pairs=_chosen_pairs(paths['pairs'], n_pairs, work/'pairs'))
     with use_device(device):
         made = list(_round(rows, blocks, paths, seeds, work, progress))
-    result = dict(
-        title=title, about=dict(files=len(files), seeds=len(seeds)),
-        noisy={k: noisy[k] for k in trial_metrics}, candidates=_rows_of(rows, made))
+    result = dict(title=title, candidates=_rows_of(rows, made), **_of_noisy(paths['pairs'], len(seeds)))
     return write_answers(result, out_json, to_markdown, overwrite=overwrite)
