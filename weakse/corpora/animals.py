@@ -40,7 +40,8 @@ def _caw(rng, n, sr, say):
 # %% ../../nbs/corpora/29_animals.ipynb #791bc4ed
 @generator("Hoot")
 def _hoot(rng, n, sr, say):
-    f,parts,gaps = log_uniform(rng, 220, 750),[],[]
+    f = log_uniform(rng, 220, 750)
+    parts,gaps = [],[]
     rhythm = rng.uniform(.08, .3, rng.integers(1, 6))
     for d in np.tile(rhythm, 2)[:rng.integers(1, 9)]:
         u = np.linspace(0, 1, int(d*sr))
@@ -56,7 +57,8 @@ def _hoot(rng, n, sr, say):
 def _croak(rng, n, sr, say):
     rate,f = log_uniform(rng, 25, 110),log_uniform(rng, 500, 2200)
     throat = ring(f*rng.uniform(.9, 2.6, 4), rng.uniform(.006, .04, 4), rng.uniform(.2, 1, 4), sr)
-    d,gap,parts = rng.uniform(.08, .4),rng.uniform(.2, 1.),[]
+    d,gap = rng.uniform(.08, .4),rng.uniform(.2, 1.)
+    parts = []
     for _ in range(rng.integers(1, 8)):
         m = int(d*rng.uniform(.8, 1.2)*sr)
         u = np.arange(m)/m

@@ -47,7 +47,8 @@ def _bounce(rng, n, sr, say):
 # %% ../../nbs/corpora/30_objects.ipynb #d3cc6f6f
 @generator("Coin (dropping)")
 def _coin(rng, n, sr, say):
-    out,f,at = np.zeros(n),log_uniform(rng, 2600, 5200),0.
+    out,at = np.zeros(n),0.
+    f = log_uniform(rng, 2600, 5200)
     for _ in range(rng.integers(1, 4)):
         modes = f*rng.normal(1, .05)*np.array([1, 1.31, 1.72, 2.21, 2.9])
         metal = ring(modes, rng.uniform(.05, .4, 5), rng.uniform(.1, 1, 5), sr)

@@ -8,7 +8,7 @@ __all__ = ['air', 'far_voices', 'hall']
 # %% ../../nbs/corpora/28_places.ipynb #d3b43b1f
 import numpy as np
 from scipy.signal import oaconvolve
-from .layers import deep, grains, passing, turns, unit
+from .layers import deep, drifting, grains, passing, turns, unit
 from .sounds import (
     burst, coloured, generator, log_uniform, ring, rolloff, swell, tone, wander)
 
@@ -19,8 +19,11 @@ def air(
     sample_rate:int,         # Hz
 )->np.ndarray:               # `(n,)` noise with RMS about 1
     "Air that moves: ventilation, or the sum of everything far away."
-    x = coloured(rng, n, sample_rate, rng.uniform(-10, -4), rng.uniform(15, 90), rng.uniform(800, 6000), 4, 4)
-    return x*swell(rng, n, sample_rate, log_uniform(rng, .15, 1), rng.uniform(0, 2.5))
+    slope = rng.uniform(-10, -4)
+    draw = lambda: coloured(
+        rng, n, sample_rate, slope+rng.uniform(-2, 2), log_uniform(rng, 12, 90), rng.uniform(800, 6000), 4, 5)
+    x = drifting(rng, draw, n, sample_rate, log_uniform(rng, .1, .5))
+    return x*swell(rng, n, sample_rate, log_uniform(rng, .15, 1), rng.uniform(0, 3))
 
 # %% ../../nbs/corpora/28_places.ipynb #42b67fc1
 def far_voices(
@@ -52,7 +55,7 @@ def _public(rng, n, sr, say):
     thing = lambda: ring(log_uniform(rng, 300, 2500)*rng.uniform(1, 5, 5), rng.uniform(.02, .2, 5),
         rng.uniform(.2, 1, 5), sr)
     clatter = grains(rng, thing, log_uniform(rng, .5, 6), n, sr, 3)
-    people = far_voices(rng, n, say, rng.integers(3, 6))*swell(rng, n, sr, .5, rng.uniform(0, 3))
+    people = far_voices(rng, n, say, rng.integers(3, 6))*swell(rng, n, sr, .5, rng.uniform(0, 4))
     far = hall(rng, people+rng.uniform(.2, 1)*unit(clatter), sr, (.6, 2))
     feet = lambda: burst(rng, sr, rng.uniform(.05, .15), .01, slope=-5, low=60, high=1500, bumps=3)
     steps = grains(rng, feet, rng.uniform(2, 12), n, sr, 3)
@@ -69,7 +72,7 @@ def _room(rng, n, sr, say):
     wall = coloured(rng, n, sr, -8, 60, rng.uniform(250, 500), 3)*swell(rng, n, sr, rng.uniform(2, 5), 3)
     creak = lambda: burst(rng, sr, rng.uniform(.02, .2), .004, slope=-4, low=80, high=2500, bumps=4)
     stir = grains(rng, creak, rng.uniform(0, 2), n, sr, 3)
-    share = 10**(rng.uniform([-20, -12, -20, -20], [2, 4, -4, -8])/20)
+    share = 10**(rng.uniform([-20, -12, -20, -16], [2, 4, 0, -2])/20)
     return (air(rng, n, sr) + share[0]*fridge*unit(hum) + share[1]*fan + share[2]*unit(wall)
         + share[3]*unit(stir) + deep(rng, n, sr, (-12, 3)))
 
@@ -78,12 +81,12 @@ def _room(rng, n, sr, say):
 def _hall(rng, n, sr, say):
     bang = lambda: burst(
         rng, sr, log_uniform(rng, .03, .4), .005, slope=rng.uniform(-6, -3), low=50, high=2500, bumps=4)
-    things = grains(rng, bang, log_uniform(rng, 2, 12), n, sr, 4, .5)
+    things = grains(rng, bang, log_uniform(rng, 1, 8), n, sr, 5, .7)
     dark = coloured(rng, n, sr, rng.uniform(-8, -5), rng.uniform(60, 150), 2500, 6, 6)
-    dark = dark*swell(rng, n, sr, rng.uniform(1, 4), rng.uniform(1, 4))
+    dark = dark*swell(rng, n, sr, rng.uniform(1, 4), rng.uniform(.5, 3))
     wet = hall(rng, rng.uniform(.3, 1)*unit(things)+unit(dark), sr, (1.5, 4))
-    share = 10**(rng.uniform(-10, 6)/20)
-    return air(rng, n, sr) + share*wet + deep(rng, n, sr, (-12, 3))
+    share = 10**(rng.uniform(-6, 10)/20)
+    return air(rng, n, sr) + share*wet + deep(rng, n, sr, (-14, 1))
 
 # %% ../../nbs/corpora/28_places.ipynb #1233629d
 @generator("Outside, urban or manmade")
@@ -91,14 +94,14 @@ def _town(rng, n, sr, say):
     out = air(rng, n, sr)
     for _ in range(rng.integers(1, 4)):                    # things that drive by, near and far
         kind = coloured(rng, n, sr, rng.uniform(-8, -3), rng.uniform(30, 120), rng.uniform(800, 5000), 4, 5)
-        out += 10**(rng.uniform(-12, 6)/20)*passing(rng, n, sr, (1., 6))*kind
+        out += 10**(rng.uniform(-12, 6)/20)*passing(rng, n, sr, (.6, 4))*kind
     work = turns(rng, n, sr, (2, 10), (1, 10), 1.)
     work = work*coloured(rng, n, sr, -3, 150, rng.uniform(1500, 5000), 8, 8)
     pitch = log_uniform(rng, 60, 250)*(1+.01*wander(rng, n, sr, .5))
     hum = tone(pitch, rolloff(rng, 12, 1), sr, rng.uniform(0, 6, 12))
     gust = coloured(rng, n, sr, -9, 20, 500, 2)*swell(rng, n, sr, rng.uniform(.3, 1.5), rng.uniform(1, 4))
     people = hall(rng, far_voices(rng, n, say, 2), sr, (.5, 1.2))
-    share = 10**(rng.uniform([-24, -26, -16, -26], [-4, -8, 2, -8])/20)
+    share = 10**(rng.uniform([-18, -26, -16, -24], [0, -6, 2, -6])/20)
     return (out + share[0]*work + share[1]*unit(hum) + share[2]*gust + share[3]*people
         + deep(rng, n, sr, (-14, 3)))
 

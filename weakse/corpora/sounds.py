@@ -99,12 +99,12 @@ def tone(
     "A harmonic sound over a moving fundamental."
     z = np.exp(2j*np.pi*np.cumsum(f0)/sample_rate)
     top = int(min(len(amps), .48*sample_rate//max(f0.max(), 1e-3)))
-    power,out = np.ones_like(z),np.zeros(len(f0))
-    turn = np.exp(1j*(np.zeros(len(amps)) if phases is None else phases))
-    for h in range(top):
-        power = power*z
-        out += amps[h]*(power*turn[h]).imag
-    return out
+    turned = np.asarray(amps)*np.exp(1j*(np.zeros(len(amps)) if phases is None else phases))
+    out = np.zeros(len(z), complex)
+    for a in turned[:top][::-1]:                           # Horner's scheme
+        out += a
+        out *= z
+    return out.imag
 
 # %% ../../nbs/corpora/01_sounds.ipynb #af23e59d
 def ring(

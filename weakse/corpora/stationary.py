@@ -28,7 +28,7 @@ def _rain(rng, n, sr, say):
 @generator("Wind")
 def _wind(rng, n, sr, say):
     w = wander(rng, n, sr, log_uniform(rng, .2, 1.5))
-    depth = rng.uniform(.5, 3.5)
+    depth = rng.uniform(.5, 3)
     low = coloured(rng, n, sr, rng.uniform(-8, -3), rng.uniform(15, 60), rng.uniform(300, 1500), 2)
     bright = coloured(rng, n, sr, -3, rng.uniform(200, 600), rng.uniform(1500, 5000), 4, 8)
     flutter = swell(rng, n, sr, rng.uniform(4, 12), rng.uniform(.5, 2.5))
@@ -66,8 +66,8 @@ def rumble(
     n:int,                   # samples
     sample_rate:int,         # Hz
 )->np.ndarray:               # `(T,)` noise with RMS 1
-    "Noise below some 200 Hz that falls by 6 to 18 dB an octave, steady or slowly moving."
-    x = coloured(rng, n, sample_rate, rng.uniform(-18, -6), rng.uniform(12, 60), rng.uniform(120, 500), 2)
+    "Noise from 8 to some 200 Hz that falls by 4 to 12 dB an octave, steady or slowly moving."
+    x = coloured(rng, n, sample_rate, rng.uniform(-12, -4), log_uniform(rng, 8, 60), rng.uniform(120, 500), 2)
     return x*swell(rng, n, sample_rate, log_uniform(rng, .3, 4), rng.uniform(0, 3))
 
 # %% ../../nbs/corpora/02_stationary.ipynb #d12d3158
@@ -213,7 +213,7 @@ def _music(rng, n, sr, say):
     roots,out = rng.integers(0, 7, 4),np.zeros(n)
     for part,(octave,unit,width) in enumerate([(0,2,1), (7,4,3), (14,1,1)]):           # bass, chords, melody
         amps,decay = rolloff(rng, 10, rng.uniform(.6, 2)),rng.uniform(.8, 3)*unit*beat
-        fall = rng.uniform(.2, 4)                          # bowed or blown, or plucked
+        fall = rng.uniform(.2, 3)                          # bowed or blown, or plucked
         for i,t in enumerate(np.arange(0, n/sr, unit*beat)):
             root = roots[int(t//(4*beat))%4]+octave
             notes = [root+2*j for j in range(width)] if part<2 else [root+int(rng.integers(0, 7))]

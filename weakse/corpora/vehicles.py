@@ -7,7 +7,7 @@ __all__ = ['filter_pipe']
 
 # %% ../../nbs/corpora/27_vehicles.ipynb #c5fdbcfc
 import numpy as np
-from .layers import deep, grains, passing, turns, unit
+from .layers import deep, drifting, grains, passing, turns, unit
 from .machines import whine
 from weakse.corpora.sounds import (
     bumps_db, burst, coloured, filter_db, generator, log_uniform, ring, rolloff, swell, tilt_db, tone,
@@ -17,7 +17,9 @@ from weakse.corpora.sounds import (
 @generator("Car")
 def _car(rng, n, sr, say):
     speed = np.clip(1+rng.uniform(0, .3)*wander(rng, n, sr, rng.uniform(.1, .5)), .5, 1.6)
-    road = coloured(rng, n, sr, rng.uniform(-11, -6), rng.uniform(25, 60), rng.uniform(600, 2500), 4, 4)
+    ground = lambda: coloured(
+        rng, n, sr, rng.uniform(-11, -6), log_uniform(rng, 15, 60), rng.uniform(600, 2500), 4, 5)
+    road = drifting(rng, ground, n, sr, rng.uniform(.1, .5))
     tyres = coloured(rng, n, sr, rng.uniform(-6, -2), rng.uniform(150, 400), rng.uniform(1200, 3000), 3)
     wind = coloured(rng, n, sr, rng.uniform(-6, -2), rng.uniform(200, 600), rng.uniform(2000, 6000), 2)
     amps = rolloff(rng, 14, rng.uniform(.8, 2))
@@ -32,7 +34,9 @@ def _car(rng, n, sr, say):
 @generator("Subway, metro, underground")
 def _subway(rng, n, sr, say):
     speed = np.clip(.9+rng.uniform(.1, .5)*wander(rng, n, sr, rng.uniform(.08, .3)), .15, 1.6)
-    roll = coloured(rng, n, sr, rng.uniform(-6, -2), rng.uniform(40, 120), rng.uniform(1500, 4000), 5, 5)
+    rail = lambda: coloured(
+        rng, n, sr, rng.uniform(-6, -2), rng.uniform(40, 120), rng.uniform(1500, 4000), 5, 6)
+    roll = drifting(rng, rail, n, sr, rng.uniform(.1, .4))
     under = coloured(rng, n, sr, rng.uniform(-9, -5), rng.uniform(25, 60), 500, 4)
     under = under*swell(rng, n, sr, 2, rng.uniform(0, 2))
     gear = whine(rng, log_uniform(rng, 250, 1100)*speed, sr, 6)

@@ -7,7 +7,7 @@ __all__ = ['bubble']
 
 # %% ../../nbs/corpora/25_water.ipynb #f1ce88e9
 import numpy as np
-from .layers import grains, unit
+from .layers import drifting, grains, unit
 from .sounds import (
     burst, coloured, filter_db, generator, log_uniform, scatter, swell, tilt_db)
 
@@ -27,7 +27,9 @@ def bubble(
 @generator("Water tap, faucet")
 def _tap(rng, n, sr, say):
     jet = coloured(rng, n, sr, rng.uniform(-3, 3), rng.uniform(300, 1200), rng.uniform(4000, 12000), 5, 6)
-    sink = coloured(rng, n, sr, rng.uniform(-6, -1), rng.uniform(80, 250), rng.uniform(1000, 3000), 4, 6)
+    bowl = lambda: coloured(
+        rng, n, sr, rng.uniform(-6, -1), rng.uniform(80, 250), rng.uniform(1000, 3000), 4, 6)
+    sink = drifting(rng, bowl, n, sr)
     drops = grains(rng, lambda: bubble(rng, sr, 400, 4000), log_uniform(rng, 20, 150), n, sr, 4)
     flow = swell(rng, n, sr, rng.uniform(.3, 3), rng.uniform(0, 2.5))
     share = rng.uniform([.2, .1, .05], [1, .8, .7])
@@ -49,7 +51,8 @@ def _flush(rng, n, sr, say):
 # %% ../../nbs/corpora/25_water.ipynb #7291aa27
 @generator("Frying (food)")
 def _frying(rng, n, sr, say):
-    slope,low,high = rng.uniform(0, 4),rng.uniform(800, 3000),rng.uniform(6000, 15000)
+    slope = rng.uniform(0, 4)
+    low,high = rng.uniform(800, 3000),rng.uniform(6000, 15000)
     dense = rng.standard_normal(n)*(rng.uniform(size=n) < log_uniform(rng, 400, 4000)/sr)
     fine = filter_db(dense, lambda f: tilt_db(f, slope, low, high), sr)
     spit = lambda: burst(rng, sr, log_uniform(rng, .004, .03), .0003, slope=0, low=rng.uniform(300, 1500),
