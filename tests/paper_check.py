@@ -19,8 +19,8 @@ def make_inputs():
     from weakse.detectors.panns import write_stand_ins
     from weakse.corpora.synth import synth_corpus
     corpus = synth_corpus(
-        root / 'sources', work / 'corpus', work / 'truth', work / 'pairs', sample_rate=32000, n_clips=48,
-        n_pairs=4, voices=8)
+        root / 'sources', work / 'corpus', work / 'truth', work / 'pairs', work / 'pairs_dev', sample_rate=32000,
+        n_clips=48, n_pairs=4, n_dev_pairs=1, voices=8)
     audioset_shaped(corpus, work/'audioset')
     write_stand_ins(cache)
 

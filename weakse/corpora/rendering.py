@@ -13,7 +13,7 @@ from torch import Tensor
 from ..core.resampling import fit_length
 from ..core.loudness import mix_at_snr
 from .generators import generate
-from .recipe import Cast, Recipe
+from .recipe import SPLITS, Cast, Recipe
 from .sounds import bumps_db, burst, coloured, filter_db, tilt_db
 from .stationary import rumble
 from .voices import trim
@@ -97,16 +97,16 @@ class Run:
     sample_rate:int=16000       # Hz
     seconds:float=10.0          # length of a clip, s
     speech_share:float=.5       # share of the clips with Speech
-    voices:int=64               # speakers; the test has a third as many others
+    voices:int=64               # speakers; development and test have a third as many others each
     seed:int=0                  # of everything
     speech_source:str='espeak'  # "espeak", or "formant" without the speech extra
 
     def rng(self, stream:int, index:int)->np.random.Generator: # independent of all others
-        "Randomness for item `index` of a stream: 0 clips, 1 pairs, 2 queues."
+        "Randomness for an item of a stream: 0 clips, 2 their queue, `SPLITS`; 4 and 7 to 9 are taken."
         return np.random.default_rng(np.random.SeedSequence([self.seed, stream, index]))
 
     def cast(self, split:str)->Cast: # fresh, nothing said yet
-        "The voices of a split; the test has a third as many."
+        "The voices of a split; a held-out one has a third as many."
         n = self.voices if split=='train' else max(2, self.voices//3)
         return Cast(self.recipe, split, n, self.sample_rate, self.speech_source, self.seed)
 
@@ -180,8 +180,7 @@ def as_tensor(
     return torch.from_numpy(np.ascontiguousarray(wav, dtype=np.float32))
 
 # %% ../../nbs/corpora/08_rendering.ipynb #0a354834
-# streams of a pair's randomness and of the queue of its noises
-_PAIR_STREAMS = {'test': (1, 3), 'train': (5, 6)}
+_FILES = dict(train='pair', dev='dev', test='pair') # how the files of a split's pairs begin
 
 def _ambience(run, rng, cast, name, n):
     """`n` samples of noise without gaps: a stationary sound, or a transient one as often as it fits over a
@@ -210,15 +209,15 @@ def render_pair(
     run:Run,           # what all pairs share
     snrs:tuple,        # dB; taken in turn
     index:int,         # of the pair
-    split:str='test',  # "test" or "train": whose voices and sentences
+    split:str='test',  # "train", "dev" or "test": whose voices and sentences
 )->tuple:              # clean `(T,)`, noisy `(T,)`, row of pairs.csv
-    "A clean and a noisy sentence of a split; the two splits share neither voice, sentence nor noise."
-    stream,queue = _PAIR_STREAMS[split]
+    "A clean and a noisy sentence of a split; no two splits share a voice, a sentence or a noise."
+    _,stream,queue = SPLITS[split]
     rng,cast = run.rng(stream, index),run.cast(split)
     name,snr = from_queue(run.recipe.paired, index, [run.seed, queue]),float(snrs[index%len(snrs)])
     wav = _clean_sentence(run, rng, cast)
     row = dict(
-        file=f'pair_{index:04d}.wav', snr_db=snr, speaker=cast.said[0][0], noise=name,
+        file=f'{_FILES[split]}_{index:04d}.wav', snr_db=snr, speaker=cast.said[0][0], noise=name,
         text=' / '.join(t for _, t in cast.said))
     noise = _ambience(run, rng, cast, name, len(wav))
     clean = as_tensor(wav*10**(rng.uniform(-29, -23)/20)/_rms(wav))

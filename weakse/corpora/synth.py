@@ -76,14 +76,21 @@ def _vocabulary(recipe):
     return Vocabulary(list(recipe.kinds), [audioset.ids[audioset.index(n)] for n in recipe.kinds])
 
 # %% ../../nbs/corpora/09_synth.ipynb #5432d234
-def _own_folders(data, out, truth, pairs):
-    "Make the three folders of a run, refusing what is somebody else's; the folder of the clips."
+def _own_folders(data, out, truth, *pairs):
+    "Make the folders of a run, refusing what is somebody else's; the folder of the clips."
     check_files(out, CORPUS_FILES)
     check_files(truth, ['events.csv','speech.csv'])
-    check_files(pairs, ['pairs.csv'])
-    for folder in (out, truth, pairs):
+    for folder in pairs:
+        check_files(folder, ['pairs.csv'])
+    for folder in (out, truth, *pairs):
         own_folder(folder)
-    return own_folders([Path(out)/'audio', *(Path(pairs)/p for p in ('clean','noisy'))], [data])[0]
+    sounds = [Path(folder)/p for folder in pairs for p in ('clean','noisy')]
+    return own_folders([Path(out)/'audio', *sounds], [data])[0]
+
+def _make_clips(run, folder, n, n_workers, progress):
+    "Render and write the clips; events and speech of each."
+    make = partial(_make_clip, run, folder)
+    return pmap(make, range(n), n_workers=n_workers, progress='clips' if progress else None)
 
 def _make_pairs(run, snrs, folder, split, n_pairs, n_workers, progress):
     "Render and write the pairs of a split; their rows."
@@ -92,8 +99,8 @@ def _make_pairs(run, snrs, folder, split, n_pairs, n_workers, progress):
         progress=progress)
 
 # %% ../../nbs/corpora/09_synth.ipynb #63a0c66c
-def _as_corpus(run, made, out):
-    "The clips that were made, as a corpus."
+def _write_corpus(run, made, out):
+    "The table of the clips that were made: a corpus."
     n = len(made)
     table = pd.DataFrame(
         dict(
@@ -102,25 +109,29 @@ def _as_corpus(run, made, out):
     )
     keys = 'sample_rate','seconds','speech_share','voices','seed','speech_source'
     about = {'synth': {k: getattr(run, k) for k in keys}}
-    return Corpus(
+    corpus = Corpus(
         Path(out), table, _vocabulary(run.recipe), run.sample_rate, run.recipe.settings['title'], 'audio',
         about)
+    corpus.save()
+    return corpus
 
 # %% ../../nbs/corpora/09_synth.ipynb #dfa0b6e5
-def _write_test_pairs(run, snrs, pairs, n_pairs, n_workers, progress):
-    "The pairs that systems are tested on, and their table, which does not tell what is said."
-    rows = _make_pairs(run, snrs, pairs, 'test', n_pairs, n_workers, 'pairs' if progress else None)
-    table = pd.DataFrame(rows, columns=['file','snr_db','speaker','noise'])
-    write_table(Path(pairs)/'pairs.csv', table, overwrite=True)
+def _write_pairs(run, snrs, sets, n_workers, progress):
+    "The pairs that systems are chosen or tested on, and their tables, which do not tell what is said."
+    for split,(folder,n) in sets.items():
+        bar = f'{split} pairs' if progress else None
+        rows = _make_pairs(run, snrs, folder, split, n, n_workers, bar)
+        table = pd.DataFrame(rows, columns=['file','snr_db','speaker','noise'])
+        write_table(Path(folder)/'pairs.csv', table, overwrite=True)
 
 # %% ../../nbs/corpora/09_synth.ipynb #38851b9b
-def _checked_run(data, n_clips, n_pairs, **kwargs):
+def _checked_run(data, n_clips, n_pairs, n_dev_pairs, **kwargs):
     "What all clips share; refuses counts that cannot be before the recipe is read."
     seconds = kwargs.get('seconds', Run.seconds)
-    if n_clips < 2 or n_pairs < 0 or seconds < 1:
+    if n_clips < 2 or min(n_pairs, n_dev_pairs) < 0 or seconds < 1:
         raise CorpusError(
-            f"n_clips={n_clips}, n_pairs={n_pairs}, seconds={seconds}; expected at least 2 clips, 0 pairs "
-            "and 1 s")
+            f"n_clips={n_clips}, n_pairs={n_pairs}, n_dev_pairs={n_dev_pairs}, seconds={seconds}; expected "
+            "at least 2 clips, 0 pairs and 1 s")
     return Run(read_recipe(data), **kwargs)
 
 # %% ../../nbs/corpora/09_synth.ipynb #768a9f29
@@ -129,26 +140,26 @@ def synth_corpus(
     data,               # folder with the recipe
     out,                # corpus folder: audio/, clips.csv, corpus.json, vocabulary.csv
     truth,              # folder for events.csv and speech.csv
-    pairs,              # folder for clean/, noisy/ and pairs.csv
+    pairs,              # test pairs: folder for clean/, noisy/ and pairs.csv
+    dev_pairs,          # development pairs: likewise
     *,
     n_clips:int=800,    # weakly labelled clips
     n_pairs:int=200,    # test mixtures
-    snrs:tuple[float,...]=(2.5, 7.5, 12.5, 17.5), # levels of the test mixtures, dB
+    n_dev_pairs:int=60, # development mixtures, on which settings are chosen
+    snrs:tuple[float,...]=(2.5, 7.5, 12.5, 17.5), # levels of both sets of mixtures, dB
     n_workers:int=2,    # processes; the files do not depend on it
     progress:bool=True, # show bars
     **kwargs,          # of `Run`
 )->Corpus:
     """Make the embedded corpus. Raises `CorpusError` for a recipe or a number that cannot be; warns when
     eSpeak NG is missing."""
-    run = _speaking(_checked_run(data, n_clips, n_pairs, **kwargs))
-    audio = _own_folders(data, out, truth, pairs)
-    make = partial(_make_clip, run, audio)
-    made = pmap(make, range(n_clips), n_workers=n_workers, progress='clips' if progress else None)
-    _write_test_pairs(run, snrs, pairs, n_pairs, n_workers, progress)
+    run = _speaking(_checked_run(data, n_clips, n_pairs, n_dev_pairs, **kwargs))
+    audio = _own_folders(data, out, truth, pairs, dev_pairs)
+    made = _make_clips(run, audio, n_clips, n_workers, progress)
+    sets = dict(test=(pairs, n_pairs), dev=(dev_pairs, n_dev_pairs))
+    _write_pairs(run, snrs, sets, n_workers, progress)
     _write_truth(truth, made)
-    corpus = _as_corpus(run, made, out)
-    corpus.save()
-    return corpus
+    return _write_corpus(run, made, out)
 
 # %% ../../nbs/corpora/09_synth.ipynb #f88108af
 @delegates(Run)
