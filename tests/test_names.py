@@ -58,7 +58,7 @@ def test_doctor_and_corpus_in_a_folder_of_any_name(tmp_path):
         r.returncode == 1 and b'Traceback' not in r.stderr and (tmp_path / 'rep' / 'index.html').is_file()
     ), r.stderr
     (tmp_path/NAME/'l.csv').write_text('file,label\na.wav,Speech\n')
-    folder_corpus(tmp_path/NAME, tmp_path/'c', tmp_path/'t', tmp_path/'p', csv='l.csv', progress=False)
+    folder_corpus(tmp_path/NAME, *(tmp_path/n for n in ('c','t','p','d')), csv='l.csv', progress=False)
     assert read_corpus(tmp_path/'c').load(0).shape==(16000,)
 
 @pytest.mark.parametrize(

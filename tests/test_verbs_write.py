@@ -14,7 +14,7 @@ from weakse.core.labels import audioset_vocabulary
 
 PARAMS = """
 seed: 0
-corpus: {n_clips: 40, n_pairs: 4, seconds: 3.0, voices: 4, speech_source: formant, n_workers: 1, progress: false}
+corpus: {n_clips: 40, n_pairs: 4, n_dev_pairs: 2, seconds: 3.0, voices: 4, speech_source: formant, n_workers: 1, progress: false}
 tagger: {steps: 2, batch_size: 2, width: 4, seconds: 2.0, progress: false}
 anchors: {seconds: 1.0, min_level_db: -90.0, progress: false}
 mine: {n_batches: 10, threshold_scale: 9.0, labels: clip}
@@ -37,7 +37,7 @@ listen: {n_scenes: 1, n_workers: 1, progress: false}
 # @into (files of its own names into a folder), @beside (files of the inputs' names into a folder)
 CASES = dict(
     code="code package @folder:codes",
-    corpus="corpus data @into:c --truth @into:truth --pairs @into:pairs",
+    corpus="corpus data @into:c --truth @into:truth --pairs @into:pairs --dev-pairs @into:pairs_dev",
     tagger="tagger c @folder:tagger --json @file:r/tagger.json",
     anchors="detect c --detector tagger --anchors @folder:anchors",
     mine="mine anchors tagger/vocabulary.csv @into:mined --truth truth --json @file:r/mine.json",
@@ -55,7 +55,7 @@ CASES = dict(
     table1="table1 scores/noisy.json @file:r/table1.json @file:r/table1.md",
     metrics="metrics r/table1.json @file:r/metrics.json",
     figures="figures c tagger pairs noisy @into:figures",
-    ablate="ablate c tagger anchors truth pairs @table:r/ablation.json",
+    ablate="ablate c tagger anchors truth pairs_dev @table:r/ablation.json",
     sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes",
     train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
@@ -78,7 +78,7 @@ def tree(folder):
         str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
         for p in sorted(folder.rglob('*')) if p.is_file()}
 
-_touched = None
+_touched,_opened = None,[]
 # event -> places of the paths among its arguments, and of the folder that each is relative to
 _changing = {
     'os.rename': ((0, 2), (1, 3)), 'os.remove': ((0, 1),), 'os.rmdir': ((0, 1),), 'os.mkdir': ((0, 2),),
@@ -86,6 +86,8 @@ _changing = {
 def _heard(event, args):
     "Remember every path that is opened for writing, renamed, made or removed while somebody listens."
     if _touched is None: return
+    if event in ('open','os.listdir','os.scandir') and isinstance(args[0], (str, bytes)):
+        _opened.append(os.fsdecode(args[0]))
     if event=='open' and isinstance(args[0], (str, bytes)) and (args[2] or 0) & (os.O_WRONLY|os.O_RDWR):
         _touched.append(os.fsdecode(args[0]))
     for i,at in _changing.get(event, ()):
@@ -95,12 +97,21 @@ def _heard(event, args):
             os.path.join(os.readlink(f'/proc/self/fd/{args[at]}') if below else '', os.fsdecode(args[i])))
 sys.addaudithook(_heard)
 
+class Heard(sf.SoundFile):
+    "A sound file that is opened by libsndfile, which Python's audit does not see."
+    def __init__(self, file, *args, **kwargs):
+        if isinstance(file, (str, bytes, os.PathLike)): _opened.append(os.fsdecode(file))
+        super().__init__(file, *args, **kwargs)
+
 def traced(f):
-    "What `f` gives, and the absolute paths that it touched."
+    "What `f` gives, and the absolute paths that it touched and that it opened, to write, to read or to list."
     global _touched
     _touched = []
+    _opened.clear()
     try:
-        return f(),[os.path.abspath(p) for p in _touched]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sf, 'SoundFile', Heard)
+            return f(),[os.path.abspath(p) for p in _touched],[os.path.abspath(p) for p in _opened]
     finally:
         _touched = None
 
@@ -252,12 +263,13 @@ def run(tmp_path_factory, site):
             prepare(case, home)
             before = tree(home)
             start = time.perf_counter()
-            (code,said),touched = traced(lambda: say(*words(case)))
+            (code,said),touched,opened = traced(lambda: say(*words(case)))
             after = tree(home)
             lost = {p for p in before if after.get(p)!=before[p]}
             if os.environ.get('TIMES'):
                 print(case, code, round(time.perf_counter()-start, 1), said[-300:], file=sys.__stderr__)
-            seen[case] = dict(code=code, said=said, touched=touched, lost=lost, new=set(after)-set(before))
+            seen[case] = dict(
+                code=code, said=said, touched=touched, opened=opened, lost=lost, new=set(after)-set(before))
         yield home,say,seen
 
 def prepare(case, home):
@@ -310,6 +322,16 @@ def test_a_verb_touches_its_outputs_alone(run, case):
     assert not [p for p in s['touched'] if not belongs(p, case, home)]
     assert not [p for p in s['new'] if not belongs(str(home/p), case, home)]
     assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
+
+@pytest.mark.parametrize(
+    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate')
+             or c.startswith('train')])
+def test_what_trains_or_chooses_opens_no_test_pair(run, case):
+    home,_,seen = run
+    def below(case, folder):
+        return [p for p in seen[case]['opened'] if Path(p).is_relative_to(home/folder)]
+    assert below('score', 'pairs') and below('figures', 'pairs')            # the trace sees what is there
+    assert seen[case]['opened'] and not below(case, 'pairs')
 
 WAY_OUT = (
     'choose another', 'pass `--overwrite`', 'empty it', 'move it away', 'give one with --out', 'expected .')

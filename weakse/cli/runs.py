@@ -19,10 +19,11 @@ from .stages import check_params
 
 # %% ../../nbs/cli/06_runs.ipynb #925ab708
 def _rebase(values, up):
-    "The same values with the paths among them (`data`, `..._from`) seen from another folder."
+    "The same values with the paths among them (`data`, `..._from`, `..._names`) seen from another folder."
     def seen(k, v):
         if isinstance(v, dict): return _rebase(v, up)
-        path = isinstance(v, str) and v and (k=='data' or k.endswith('_from')) and not os.path.isabs(v)
+        named = k=='data' or k.endswith(('_from','_names'))
+        path = isinstance(v, str) and v and named and not os.path.isabs(v)
         return f'{up}/{v}' if path else v
     return {k:seen(k, v) for k,v in values.items()}
 

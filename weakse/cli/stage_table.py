@@ -80,7 +80,7 @@ def _made(corpus, words):
 
 _corpus = Stage(
     verb='corpus',
-    says="Build a corpus of weakly labelled clips, and the test pairs.",
+    says="Build a corpus of weakly labelled clips, the test pairs, and the development pairs.",
     functions=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
         audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
@@ -93,6 +93,8 @@ _corpus = Stage(
             "folder to make: the true onsets, for tests and evaluation alone",
             as_files('events.csv', 'speech.csv'), option=True),
         pairs=writes("folder to make: clean/noisy test pairs", as_files('pairs.csv'), option=True),
+        dev_pairs=writes(
+            "folder to make: the pairs on which settings are chosen", as_files('pairs.csv'), option=True),
     ),
     closing=_made,
 )

@@ -174,7 +174,8 @@ def audioset_corpus(
     data,                  # folder with the lists and the clips
     out,                   # corpus folder: clips.csv, corpus.json, vocabulary.csv, manifest.csv
     truth,                 # folder for an empty events.csv
-    pairs,                 # folder for clean/, noisy/ and pairs.csv
+    pairs,                 # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,             # folder for the development pairs
     *,
     clips:str='audio',     # folder of the clips inside `data`
     manifest:str='',       # csv that remembers what was examined; "": beside `out`, where no stage removes it
@@ -182,7 +183,10 @@ def audioset_corpus(
     valid_share:float=0.,  # share of the validation clips, where drawn; the paper trains on all
     seed:int=0,            # of the split
     pairs_from:str='',     # folder with clean/ and noisy/; "": no test pairs
-    pairs_pattern:str='*', # which files of it
+    pairs_pattern:str='*', # which files of it, where there is no list
+    pairs_names:str='',    # text file with the names of the test pairs; "": those that match the pattern
+    dev_from:str='',       # folder of the development pairs; "": `pairs_from` where `dev_names` is given
+    dev_names:str='',      # text file with their names; "": all of `dev_from`
     title:str='AudioSet',  # what tables call it
     **kwargs,              # of `present_clips`
 )->Corpus:
@@ -191,9 +195,12 @@ def audioset_corpus(
     remembered = manifest or out.with_name(f'{out.name}.manifest.csv')
     table,known,found,about = present_clips(data, remembered, clips=clips, **kwargs)
     _keep_manifest(found, out)
-    how = dict(sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern)
+    sets = dict(
+        pairs_from=pairs_from, pairs_pattern=pairs_pattern, pairs_names=pairs_names, dev_from=dev_from,
+        dev_names=dev_names)
+    how = dict(sample_rate=sample_rate, title=title, about=about, **sets)
     table = _split(table, valid_share, seed)
-    return write_corpus(table, known, data/clips, out, truth, pairs, about=about, **how)
+    return write_corpus(table, known, data/clips, out, truth, pairs, dev_pairs, **how)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #671bd9a3
 def manifest_note(

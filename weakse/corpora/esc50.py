@@ -20,7 +20,8 @@ def esc50_corpus(
     data,                    # the folder of ESC-50: audio/, meta/esc50.csv
     out,                     # corpus folder
     truth,                   # folder for an empty events.csv
-    pairs,                   # folder for clean/, noisy/ and pairs.csv
+    pairs,                   # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,               # folder for the development pairs
     *,
     csv:str='meta/esc50.csv',# the table's name inside `data`
     clips:str='audio',       # the folder of the clips inside `data`
@@ -37,4 +38,4 @@ def esc50_corpus(
     split = np.where(rows.fold==str(valid_fold), 'valid', 'train')
     table = pd.DataFrame(dict(file=rows.filename, labels=[[c] for c in rows.category], split=split))
     words = label_map('esc50')
-    return checked_corpus(table, words, root, source, out, truth, pairs, title=title, **kwargs)
+    return checked_corpus(table, words, root, source, out, truth, pairs, dev_pairs, title=title, **kwargs)

@@ -19,9 +19,9 @@ from ..core.paths import place_of, real_path
 from ..core.files import write_text
 from ..core.progress import progress_bar
 from ..core.labels import UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map
-from .clean_noisy import copy_pairs, write_pairs
 from .corpus import Corpus, CorpusError, raise_all
 from .label_tables import read_labels
+from .pair_sets import write_pair_sets
 
 # %% ../../nbs/corpora/12_folder.ipynb #6e2b8d02
 def _alike(name):
@@ -162,24 +162,23 @@ def draw_splits(
     return np.where(np.random.default_rng(seed).permutation(n) < round(valid_share*n), 'valid', 'train')
 
 # %% ../../nbs/corpora/12_folder.ipynb #48aad5d3
+@delegates(write_pair_sets)
 def write_corpus(
     table:pd.DataFrame,   # file, labels (names of `classes`), split, seconds
     classes:Vocabulary,   # K classes
     root,                 # folder of the files
     out,                  # corpus folder
     truth,                # folder for an empty events.csv
-    pairs,                # folder for clean/, noisy/ and pairs.csv
+    pairs,                # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,            # folder for the development pairs
     *,
     sample_rate:int=16000,# Hz; clips are resampled when loaded
     title:str,            # what tables call it
-    pairs_from:str='',    # folder with clean/ and noisy/; "": no test pairs
-    pairs_pattern:str='*',# which files of it
     about:dict=None,      # more entries for corpus.json
+    **kwargs,             # of `write_pair_sets`
 )->Corpus:
-    "Bring in the test pairs and write the corpus, its table last. Raises `CorpusError` as `copy_pairs` does."
-    empty = pd.DataFrame(columns=['file','snr_db','speaker','noise'])
-    own_folder(check_files(pairs, ['pairs.csv'], [Path(pairs_from)/'pairs.csv'] if pairs_from else []))
-    write_pairs(pairs, copy_pairs(pairs_from, pairs, sample_rate, pairs_pattern) if pairs_from else empty)
+    "Bring in both sets of pairs and write the corpus, its table last. Raises `CorpusError` as they do."
+    write_pair_sets(pairs, dev_pairs, sample_rate=sample_rate, **kwargs)
     _truthless(truth)
     corpus = Corpus(Path(out), table, classes, sample_rate, title, seen_from(root, out), about)
     corpus.save()
@@ -221,7 +220,8 @@ def checked_corpus(
     source,                # csv that the messages name
     out,                   # corpus folder: clips.csv, corpus.json, vocabulary.csv
     truth,                 # folder for an empty events.csv
-    pairs,                 # folder for clean/, noisy/ and pairs.csv
+    pairs,                 # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,             # folder for the development pairs
     *,
     vocabulary:str='',     # csv of the classes; "": AudioSet's that occur
     valid_share:float=.15, # share of the validation clips, where drawn
@@ -232,7 +232,7 @@ def checked_corpus(
     """Check a table and write it as a corpus. Raises `CorpusError` with all problems of all rows together;
     nothing is written then."""
     table,classes = checked_table(table, root, source, words, vocabulary, valid_share, seed, progress)
-    return write_corpus(table, classes, root, out, truth, pairs, **kwargs)
+    return write_corpus(table, classes, root, out, truth, pairs, dev_pairs, **kwargs)
 
 # %% ../../nbs/corpora/12_folder.ipynb #c5bcdc5f
 @delegates(checked_corpus, but='about')
@@ -240,7 +240,8 @@ def folder_corpus(
     data,                       # folder of the clips and the csv
     out,                        # corpus folder: clips.csv, corpus.json, vocabulary.csv
     truth,                      # folder for an empty events.csv
-    pairs,                      # folder for clean/, noisy/ and pairs.csv
+    pairs,                      # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,                  # folder for the development pairs
     *,
     csv:str='manifest.csv',     # the csv's name inside `data`
     clips:str='',               # the folder of the clips inside `data`; "": `data` itself
@@ -257,4 +258,4 @@ def folder_corpus(
     source,root = Path(data)/csv,Path(data)/clips
     table = read_labels(source, file_column, label_column, separator, split_column)
     words = _label_map(label_map)
-    return checked_corpus(table, words, root, source, out, truth, pairs, title=title, **kwargs)
+    return checked_corpus(table, words, root, source, out, truth, pairs, dev_pairs, title=title, **kwargs)
