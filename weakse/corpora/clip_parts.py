@@ -14,6 +14,7 @@ from torch import Tensor
 from ..core.audio import load_audio
 from ..core.loudness import rms_db
 from ..core.waveform import AudioError, AudioWarning
+from .corpus import CorpusError
 
 # %% ../../nbs/corpora/33_clip_parts.ipynb #d5039579
 @dataclass(frozen=True)
@@ -23,6 +24,12 @@ class ClipShape:
     string:float=4.0  # s: until the string lasts as long
     long:float=10.0   # s: longer recordings are cut into clips of this length
     most:int=6        # clips of one recording
+
+    def __post_init__(self):
+        if not 0<=self.short<=self.long or not 0<self.string<=self.long or self.most<1:
+            raise CorpusError(
+                f"short={self.short:g}, long={self.long:g}, most={self.most}; expected 0 <= short <= long/2 "
+                "(s), and most >= 1")
 
     def cuts(self,
         seconds:float, # s, of a recording
