@@ -69,5 +69,6 @@ def debian(
     "Real recordings out of Debian's packages: speech in 35 languages, animals, footsteps, music."
     from weakse.corpora.debian_fetch import MIRROR, fetch_debian
     report = fetch_debian(out, mirror=mirror or MIRROR, packages=packages)
-    return (f"{report['files']:,} sounds ({report['megabytes']} MB) of {report['packages']} packages in {out}; "
-            f"{report['without_labels']} others have no label and were not taken")
+    return (
+        f"{report['files']:,} sounds ({report['megabytes']} MB) of {report['packages']} packages in {out}; "
+        f"{report['without_labels']} others have no label and were not taken")

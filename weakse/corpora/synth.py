@@ -175,7 +175,7 @@ def synth_pair_sets(
     progress:bool=True, # show bars
     **kwargs,          # of `Run`
 ):
-    "The pairs of `synth_corpus` alone, for a corpus of recordings that has none. Raises `CorpusError` as it does."
+    "The pairs of `synth_corpus` alone, for a corpus that has none. Raises `CorpusError` as it does."
     run = _speaking(_checked_run(data, 2, n_pairs, n_dev_pairs, **kwargs))
     for folder in (pairs, dev_pairs):
         own_folder(check_files(folder, ['pairs.csv']))
