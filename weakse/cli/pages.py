@@ -44,6 +44,9 @@ def doctor(
     separator:str='+',       # between the labels of a recording
     # esc50, urbansound8k, or a csv with the columns label,name; default: labels are class names
     label_map:str='',
+    split_column:str='',     # column of "train" and "valid"; default: none
+    group_column:str='',     # column of groups that belong on one side, such as speakers; default: none
+    groups:str='',           # esc50, urbansound8k, voicebank, joined with +: file names that tell the group
     vocabulary:str='',       # csv of the classes; default: AudioSet's that occur
     sample_rate:int=16000,   # Hz, of the training
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
@@ -54,8 +57,9 @@ def doctor(
     from weakse.app.checkup_page import write_report
     report = examine(
         source, audio, detector=detector and find_detector(detector), file_column=file_column,
-        label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,
-        sample_rate=sample_rate, n_listen=n_listen, seed=seed)
+        label_column=label_column, separator=separator, label_map=label_map, split_column=split_column,
+        group_column=group_column, groups=groups, vocabulary=vocabulary, sample_rate=sample_rate,
+        n_listen=n_listen, seed=seed)
     return _findings(report, write_report(report, out))
 
 # %% ../../nbs/cli/13_pages.ipynb #e691aa01

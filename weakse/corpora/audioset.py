@@ -20,7 +20,8 @@ from ..core.tables import write_table
 from .audioset_manifest import STATUSES, make_manifest, manifest_hash
 from .audioset_segments import COLUMNS, read_segments
 from .corpus import Corpus, CorpusError, raise_all, read_corpus
-from .folder import draw_splits, write_corpus
+from .folder import write_corpus
+from .groups import broken_groups, draw_splits
 
 # %% ../../nbs/corpora/17_audioset.ipynb #3031179c
 def _cover(labels, n):
@@ -158,10 +159,12 @@ def present_clips(
     return table,known,found,_about(found, counts, known, table.labels, data, lists)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #0e89dfca
-def _split(table, valid_share, seed):
-    "The table with a split, drawn where the lists have none."
-    if not table.split.isna().all(): return table
-    return table.assign(split=draw_splits(len(table), valid_share, seed))
+def _split(table, valid_share, seed, data):
+    "The table with a split that tears no video, drawn where the lists have none."
+    table = table.assign(group=table.id)                    # two segments of a video belong together
+    if table.split.isna().all(): return table.assign(split=draw_splits(len(table), valid_share, seed, table.id))
+    raise_all(broken_groups(table), data)
+    return table
 
 def _keep_manifest(found, out):
     "Write what was found beside the corpus that stands on it."
@@ -199,7 +202,7 @@ def audioset_corpus(
         pairs_from=pairs_from, pairs_pattern=pairs_pattern, pairs_names=pairs_names, dev_from=dev_from,
         dev_names=dev_names)
     how = dict(sample_rate=sample_rate, title=title, about=about, **sets)
-    table = _split(table, valid_share, seed)
+    table = _split(table, valid_share, seed, data)
     return write_corpus(table, known, data/clips, out, truth, pairs, dev_pairs, **how)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #671bd9a3

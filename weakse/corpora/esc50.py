@@ -12,6 +12,7 @@ from fastcore.meta import delegates
 from ..core.labels import label_map
 from .corpus import Corpus, CorpusError
 from .folder import checked_corpus
+from .groups import find_groups
 from .label_tables import read_table
 
 # %% ../../nbs/corpora/13_esc50.ipynb #74fa9bf9
@@ -36,6 +37,8 @@ def esc50_corpus(
         raise CorpusError(
             f"valid_fold is {valid_fold}; {source} has the folds {', '.join(sorted(set(rows.fold)))}")
     split = np.where(rows.fold==str(valid_fold), 'valid', 'train')
-    table = pd.DataFrame(dict(file=rows.filename, labels=[[c] for c in rows.category], split=split))
+    groups = find_groups(rows.filename, 'esc50')            # the recording a clip was cut from
+    table = pd.DataFrame(
+        dict(file=rows.filename, labels=[[c] for c in rows.category], split=split, group=groups))
     words = label_map('esc50')
     return checked_corpus(table, words, root, source, out, truth, pairs, dev_pairs, title=title, **kwargs)
