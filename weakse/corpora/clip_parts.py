@@ -10,7 +10,6 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 import numpy as np, pandas as pd, torch
-from torch import Tensor
 from ..core.audio import load_audio
 from ..core.loudness import rms_db
 from ..core.waveform import AudioError, AudioWarning

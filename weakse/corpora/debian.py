@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd, numpy as np
 from ..core.audio import audio_info, save_audio
 from ..core.fetch import sha256_of
-from ..core.keywords import settings_for, takes
+from ..core.keywords import all_keywords, settings_for, takes
 from ..core.outputs import check_files, own_folder, own_folders
 from ..core.parallel import pmap
 from ..core.progress import progress_bar
@@ -20,6 +20,7 @@ from ..core.waveform import AudioError
 from .clip_parts import ClipShape, join_parts, plan_clips
 from .corpus import CORPUS_FILES, SEPARATOR, Corpus, CorpusError
 from .folder import checked_corpus
+from .groups import draw_splits
 from .held_out import held_out_pairs
 from .synth import synth_pair_sets
 
@@ -140,7 +141,16 @@ def debian_clips(
     clips,lost = _make_clips(plan, data, _own_audio(out, data), n_workers, progress, **how)
     return clips,_report(data, out, table, lost, clips)
 
-# %% ../../nbs/corpora/35_debian.ipynb #08e468b7
+# %% ../../nbs/corpora/35_debian.ipynb #7fd5b576
+def _splits(clips, valid_share, seed):
+    "A split by whole groups that holds out some of every class, where it has two groups or more."
+    of = clips.groupby('group').label.transform('first')     # a group with several classes is drawn once
+    split = pd.Series('train', index=clips.index)
+    for k,label in enumerate(sorted(set(of))):
+        rows = clips.index[of==label]
+        split[rows] = draw_splits(len(rows), valid_share, [seed, k], clips.group[rows])
+    return split
+
 def _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings):
     "Make the pairs of the embedded corpus, where its recipe is named, and mixtures of held-out clips."
     if recipe_from:
@@ -167,10 +177,12 @@ def debian_corpus(
     "Make a corpus of Debian's recordings. Raises `CorpusError` where none were fetched, or none can be used."
     out = Path(out)
     clips,about = debian_clips(data, out, **settings_for(debian_clips, settings))
-    table = clips[['file','labels','group']].assign(split=None)
+    own = settings_for(checked_corpus, settings)
+    share = all_keywords(checked_corpus, **own)['valid_share']
+    table = clips[['file','labels','group']].assign(split=_splits(clips, share, settings.get('seed', 0)))
     made = checked_corpus(
         table, {}, out/'audio', Path(data)/'manifest.csv', out, truth, pairs, dev_pairs, title=title,
-        about=about, **settings_for(checked_corpus, settings))
+        about=about, **own)
     sets = dict(n_pairs=n_pairs, n_dev_pairs=n_dev_pairs)
     _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings)
     return made

@@ -15,7 +15,7 @@ from ..core.fetch import FetchError, cache_dir, fetch
 from ..core.files import atomic_path, edit_text, read_json, write_json
 from ..core.outputs import check_files, own_folder
 from ..core.tables import load_table, write_table
-from .corpus import SEPARATOR, CorpusError
+from .corpus import CorpusError
 from .deb_files import deb_files, safe_name
 from .debian_packages import debian_packages, label_file, label_rules, place_in_package
 

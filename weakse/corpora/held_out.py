@@ -12,7 +12,8 @@ from ..core.audio import save_audio
 from ..core.loudness import mix_at_snr
 from ..core.outputs import check_files, own_folder, own_folders
 from ..core.tables import write_table
-from .corpus import Corpus, CorpusError
+from .corpus import Corpus, CorpusError, raise_all
+from .groups import broken_groups, whole_groups
 
 # %% ../../nbs/corpora/34_held_out.ipynb #0ea4beb9
 def _turns(rows, n, rng):
@@ -25,13 +26,9 @@ def _held_out(corpus, speech):
     """Rows of held-out speech alone, and of held-out clips with one other label; `of`: group or class, by
     which they take turns."""
     table = corpus.table
-    group = table.group if 'group' in table else pd.Series('', index=table.index)
-    one = table[(table.split=='valid') & (table.labels.str.len()==1)].assign(of=group)
+    raise_all(broken_groups(table), corpus.title)
+    one = table[(table.split=='valid') & (table.labels.str.len()==1)].assign(of=whole_groups(table))
     label = one.labels.str[0]
-    both = set(group[table.split=='train']) & set(one.of) - {''}
-    if both:
-        raise CorpusError(
-            f"group {sorted(both)[0]!r} is in both splits: build the corpus again, with groups kept together")
     return one[label==speech],one[label!=speech].assign(of=label[label!=speech])
 
 # %% ../../nbs/corpora/34_held_out.ipynb #d1de17cb
