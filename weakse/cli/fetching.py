@@ -66,7 +66,7 @@ def debian(
     mirror:str='',       # address of a mirror of Debian; default: https://mirror.example/debian
     packages:str='',     # names joined with commas; default: all 16 (1.04 GB)
 )->str:                  # closing line
-    "Real recordings out of Debian's packages: speech in 35 languages, animals, footsteps, music."
+    "Real recordings out of Debian's packages: speech in thirty languages, animals, footsteps, music."
     from weakse.corpora.debian_fetch import MIRROR, fetch_debian
     report = fetch_debian(out, mirror=mirror or MIRROR, packages=packages)
     return (

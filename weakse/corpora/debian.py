@@ -108,7 +108,7 @@ def _report(data, out, table, lost, clips):
         manifest=dict(**counts, sha256=sha256_of(data/'manifest.csv'), licences=licences),
         recordings=dict(
             languages=clips.language[clips.language!=''].nunique(), groups=clips.group.nunique(),
-            minutes=round(clips.seconds.sum()/60, 1)))
+            minutes=round(float(clips.seconds.sum())/60, 1)))
 
 # %% ../../nbs/corpora/35_debian.ipynb #63b02b4e
 def _own_audio(out, data):
@@ -141,14 +141,15 @@ def debian_clips(
     clips,lost = _make_clips(plan, data, _own_audio(out, data), n_workers, progress, **how)
     return clips,_report(data, out, table, lost, clips)
 
-# %% ../../nbs/corpora/35_debian.ipynb #7fd5b576
-def _splits(clips, valid_share, seed):
+# %% ../../nbs/corpora/35_debian.ipynb #619fa71b
+def _splits(clips, settings):
     "A split by whole groups that holds out some of every class, where it has two groups or more."
+    how = all_keywords(checked_corpus, **settings_for(checked_corpus, settings))
     of = clips.groupby('group').label.transform('first')     # a group with several classes is drawn once
     split = pd.Series('train', index=clips.index)
     for k,label in enumerate(sorted(set(of))):
         rows = clips.index[of==label]
-        split[rows] = draw_splits(len(rows), valid_share, [seed, k], clips.group[rows])
+        split[rows] = draw_splits(len(rows), how['valid_share'], [how['seed'], k], clips.group[rows])
     return split
 
 def _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings):
@@ -177,12 +178,10 @@ def debian_corpus(
     "Make a corpus of Debian's recordings. Raises `CorpusError` where none were fetched, or none can be used."
     out = Path(out)
     clips,about = debian_clips(data, out, **settings_for(debian_clips, settings))
-    own = settings_for(checked_corpus, settings)
-    share = all_keywords(checked_corpus, **own)['valid_share']
-    table = clips[['file','labels','group']].assign(split=_splits(clips, share, settings.get('seed', 0)))
+    table = clips[['file','labels','group']].assign(split=_splits(clips, settings))
     made = checked_corpus(
         table, {}, out/'audio', Path(data)/'manifest.csv', out, truth, pairs, dev_pairs, title=title,
-        about=about, **own)
+        about=about, **settings_for(checked_corpus, settings))
     sets = dict(n_pairs=n_pairs, n_dev_pairs=n_dev_pairs)
     _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings)
     return made
