@@ -84,7 +84,7 @@ _corpus = Stage(
     functions=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
         audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
-        esc50='corpora.esc50.esc50_corpus'),
+        esc50='corpora.esc50.esc50_corpus', debian='corpora.debian.debian_corpus'),
     words=dict(
         data=reads("folder with the raw input: a recipe, or clips and a csv"),
         out=writes(
