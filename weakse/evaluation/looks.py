@@ -9,7 +9,7 @@ __all__ = ['BEFORE', 'read_looks', 'say_looks', 'add_look']
 import datetime, subprocess
 from pathlib import Path
 import pandas as pd
-from ..core.tables import TableError, load_table, write_table
+from ..core.tables import load_table, write_table
 
 # %% ../../nbs/evaluation/28_looks.ipynb #b2900960
 BEFORE = 'before split'   # in place of a commit: when the pairs were not yet apart from those that choose
