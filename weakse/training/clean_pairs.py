@@ -219,8 +219,8 @@ def split_pairs(
     if held.all():
         of = '' if speakers is None else f" (speakers: {len(order)})"
         raise PairsError(
-            f"{held.sum()} of {n} pairs{of} would be held out and none trained on; give more pairs, or another "
-            f"`valid_share` than {share}")
+            f"{held.sum()} of {n} pairs{of} would be held out and none trained on; give more pairs, or "
+            f"another `valid_share` than {share}")
     return np.flatnonzero(~held),np.flatnonzero(held)
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #6041b52f
