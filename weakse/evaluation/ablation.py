@@ -36,6 +36,7 @@ def _check_variants(names, seeds):
     check_seeds(seeds)
     return ['base', *(v for v in changes if v!='base' and (names is None or v in names))]
 
+# %% ../../nbs/evaluation/17_ablation.ipynb #208aa65b
 def _cells(names, seeds, make, progress, desc):
     "The results of every variant, one a seed; a variant whose anchors make no pair is said and left out."
     cells = {n: [] for n in names}
@@ -69,6 +70,7 @@ def run_cells(
         return kept_cell(run, n, *recipes[n], s, work, code, progress)
     return _cells(recipes, seeds, make, progress, desc), file_scores(noisy)
 
+# %% ../../nbs/evaluation/17_ablation.ipynb #ba27b2a9
 def say_no_pairs(
     who:str, # stage
     pairs,   # folder of pairs

@@ -40,6 +40,7 @@ def code_and_files(
             h.update(hashlib.file_digest(f, 'sha256').digest())
     return h.hexdigest()[:16]
 
+# %% ../../nbs/evaluation/15_ablation_cells.ipynb #8d1c6ae7
 def cell_fingerprint(
     paths:dict, # corpus, detector, anchors, pairs
     names:list, # of the pairs' files

@@ -173,8 +173,7 @@ def _answered(paths, rows, size, seeds, n_pairs, title, work, progress):
 # %% ../../nbs/evaluation/25_additive.ipynb #a221f2a5
 @takes(short_training)
 def additive(
-    corpus:str|Path,     # folder of the corpus
-    detector:str|Path,   # folder of its detector, with the thresholds
+    corpus:str|Path, detector:str|Path, # folders of a corpus, and of its detector with the thresholds
     anchors:str|Path,    # folder of anchors by area
     truth:str|Path|None, # folder or csv of true events, for reports alone
     pairs:str|Path,      # folder of development pairs
@@ -183,8 +182,7 @@ def additive(
     seeds:list=[0, 1, 2],     # of mining, weights and mixtures; `seed` is added to each
     n_pairs:int=40,           # pairs to score, spread over all
     title:str="What each departure is worth (synthetic corpus)", # heading; names the corpus
-    work:str|Path='artifacts/additive',      # folder of the kept cells
-    overwrite:bool=False,     # may the result be replaced?
+    work:str|Path='artifacts/additive', overwrite:bool=False, # kept cells; may the result be replaced?
     seed:int=0, progress:bool=True, # added to `seeds`; show bars
     device=None,              # where trainings, detector and systems compute, see `pick_device`
     **size,                   # of `short_training`
@@ -195,6 +193,6 @@ def additive(
     check_seeds(seeds)
     rows = chain(kong, mine_kong, train, mine)
     with use_device(device):
-        result = _answered(
-            paths, rows, size, [s + seed for s in seeds], n_pairs, title, own_folder(work), progress)
+        seeds, work = [s + seed for s in seeds], own_folder(work)
+        result = _answered(paths, rows, size, seeds, n_pairs, title, work, progress)
     return write_answers(result, out_json, to_markdown, overwrite=overwrite)

@@ -43,9 +43,10 @@ def _flat(values, at=''):
         out |= _flat(v, f'{at}{k}.')
     return out
 
+# %% ../../nbs/evaluation/27_seeds.ipynb #a0f96694
 def read_run(
     folder, # of a run
-)->Run:
+)->Run:     # what its folder holds
     "A finished run. Raises `FileNotFoundError` naming the first file that it lacks."
     folder = Path(folder)
     _check_finished(folder, [n for n in ('params.yaml', 'dvc.yaml') if not (folder/n).is_file()])
@@ -77,6 +78,7 @@ def _other_pairs(a, b):
     near = lambda u, v: u==v or (u is not None and v is not None and abs(u - v) < 1e-3)
     return set(x)!=set(y) or not all(near(x[f], y[f]) for f in x)
 
+# %% ../../nbs/evaluation/27_seeds.ipynb #c64976bb
 def check_runs(
     runs:list, # of `Run`
 ):
@@ -102,7 +104,7 @@ def check_runs(
 # %% ../../nbs/evaluation/27_seeds.ipynb #c66f8e84
 def seeds_by_files(
     scores:list, # of `score_folders`, one a seed
-    metric:str,
+    metric:str,  # its name
     files:list=None, # which; None: all that have the metric in every seed
 )->np.ndarray:   # `(S, N)`
     "The values of a metric, without gaps."
@@ -181,6 +183,7 @@ def steadiness(
         f"{goal:g})" for k,goal in goals.items() if k in spread]
     return f"{row_of(spread['system']).label}: standard deviation over seeds {', '.join(said)}."
 
+# %% ../../nbs/evaluation/27_seeds.ipynb #2439f046
 def to_markdown(
     table:dict, # of `combined`
 )->str:         # markdown
@@ -217,6 +220,7 @@ def _with_names(pairs, files, out):
             shutil.copyfile(Path(pairs)/half/name, out/half/name)
     return out
 
+# %% ../../nbs/evaluation/27_seeds.ipynb #b2529b76
 def score_runs(
     runs:list,  # of `Run`
     pairs,      # folder with clean/ and noisy/
@@ -266,6 +270,7 @@ def combine_runs(
     write_text(Path(out_json).with_suffix('.md'), to_markdown(table), overwrite=overwrite)
     return table
 
+# %% ../../nbs/evaluation/27_seeds.ipynb #d2bb16d9
 def _first_table(run, scores, pairs, measured):
     "The table of the first run: its own where the pairs are, with what it says below."
     own = run.folder/'results'/'table1.json'

@@ -148,14 +148,20 @@ def training_notes(
     own = [f"{row.label}: {row.note}." for row in (row_of(r['system']) for r in rows) if row.note]
     return [sentence for sentence,holds in said.items() if holds] + own
 
+# %% ../../nbs/evaluation/11_tables.ipynb #5eed1a7e
+def _interval_said(t):
+    "What the intervals are; a table of several runs has its `seeds`, see `weakse.evaluation.seeds`."
+    over = f" over files and {len(t['seeds'])} seeds" if 'seeds' in t else ''
+    return f"95 % interval{over}" if over else "bootstrap 95 % interval"
+
 # %% ../../nbs/evaluation/11_tables.ipynb #c9cb59af
 def _measured_section(t)->str:
     "The measured means, and the files behind them."
     rows = [[system_label(r),*(mean_cell(r[k], k) for k in table_columns)] for r in t['rows']]
     n = sorted({r['n_files'] for r in t['rows']})
     notes = [
-        f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the bootstrap 95 % "
-        f"interval. {reading_note(table_columns)}."
+        f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the "
+        f"{_interval_said(t)}. {reading_note(table_columns)}."
     ]
     notes += training_notes(t['rows'])
     notes += [

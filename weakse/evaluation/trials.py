@@ -11,6 +11,7 @@ from collections import namedtuple
 from pathlib import Path
 import numpy as np
 from ..core.devices import use_device
+from ..core.keywords import keywords
 from ..core.outputs import check_table, own_folder
 from ..core.params import load_params
 from ..core.progress import progress_bar
@@ -21,6 +22,7 @@ from .markdown import markdown_table
 from .metrics import headings, metric_of
 from .scoring import score_folders
 from ..inference.enhance import enhance_pairs
+from ..mining.mixtures import MixtureSettings
 from ..models.rows import row_of
 from ..training.segan import train_segan
 from ..training.wave_unet import train_wave_unet
@@ -77,6 +79,7 @@ def _check_row(path, row, candidates):
                 f"`{row}.{name}` and `{row}.{first}` in `{path}` differ in the keys {', '.join(odd)}: give "
                 "every candidate of a row the same keys")
 
+# %% ../../nbs/evaluation/26_trials.ipynb #02cc3386
 def read_candidates(
     path, # parameter file of candidates
 )->tuple: # row -> candidate -> values; single values beside them
@@ -153,6 +156,7 @@ def _rows_of(rows, made):
         out += [c | dict(wins=c['candidate']==winner) for c in found]
     return out
 
+# %% ../../nbs/evaluation/26_trials.ipynb #a8df1c06
 def winners(
     result:dict, # made by `run_trials` or read from its JSON
 )->dict:         # row -> the values of its best candidate
@@ -160,6 +164,11 @@ def winners(
     return {c['row']: c['values'] for c in result['candidates'] if c['wins']}
 
 # %% ../../nbs/evaluation/26_trials.ipynb #15bd8ca4
+def _usual(row, key):
+    "The value of a key that no block gives."
+    block, _, inner = key.partition('.')
+    return getattr(MixtureSettings, inner) if inner else keywords(tried_rows[row].train)[block].default
+
 def not_held(
     result:dict, # made by `run_trials` or read from its JSON
     blocks:dict, # row -> values of its block in the parameter file of the long run
@@ -168,10 +177,10 @@ def not_held(
     out = []
     for row,values in winners(result).items():
         block = flat_keys(blocks.get(row, {}))
-        chosen = {k: v for k,v in flat_keys(values).items() if k not in ('steps', 'epochs')}
-        out += [
-            f"`{tried_rows[row].block}.{k}` is {block.get(k)!r}, the winner of the trials has {v!r}"
-            for k,v in chosen.items() if block.get(k)!=v]
+        for k,v in flat_keys(values).items():
+            held = block.get(k, _usual(row, k))
+            if k in ('steps', 'epochs') or held==v: continue
+            out.append(f"`{tried_rows[row].block}.{k}` is {held!r}, the winner of the trials has {v!r}")
     return out
 
 # %% ../../nbs/evaluation/26_trials.ipynb #97b83fb8
@@ -182,6 +191,7 @@ def _said(values):
     "A candidate's values in a cell."
     return ', '.join(f'{k} {v}' for k,v in flat_keys(values).items()).replace('|', '')
 
+# %% ../../nbs/evaluation/26_trials.ipynb #cb12762f
 def to_markdown(
     result:dict, # made by `run_trials` or read from its JSON
 )->str:          # markdown
@@ -205,6 +215,20 @@ def to_markdown(
         f"{result['about']['files']} development pairs; the highest CBAK + COVL of a row (bold) is what the "
         f"long run holds.{chance}\n\n{markdown_table(head, rows, n_left=2)}\n")
 
+# %% ../../nbs/evaluation/26_trials.ipynb #b14508bd
+def _chosen_pairs(pairs, n, out):
+    "A folder with `n` of the pairs. Raises `ValueError` where there are none."
+    files = choose_pairs(pairs, n)
+    if not files: raise ValueError(f"{pairs}/clean has no pairs to choose by: give a corpus with some")
+    return copy_pairs(pairs, files, out)
+
+def _of_noisy(pairs, n_seeds):
+    "What the unprocessed files score, and how many there are."
+    found = score_folders(pairs/'clean', pairs/'noisy', n_workers=1, progress=False)
+    return dict(
+        noisy={k: found['mean'][k] for k in trial_metrics},
+        about=dict(files=found['n_files'], seeds=n_seeds))
+
 # %% ../../nbs/evaluation/26_trials.ipynb #f42d52d6
 def run_trials(
     rows:dict,       # row -> candidate -> values, of `read_candidates`
@@ -222,14 +246,9 @@ def run_trials(
     "Train every candidate, score it on development pairs, mark the best of each row; made trials are kept."
     check_table(out_json, paths.values(), overwrite=overwrite)
     check_seeds(seeds)
-    files, work = choose_pairs(paths['pairs'], n_pairs), own_folder(work)
-    if not files:
-        raise ValueError(f"{paths['pairs']}/clean has no pairs to choose by: give a corpus with some")
-    paths = paths | dict(pairs=copy_pairs(paths['pairs'], files, work/'pairs'))
-    noisy = score_folders(paths['pairs']/'clean', paths['pairs']/'noisy', n_workers=1, progress=False)['mean']
+    work = own_folder(work)
+    paths = paths | dict(pairs=_chosen_pairs(paths['pairs'], n_pairs, work/'pairs'))
     with use_device(device):
         made = list(_round(rows, blocks, paths, seeds, work, progress))
-    result = dict(
-        title=title, about=dict(files=len(files), seeds=len(seeds)),
-        noisy={k: noisy[k] for k in trial_metrics}, candidates=_rows_of(rows, made))
+    result = dict(title=title, candidates=_rows_of(rows, made), **_of_noisy(paths['pairs'], len(seeds)))
     return write_answers(result, out_json, to_markdown, overwrite=overwrite)
