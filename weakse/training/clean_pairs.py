@@ -198,8 +198,8 @@ def pair_speakers(
     lost = [n for n in names if not of.get(n)]
     if lost:
         raise PairsError(
-            f"{path} names no speaker for {len(lost)} of {len(names)} pairs, the first is {lost[0]}: fill the "
-            "column `speaker`, or remove it")
+            f"{path} names no speaker for {len(lost)} of {len(names)} pairs, the first is {lost[0]}: fill "
+            "the column `speaker`, or remove it")
     return [of[n] for n in names]
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #d9f89496
