@@ -44,6 +44,21 @@ def _write_table(scores, out, title, note, overwrite):
     print_table1(table)
 
 # %% ../../nbs/cli/05_comparison.ipynb #e0ed6601
+def _check_files(out, looks):
+    "Refuse another suffix, and a csv of another kind, before the work."
+    from weakse.evaluation.looks import read_looks
+    if out.suffix.lower()!='.json':
+        raise ValueError(
+            f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
+    if looks:
+        read_looks(looks)
+
+def _looked(looks, systems, out, scores):
+    "Write down that these pairs were looked at; how often that was."
+    from weakse.evaluation.looks import add_look
+    n = next(iter(scores.values()))['n_files']
+    return add_look(looks, f"compare {' '.join(systems)}: {out.name}", n)
+
 def _close(scores, said):
     "The closing line, and what has no value. Raises `typer.Exit(1)` where a file was not scored."
     from weakse.evaluation.printing import print_failures
@@ -67,15 +82,16 @@ def compare(
     note:str='',       # a sentence for below the heading, such as the command
     tolerance:int=0,   # samples by which the two files of a pair may differ in length; the longer one is cut
     seed:int=0,        # of the draws behind the 95 % intervals
+    looks:Path=None,   # csv that counts how often these pairs were looked at; a row is added
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
     from weakse.core.files import scratch_folder
     rows = _rows(systems)
-    if out.suffix.lower()!='.json':
-        raise ValueError(
-            f"{out}: suffix {out.suffix!r}; expected .json (a .md of the same name is written beside it)")
+    _check_files(out, looks)
     with scratch_folder() as folder:
         scores = _scores(rows, pairs, folder, tolerance=tolerance, seed=seed)
+    if looks:
+        note = f"{note} {_looked(looks, systems, out, scores)}".strip()
     _write_table(scores, out, title, note, overwrite)
     return _close(scores, f"{len(rows)} systems in {out} and {out.with_suffix('.md')}")
 

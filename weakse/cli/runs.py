@@ -173,10 +173,10 @@ def dvc_repro(
 def has_pairs(
     params:str|Path, # a parameter file
 )->bool:             # are there clean/noisy pairs to score?
-    """A made corpus brings its test pairs; a folder of recordings has some only where `corpus.pairs_from`
-    names them."""
+    """A made corpus brings its test pairs; recordings have some only where `corpus.pairs_from` or
+    `recipe_from` names them."""
     corpus = load_params(params).block('corpus').kwargs()
-    return corpus.get('kind','synth')=='synth' or bool(corpus.get('pairs_from'))
+    return corpus.get('kind','synth')=='synth' or bool(corpus.get('pairs_from') or corpus.get('recipe_from'))
 
 def default_targets(
     params:str|Path, # a parameter file

@@ -84,7 +84,7 @@ _corpus = Stage(
     functions=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
         audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
-        esc50='corpora.esc50.esc50_corpus'),
+        esc50='corpora.esc50.esc50_corpus', debian='corpora.debian.debian_corpus'),
     words=dict(
         data=reads("folder with the raw input: a recipe, or clips and a csv"),
         out=writes(
@@ -123,7 +123,9 @@ _mine = Stage(
     words=dict(
         anchors=reads("folder of anchors"),
         vocabulary=reads("csv with the classes and the thresholds of the tagger"),
-        out=writes("folder to make: pairs of anchors", as_files('pairs.npy', 'sets.npy', 'report.json')),
+        out=writes(
+            "folder to make: pairs of anchors",
+            as_files('pairs.npy', 'sets.npy', 'batches.npy', 'report.json')),
         truth=option("folder with the true onsets: says how many pairs are truly disjoint"),
         json=_report("file for the report")),
     overwrite=True,

@@ -143,6 +143,7 @@ limits |= {
 # %% ../../nbs/core/00_schema.ipynb #e42fbd79
 limits |= {
     'sample_rate': (1, 10**7),
+    'focus_lowest': (0, 10**4),
     'seconds': (1e-3, 10**7),
     'start': (0, 10**9),
     'hop': (1e-3, 3600),
