@@ -70,7 +70,7 @@ CASES |= dict(
     report="report --readme @edit:README.md @edit:nbs/index.ipynb",
     repro="repro hello --params trial.yaml @run:runs/trial",
     combine="combine seed_0 seed_1 --out @table:r/combined.json",
-    trials="trials --candidates candidates.yaml --params trial.yaml --out @table:r/trials.json @run:runs/trial",
+    trials="trials --candidates candidates.yaml --params tried.yaml --out @table:r/trials.json @run:runs/tried",
     app="app --no-browser",
     efficientat="fetch efficientat @cache:cache/weakse",
     panns="fetch panns @cache:cache/weakse",
@@ -296,6 +296,7 @@ def prepare(case, home):
         (home/f'seed_{seed}'/'dvc.yaml').write_text(FINISHED)
         shutil.copytree(home/'scores', home/f'seed_{seed}'/'artifacts'/'scores')
     if case=='trials':
+        shutil.copy(home/'trial.yaml', home/'tried.yaml')
         (home/'candidates.yaml').write_text('n_pairs: 1\nsegan: {one: {steps: 1}, two: {steps: 1}}\n')
     if case=='enhance':
         shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
