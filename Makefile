@@ -5,6 +5,7 @@
 #   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make additive                           what each of our departures from the paper's recipe is worth (an hour)
+#   make mining                             what the mining is worth in longer runs (hours; a GPU helps)
 #   make full                               the long run with three seeds, and its table (many hours; stopped, it goes on)
 #   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
@@ -29,7 +30,7 @@ BROWSER := $(VENV)/browser-$(WANTED)
 DOCS := $(VENV)/docs-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive full trials paper test lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive mining full trials paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -61,6 +62,11 @@ ablate: $(STAMP)
 
 additive: $(STAMP)
 	@$(BIN)/weakse repro metrics@additive --params $(PARAMS)
+
+# the mining alone, 5,000 updates: the block `ablate` of params/full.yaml
+mining: $(STAMP)
+	@$(BIN)/weakse repro metrics@ablation --params params/full.yaml
+	@mkdir -p results/full && cp runs/full/results/ablation.json runs/full/results/ablation.md results/full/
 
 # three runs that differ in their seed, then one table of them; on real pairs too, where they are at hand
 FULL := runs/full runs/full_1 runs/full_2

@@ -69,6 +69,8 @@ CASES = dict(
 CASES |= dict(
     report="report --readme @edit:README.md @edit:nbs/index.ipynb",
     repro="repro hello --params trial.yaml @run:runs/trial",
+    combine="combine seed_0 seed_1 --out @table:r/combined.json",
+    trials="trials --candidates candidates.yaml --params tried.yaml --out @table:r/trials.json @run:runs/tried",
     app="app --no-browser",
     efficientat="fetch efficientat @cache:cache/weakse",
     panns="fetch panns @cache:cache/weakse",
@@ -202,7 +204,15 @@ def site():
     web.shutdown()
     web.server_close()
 
-HELLO = "stages:\n  hello:\n    cmd: echo hello > hello.txt\n    outs: [hello.txt]\n"
+HELLO = """stages:
+  hello: {cmd: echo hello > hello.txt, outs: [hello.txt]}
+  corpus: {cmd: mkdir -p artifacts && cp -r ../../pairs_dev artifacts, outs: [artifacts/pairs_dev]}
+  paired: {cmd: mkdir -p artifacts && cp -r ../../paired artifacts, outs: [artifacts/paired]}
+"""
+FINISHED = """stages:
+  enhance: {foreach: {noisy: {system: noisy}}}
+  score: {foreach: {noisy: {}}}
+"""
 MARKED = "# mine\n<!-- table1 -->\n<!-- /table1 -->\nmine too\n"
 
 def checkout(home):
@@ -280,6 +290,14 @@ def prepare(case, home):
     "What somebody brings along."
     if case=='report':
         checkout(home)
+    for seed in range(2) if case=='combine' else ():
+        (home/f'seed_{seed}'/'artifacts').mkdir(parents=True)
+        (home/f'seed_{seed}'/'params.yaml').write_text(f'seed: {seed}\n')
+        (home/f'seed_{seed}'/'dvc.yaml').write_text(FINISHED)
+        shutil.copytree(home/'scores', home/f'seed_{seed}'/'artifacts'/'scores')
+    if case=='trials':
+        shutil.copy(home/'trial.yaml', home/'tried.yaml')
+        (home/'candidates.yaml').write_text('n_pairs: 1\nsegan: {one: {steps: 1}, two: {steps: 1}}\n')
     if case=='enhance':
         shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
     # a detector of two steps knows nothing: tags as a good one gives them
@@ -297,7 +315,7 @@ def belongs(path, case, home):
     "Is it an output of the case, in one, a temporary name beside one, or a temporary file of the system?"
     if Path(path).is_relative_to(home/'tmp') or path in (str(home), '/dev/null') or '__pycache__' in path:
         return True
-    if case=='repro' and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
+    if case in ('repro', 'trials') and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
     for kind,out in outputs(case):
         for f in files_of(kind, out):
             f = home/f
@@ -328,7 +346,7 @@ def test_a_verb_touches_its_outputs_alone(run, case):
     assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
 
 @pytest.mark.parametrize(
-    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate', 'additive')
+    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate', 'additive', 'trials')
              or c.startswith('train')])
 def test_what_trains_or_chooses_opens_no_test_pair(run, case):
     home,_,seen = run

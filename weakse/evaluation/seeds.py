@@ -273,6 +273,9 @@ def combine_runs(
 # %% ../../nbs/evaluation/27_seeds.ipynb #d2bb16d9
 def _first_table(run, scores, pairs, measured):
     "The table of the first run: its own where the pairs are, with what it says below."
-    own = run.folder/'results'/'table1.json'
-    if pairs is None and own.is_file(): return read_json(own)
-    return table1_dict({row: s[0] for row,s in scores.items()}, measured, measured=measured)
+    file = run.folder/'results'/'table1.json'
+    own = read_json(file) if file.is_file() else {}
+    if pairs is None and own: return own
+    # what the rows were given in training holds for any pairs
+    given = {k: own[k] for k in ('effort',) if k in own}
+    return table1_dict({row: s[0] for row,s in scores.items()}, measured, measured=measured) | given
