@@ -3,6 +3,9 @@
 #   make test                               every test: notebooks and tests/
 #   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
+#   make additive                           what each of our departures from the paper's recipe is worth (an hour)
+#   make full                               the long run with three seeds, and its table (many hours; stopped, it goes on)
+#   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
 #   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
@@ -24,7 +27,7 @@ BROWSER := $(VENV)/browser-$(WANTED)
 DOCS := $(VENV)/docs-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro gpu ablate paper test lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro gpu ablate additive full trials paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -50,6 +53,21 @@ gpu: $(STAMP)
 
 ablate: $(STAMP)
 	@$(BIN)/weakse repro metrics@ablation --params $(PARAMS)
+
+additive: $(STAMP)
+	@$(BIN)/weakse repro metrics@additive --params $(PARAMS)
+
+# three runs that differ in their seed, then one table of them; on real pairs too, where they are at hand
+FULL := runs/full runs/full_1 runs/full_2
+REAL := ../shared/real/pairs
+full: $(STAMP)
+	@$(BIN)/weakse repro --params params/full.yaml --seeds 0,1,2
+	@$(BIN)/weakse combine $(FULL) -o results/full/table1.json --overwrite
+	@test ! -d $(REAL) || $(BIN)/weakse combine $(FULL) -o results/full/real.json --overwrite --pairs $(REAL) \
+	  --names sources/real_pairs/report.txt --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
+
+trials: $(STAMP)
+	@$(BIN)/weakse trials --overwrite
 
 # PANNs' networks and the downloader of AudioSet, which most people do not need
 $(AUDIOSET): $(STAMP)

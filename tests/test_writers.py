@@ -224,7 +224,7 @@ OWN = dict(
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '
     'write_stand_ins write_anchors',
-    edits_what_it_has_read='set_verdict write_readme make_manifest present_clips',
+    edits_what_it_has_read='set_verdict write_readme make_manifest present_clips add_look',
     downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated',
     writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '

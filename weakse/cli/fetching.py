@@ -28,8 +28,8 @@ def efficientat()->str: # closing line
 @verb(fetch)
 def panns()->str: # closing line
     "The paper's detector and tagger (Cnn14_DecisionLevelMax and Cnn14, 327 MB each)."
-    from weakse.detectors.panns import fetch_weights
-    return ', '.join(map(str, fetch_weights()))
+    from weakse.detectors.panns import fetch_weights, first_hearing
+    return ', '.join(map(str, fetch_weights())) + f'; {first_hearing()}'
 
 # %% ../../nbs/cli/07_fetching.ipynb #d32315cb
 @verb(fetch)

@@ -12,6 +12,7 @@ import pandas as pd
 from fastcore.meta import delegates
 from ..core.audio import load_audio, save_audio
 from ..core.fetch import sha256_of
+from ..core.keywords import all_keywords, settings_for, takes
 from ..core.files import atomic_path, read_json, write_json
 from ..core.outputs import check_files, own_folder, own_folders
 from ..core.ontology import Ontology
@@ -22,6 +23,7 @@ from .audioset_segments import COLUMNS, read_segments
 from .corpus import Corpus, CorpusError, raise_all, read_corpus
 from .folder import write_corpus
 from .groups import broken_groups, draw_splits
+from .pair_sets import write_pair_sets
 
 # %% ../../nbs/corpora/17_audioset.ipynb #3031179c
 def _cover(labels, n):
@@ -172,7 +174,7 @@ def _keep_manifest(found, out):
     write_table(out/'manifest.csv', found.drop(columns=['mtime']), overwrite=True)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #01ed268b
-@delegates(present_clips)
+@takes(present_clips, write_pair_sets)
 def audioset_corpus(
     data,                  # folder with the lists and the clips
     out,                   # corpus folder: clips.csv, corpus.json, vocabulary.csv, manifest.csv
@@ -185,24 +187,17 @@ def audioset_corpus(
     sample_rate:int=32000, # Hz; clips are resampled when loaded
     valid_share:float=0.,  # share of the validation clips, where drawn; the paper trains on all
     seed:int=0,            # of the split
-    pairs_from:str='',     # folder with clean/ and noisy/; "": no test pairs
-    pairs_pattern:str='*', # which files of it, where there is no list
-    pairs_names:str='',    # text file with the names of the test pairs; "": those that match the pattern
-    dev_from:str='',       # folder of the development pairs; "": `pairs_from` where `dev_names` is given
-    dev_names:str='',      # text file with their names; "": all of `dev_from`
     title:str='AudioSet',  # what tables call it
-    **kwargs,              # of `present_clips`
+    **settings,            # of `present_clips` and `write_pair_sets`
 )->Corpus:
     "Make a corpus of the clips that are there. Raises `CorpusError` as `present_clips` does."
     data,out = Path(data),Path(out)
     remembered = manifest or out.with_name(f'{out.name}.manifest.csv')
-    table,known,found,about = present_clips(data, remembered, clips=clips, **kwargs)
+    given = all_keywords(audioset_corpus, clips=clips, **settings)
+    table,known,found,about = present_clips(data, remembered, **settings_for(present_clips, given))
     _keep_manifest(found, out)
-    sets = dict(
-        pairs_from=pairs_from, pairs_pattern=pairs_pattern, pairs_names=pairs_names, dev_from=dev_from,
-        dev_names=dev_names)
-    how = dict(sample_rate=sample_rate, title=title, about=about, **sets)
     table = _split(table, valid_share, seed, data)
+    how = settings_for(write_pair_sets, given) | dict(sample_rate=sample_rate, title=title, about=about)
     return write_corpus(table, known, data/clips, out, truth, pairs, dev_pairs, **how)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #671bd9a3

@@ -15,6 +15,14 @@ from .folder import checked_corpus
 from .groups import find_groups
 from .label_tables import read_table
 
+# %% ../../nbs/corpora/13_esc50.ipynb #18fbe73c
+def _split(rows, valid_fold, source):
+    "The clips of one fold are held out."
+    if valid_fold not in set(rows.fold):
+        raise CorpusError(
+            f"valid_fold is {valid_fold}; {source} has the folds {', '.join(sorted(set(rows.fold)))}")
+    return np.where(rows.fold==valid_fold, 'valid', 'train')
+
 # %% ../../nbs/corpora/13_esc50.ipynb #74fa9bf9
 @delegates(checked_corpus, but='vocabulary, valid_share, seed, about')
 def esc50_corpus(
@@ -33,12 +41,9 @@ def esc50_corpus(
     "Make a corpus of ESC-50 (Piczak 2015). Raises `CorpusError` with all problems of all rows together."
     source,root = Path(data)/csv,Path(data)/clips
     rows = read_table(source, ('filename','fold','category'))
-    if str(valid_fold) not in set(rows.fold):
-        raise CorpusError(
-            f"valid_fold is {valid_fold}; {source} has the folds {', '.join(sorted(set(rows.fold)))}")
-    split = np.where(rows.fold==str(valid_fold), 'valid', 'train')
+    split = _split(rows, str(valid_fold), source)
     groups = find_groups(rows.filename, 'esc50')            # the recording a clip was cut from
-    table = pd.DataFrame(
-        dict(file=rows.filename, labels=[[c] for c in rows.category], split=split, group=groups))
-    words = label_map('esc50')
-    return checked_corpus(table, words, root, source, out, truth, pairs, dev_pairs, title=title, **kwargs)
+    labels = [[c] for c in rows.category]
+    table = pd.DataFrame(dict(file=rows.filename, labels=labels, split=split, group=groups))
+    into = out,truth,pairs,dev_pairs
+    return checked_corpus(table, label_map('esc50'), root, source, *into, title=title, **kwargs)

@@ -176,6 +176,12 @@ def write_corpus(
     corpus.save()
     return corpus
 
+# %% ../../nbs/corpora/12_folder.ipynb #0b153bd1
+def _sides(table, valid_share, seed):
+    "The split of a table, drawn by whole groups where it has none."
+    if not table.split.isna().all(): return table.split
+    return draw_splits(len(table), valid_share, seed, whole_groups(table) if 'group' in table else None)
+
 # %% ../../nbs/corpora/12_folder.ipynb #c2134414
 def checked_table(
     table:pd.DataFrame,     # file, labels, split (None: drawn by whole groups), perhaps group
@@ -200,10 +206,8 @@ def checked_table(
     seconds,missing = _durations(table, Path(root), told, progress)
     classes,silent = heard_classes(vocabulary, labels, known)
     raise_all(table_problems(table) + broken_groups(table) + unknown + missing + silent, source)
-    groups = whole_groups(table) if 'group' in table else None
-    drawn = table.split.isna().all()
-    split = draw_splits(len(table), valid_share, seed, groups) if drawn else table.split
-    return table.assign(labels=labels, seconds=seconds, split=split).reset_index(drop=True),classes
+    table = table.assign(labels=labels, seconds=seconds, split=_sides(table, valid_share, seed))
+    return table.reset_index(drop=True),classes
 
 # %% ../../nbs/corpora/12_folder.ipynb #28d8133d
 @delegates(write_corpus)
@@ -242,18 +246,15 @@ def folder_corpus(
     file_column:str='file',     # column of file names, relative to the clips
     label_column:str='label',   # column of labels
     separator:str='+',          # between the labels of a clip
-    # "esc50", "urbansound8k", a csv with columns label,name, several joined with "+"; "": class names
-    label_map:str='',
+    label_map:str='',           # "esc50", "urbansound8k", a csv (label,name), joined with "+"; "": class names
     split_column:str='',        # column of "train" and "valid"; "": drawn, by whole groups
     group_column:str='',        # column of groups that no split tears, such as speakers; "": none
-    # "esc50", "urbansound8k", "voicebank", several joined with "+": file names that tell the group; "": none
-    groups:str='',
+    groups:str='',              # "esc50", "urbansound8k", "voicebank": file names that tell it; "": none
     title:str='own recordings', # what tables call it
     **kwargs,                   # of `checked_corpus`
 )->Corpus:
     "Make a corpus of a folder and a csv. Raises `CorpusError` with all problems of all rows together."
     source,root = Path(data)/csv,Path(data)/clips
-    table = read_labels(
-        source, file_column, label_column, separator, split_column, group_column, groups)
+    table = read_labels(source, file_column, label_column, separator, split_column, group_column, groups)
     words = _label_map(label_map)
     return checked_corpus(table, words, root, source, out, truth, pairs, dev_pairs, title=title, **kwargs)

@@ -19,7 +19,7 @@ from ..core.tables import write_table
 from ..core.parallel import pmap
 from .corpus import CORPUS_FILES, Corpus, CorpusError
 from .recipe import read_recipe
-from .rendering import Run, as_tensor, render_clip, render_pair
+from .rendering import GENERATOR, Run, as_tensor, render_clip, render_pair, run_of
 from .voices import espeak_available
 
 # %% ../../nbs/corpora/09_synth.ipynb #b9aa150d
@@ -31,8 +31,8 @@ def clip_name(
 
 def _make_clip(run, folder, index):
     "Render and write one clip; the rows of its truth."
-    events,stems,background,said = render_clip(run, index)
-    save_audio(Path(folder)/clip_name(index), as_tensor(sum(stems.values(), background)), run.sample_rate)
+    events,parts,said = render_clip(run, index)
+    save_audio(Path(folder)/clip_name(index), as_tensor(sum(parts.values())), run.sample_rate)
     return [{'file':clip_name(index), **e} for e in events],[(clip_name(index), *s) for s in said]
 
 # %% ../../nbs/corpora/09_synth.ipynb #7d3ef11e
@@ -108,7 +108,7 @@ def _write_corpus(run, made, out):
             split=_splits(n, run.seed), seconds=run.seconds)
     )
     keys = 'sample_rate','seconds','speech_share','voices','seed','speech_source'
-    about = {'synth': {k: getattr(run, k) for k in keys}}
+    about = {'synth': {k: getattr(run, k) for k in keys} | {'generator': GENERATOR}}
     corpus = Corpus(
         Path(out), table, _vocabulary(run.recipe), run.sample_rate, run.recipe.settings['title'], 'audio',
         about)
@@ -184,16 +184,15 @@ def synth_pair_sets(
     _write_pairs(run, snrs, sets, n_workers, progress)
 
 # %% ../../nbs/corpora/09_synth.ipynb #f88108af
-@delegates(Run)
 def render_stems(
-    file:str, # name of a clip, such as "clip_00012.flac"
-    data,     # folder with the recipe
-    **kwargs,          # of `Run`
-)->dict:      # class -> `(T,)`, and "background"; they add up to the clip within 16-bit rounding
-    "Rebuild the parts of a clip; what the run had is in the `synth` entry of corpus.json."
-    run = Run(read_recipe(data), **kwargs)
-    _,stems,background,_ = render_clip(run, int(Path(file).stem.split('_')[1]))
-    return {**{k: as_tensor(v) for k,v in stems.items()}, 'background':as_tensor(background)}
+    file:str,   # name of a clip, such as "clip_00012.flac"
+    data,       # folder with the recipe
+    about:dict, # the `synth` entry of corpus.json: what the run had
+)->dict:        # class -> `(T,)`, "background" and "channel"; they add up to the clip within 16-bit rounding
+    """Make the parts of a clip again; "channel" is what clipping and codec changed of the others' sum. Raises
+    `CorpusError` for a corpus that another generator has made."""
+    _,parts,_ = render_clip(run_of(data, about), int(Path(file).stem.split('_')[1]))
+    return {k: as_tensor(v) for k,v in parts.items()}
 
 # %% ../../nbs/corpora/09_synth.ipynb #26218b1d
 @delegates(Run, but='seconds, speech_share')
