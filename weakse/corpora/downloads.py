@@ -18,7 +18,7 @@ from ..core.outputs import check_files, check_part, own_folder
 from ..core.tables import write_table
 from ..core.zenodo import fetch_published
 from .archives import ArchiveError, safe_entries
-from .corpus import CorpusError, raise_all
+from .corpus import CorpusError
 from .groups import find_groups
 from .label_tables import read_table
 
