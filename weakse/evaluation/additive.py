@@ -25,25 +25,31 @@ Departure = namedtuple('Departure', 'name says keys')
 _mix = 'train.mixtures.'
 
 departures = [
-    Departure('input', "cubic root of the magnitude, level-normalised", ('train.input', 'train.normalise')),
+    Departure(
+        'input', "cubic root of the magnitude, level-normalised",
+        ('train.input', 'train.normalise', 'train.use.level')),
     Departure('loss', "loss on compressed spectra, too", ('train.loss',)),
     Departure(
         'interferers', "several interferers, SNR from a range",
-        tuple(_mix + k for k in ('n_interferers', 'level', 'snr_range', 'focus_snr_range', 'level_db'))),
+        tuple(_mix + k for k in (
+            'n_interferers', 'level', 'snr_range', 'focus_snr_range', 'level_db', 'batch', 'identity_share',
+            'absent_share'))),
     Departure(
         'focus', "focus on Speech",
-        ('mine.focus', 'mine.focus_share', _mix + 'focus', _mix + 'focus_target',
+        ('mine.focus', 'mine.focus_share', 'mine.focus_alone', _mix + 'focus', _mix + 'focus_target',
          _mix + 'both_directions')),
     Departure(
         'mean tag', "asked with the mean tag of the purest anchors",
-        ('train.use', 'train.purest', 'train.condition')),
+        ('train.use.condition', 'train.use.strength', 'train.purest', 'train.condition')),
     Departure(
         'labels', "weak labels count as present, half of the thresholds",
-        ('mine.labels', 'mine.threshold_scale', 'mine.related', 'mine.pairing')),
+        ('mine.labels', 'mine.threshold_scale', 'mine.related', 'mine.pairing', 'mine.same_clip')),
 ]
 
 # %% ../../nbs/evaluation/25_additive.ipynb #be2c04c9
 departures += [
+    Departure('lowest', "no target below the lowest voice", (_mix + 'focus_lowest',)),
+    Departure('colour', "random gain and colour of each sound", (_mix + 'gain_range', _mix + 'eq_db')),
     Departure(
         'average', "averaged weights, another schedule",
         ('train.ema', 'train.schedule', 'train.warmup', 'train.lr', 'train.clip', 'train.amsgrad')),
@@ -58,10 +64,9 @@ _size = 'mine.batch_size','mine.n_batches','train.steps','train.batch_size','tra
 
 # %% ../../nbs/evaluation/25_additive.ipynb #faec4690
 def _flat(mine, train):
-    "Dotted name -> value; the settings of mixtures have names of their own."
-    blocks = {
-        'mine': mine, 'train': {k: v for k,v in train.items() if k!='mixtures'},
-        'train.mixtures': train.get('mixtures') or {}}
+    "Dotted name -> value; what stands below `mixtures` and `use` has names of its own."
+    inner = {f'train.{k}': train.get(k) or {} for k in ('mixtures', 'use')}
+    blocks = {'mine': mine, 'train': {k: v for k,v in train.items() if f'train.{k}' not in inner}} | inner
     return {f'{block}.{k}': v for block,values in blocks.items() for k,v in values.items()}
 
 def _nested(flat):
@@ -106,14 +111,14 @@ def sized(
     "The trainings behind the rows."
     cells, cell_of = {}, {}
     for name,_,blocks in rows:
-        use = blocks['train'].get('use') or {}
+        use = dict(blocks['train'].get('use') or {})
+        how = dict(condition=use.pop('condition', None), strength=use.pop('strength', 1.))
         made = merged(blocks, {'train': short_training(blocks['train'], **size)})
         # a default counts as if it were written: rows that only write more are one training
-        settings = cell_blocks(made | {
-            'train': all_keywords(train_unet, **made['train']), 'anchors': {'by': 'area'}})
+        trained = all_keywords(train_unet, **made['train'] | dict(use=use or None))
+        settings = cell_blocks(made | {'train': trained, 'anchors': {'by': 'area'}})
         cell = next((c for c,(s,_) in cells.items() if s==settings), name)
-        cells.setdefault(cell, (settings, {}))[1][name] = dict(
-            condition=use.get('condition'), strength=use.get('strength', 1.))
+        cells.setdefault(cell, (settings, {}))[1][name] = how
         cell_of[name] = cell
     return cells, cell_of
 
