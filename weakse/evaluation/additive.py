@@ -59,6 +59,7 @@ departures += [
          'train.mask_floor_db')),
 ]
 
+_none = object()      # the value of a key that is not given
 # how much is mined and trained: the same in every row, see `sized`
 _size = 'mine.batch_size','mine.n_batches','train.steps','train.batch_size','train.checkpoint_every'
 
@@ -94,14 +95,16 @@ def chain(
         raise ValueError(
             f"the recipes differ in {', '.join(lost)}, which no departure names: give both one value, or name "
             "it in `weakse.evaluation.additive.departures`")
-    rows = [('kong', "Kong et al.'s recipe", _nested(now))]
-    for d in departures:
-        keys = d.keys + (_size if d is departures[-1] else ())
-        before, now = now, {k: v for k,v in now.items() if k not in keys} | {
-            k: ours[k] for k in keys if k in ours}
-        if now!=before:
-            rows.append((d.name, d.says, _nested(now)))
-    return rows
+    return [('kong', "Kong et al.'s recipe", _nested(now)), *_rows(now, ours)]
+
+def _rows(now, ours):
+    "A row for each departure in which the recipes differ; the size of the run changes with the last."
+    steps = [d for d in departures if any(now.get(k, _none)!=ours.get(k, _none) for k in d.keys)]
+    for d in steps:
+        keys = d.keys + (_size if d is steps[-1] else ())
+        kept = {k: v for k,v in now.items() if k not in keys}
+        now = kept | {k: ours[k] for k in keys if k in ours}
+        yield d.name, d.says, _nested(now)
 
 # %% ../../nbs/evaluation/25_additive.ipynb #37fbd2ab
 def sized(
