@@ -135,6 +135,7 @@ _mine = Stage(
 # Algorithm 1 as printed, for the row of the paper's recipe
 _mine_kong = replace(_mine, code={'mine@kong': ()})
 
+# %% ../../nbs/cli/01_stage_table.ipynb #4608d0c9
 def _measured(table, words):
     kinds = ', '.join(f'{n} {kind}' for kind,n in table.kind.value_counts().items())
     return f"{kinds} classes, {int((~table.seen).sum())} of them unseen, in {words['out']}"

@@ -70,10 +70,10 @@ def plan_clips(
     order = sorted(range(len(plan)), key=lambda i: plan.parts[i][0][:2])
     return plan.iloc[order].reset_index(drop=True)
 
-# %% ../../nbs/corpora/33_clip_parts.ipynb #f08daa78
+# %% ../../nbs/corpora/33_clip_parts.ipynb #ac087d96
 def _faded(wav, n):
     "A waveform with fades of `n` samples at both ends."
-    ramp = torch.linspace(0, 1, min(n, len(wav)//2+1), dtype=wav.dtype)
+    ramp = torch.linspace(0, 1, min(n, len(wav)//2+1), dtype=wav.dtype, device=wav.device)
     wav = wav.clone()
     wav[:len(ramp)] *= ramp
     wav[-len(ramp):] *= ramp.flip(0)
@@ -91,7 +91,7 @@ def _load_part(root, part, sample_rate, silence):
     level = float(rms_db(wav)) if len(wav) else -120.
     return (wav,'') if level>silence else (None,f"silent ({level:.0f} dBFS)")
 
-# %% ../../nbs/corpora/33_clip_parts.ipynb #dc95c177
+# %% ../../nbs/corpora/33_clip_parts.ipynb #57a65d75
 def join_parts(
     parts:list,              # (file, start, seconds) of each, s
     root,                    # folder of the files
@@ -108,5 +108,5 @@ def join_parts(
             lost.append((part[0], why))
         else:
             pause = round(float(rng.uniform(*pauses))*sample_rate)
-            wavs += [_faded(wav, round(.005*sample_rate)), torch.zeros(pause, dtype=wav.dtype)]
+            wavs += [_faded(wav, round(.005*sample_rate)), wav.new_zeros(pause)]
     return (torch.cat(wavs[:-1]).clamp(-1, 1) if wavs else None),lost

@@ -57,6 +57,7 @@ def _busy(t, rate):
     "480 and 620 Hz, half a second on, half a second off."
     return (np.sin(2*np.pi*480*t) + np.sin(2*np.pi*620*t))*(t%1 < .5)
 
+# %% ../../nbs/detectors/06_self_check.ipynb #7e6d8190
 _made = {
     'silence': lambda t, rate: 0*t,
     'white noise': lambda t, rate: np.random.default_rng(0).normal(size=len(t)),

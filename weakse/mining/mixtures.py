@@ -80,7 +80,7 @@ def without_below(
 @dataclass
 class MixtureSettings:
     "How mixtures are made. Raises `ValueError` for settings that do not fit each other."
-    # "pool": `batch_size` mixtures out of all pairs; "mined": the pairs of one mini-batch, as the paper has it
+    # "pool": `batch_size` mixtures out of all pairs; "mined": the pairs of one mini-batch (the paper)
     batch:str = 'pool'
     level:str = 'matched'            # "matched": equal energies; "snr": drawn from `snr_range`; "as_is"
     snr_range:tuple = (-5., 20.)     # target against interference, dB
@@ -119,15 +119,14 @@ class Mixtures:
         world:int=1,                      # processes that train together
         **settings,                       # of `MixtureSettings`
     ):
-        self.store = store
-        self.pairs, self.sets, self.edges = np.asarray(pairs), sets, _edges(batches)
+        self.store, self.edges = store, _edges(batches)
+        self.pairs, self.sets = np.asarray(pairs), sets
         self.batch_size, self.seed = batch_size, seed
         self.rank, self.world = rank, world
         self.settings = MixtureSettings(**settings)
         _check(self, bank)
-        self.classes = np.asarray(store.classes)
         self.bank = _bank_of(store, bank, self.settings.condition)
-        self.focus = _focus_number(store, self.settings.focus)
+        self.classes, self.focus = np.asarray(store.classes), _focus_number(store, self.settings.focus)
         self.low, self.high = _snr_limits(store, self.settings)
 
 # %% ../../nbs/mining/09_mixtures.ipynb #55d26d14
