@@ -1,12 +1,12 @@
 """Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing
 where it is aimed at what is not weakse's."""
-import csv, hashlib, io, json, os, shutil, sys, tempfile, threading, time, types, urllib.parse, zipfile
+import csv, hashlib, io, json, os, shutil, sys, tarfile, tempfile, threading, time, types, urllib.parse, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
 import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
-import weakse.core.fetch, weakse.corpora.voicebank
+import weakse.core.fetch, weakse.corpora.debian_fetch, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli.main import app
 from weakse.detectors import efficientat
@@ -75,7 +75,8 @@ CASES |= dict(
     efficientat="fetch efficientat @cache:cache/weakse",
     panns="fetch panns @cache:cache/weakse",
     voicebank="fetch voicebank @folder:voicebank @cache:cache/weakse @folder:voicebank.part",
-    audioset="fetch audioset @into:audioset --limit 1")
+    audioset="fetch audioset @into:audioset --limit 1",
+    debian="fetch debian @into:debian @cache:cache/weakse")
 SAID = 'edit','run','cache'   # kinds of output that are no word of the verb
 
 def tree(folder):
@@ -135,6 +136,15 @@ def words(case, **instead):
 def files_of(kind, path):
     return [path, str(Path(path).with_suffix('.md'))] if kind=='table' else [path]
 
+def package():
+    "A Debian package with one letter spoken in French."
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w:xz') as tar:
+        for name in ('doc/klettres-data/copyright', 'klettres/fr/alpha/a.ogg'):
+            tar.addfile(tarfile.TarInfo(f'./usr/share/{name}'))
+    head = f"{'data.tar.xz':<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data.getvalue()):<10}`\n"
+    return b'!<arch>\n' + head.encode() + data.getvalue()
+
 def published():
     "What a site would answer: address without `https://` -> bytes."
     rng = np.random.default_rng(0)
@@ -167,6 +177,7 @@ def published():
         'class_labels_indices.csv': table.getvalue(),
         'ontology.json': json.dumps(nodes),
     }
+    answers['mirror.example/debian/pool/klettres.deb'] = package()
     return answers | {
         weakse.corpora.audioset_lists.LISTS[n].removeprefix('https://'): t.encode() for n, t in lists.items()}
 
@@ -197,6 +208,9 @@ def site():
         patch.setattr(efficientat, 'SHA256', hashlib.sha256(b'weights').hexdigest())
         patch.setattr(weakse.corpora.voicebank, '_published', archives)
         patch.setitem(weakse.corpora.voicebank.parts, 'test', ('testset_wav', 2))
+        row = dict(package='klettres-data', file='pool/klettres.deb', size=len(package()), licence='GPL-2+',
+                   sha256=hashlib.sha256(package()).hexdigest())
+        patch.setattr(weakse.corpora.debian_fetch, 'debian_packages', lambda names: pd.DataFrame([row]))
         patch.setattr(
             weakse.corpora.audioset_clips, 'youtube_audio',
             lambda id, folder: save_audio(Path(folder) / f'{id}.wav', np.ones(16000, np.float32) / 2, 8000))
