@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
 import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
-import weakse.core.fetch, weakse.corpora.downloads, weakse.corpora.voicebank
+import weakse.core.fetch, weakse.corpora.debian_fetch, weakse.corpora.downloads, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli.main import app
 from weakse.detectors import efficientat
@@ -78,7 +78,8 @@ CASES |= dict(
     audioset="fetch audioset @into:audioset --limit 1",
     esc50="fetch esc50 @into:esc @cache:cache/weakse",
     urbansound8k="fetch urbansound8k @into:urban @cache:cache/weakse",
-    speechocean762="fetch speechocean762 @into:ocean @cache:cache/weakse")
+    speechocean762="fetch speechocean762 @into:ocean @cache:cache/weakse",
+    debian="fetch debian @into:debian @cache:cache/weakse")
 SAID = 'edit','run','cache'   # kinds of output that are no word of the verb
 
 def tree(folder):
@@ -167,6 +168,15 @@ def collections(rng):
         'zenodo.org/api/records/1203745': json.dumps(dict(title='UrbanSound8K', files=[facts])).encode(),
         'zenodo.org/records/1203745/files/UrbanSound8K.tar.gz': urban}
 
+def package():
+    "A Debian package with one letter spoken in French."
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w:xz') as tar:
+        for name in ('doc/klettres-data/copyright', 'klettres/fr/alpha/a.ogg'):
+            tar.addfile(tarfile.TarInfo(f'./usr/share/{name}'))
+    head = f"{'data.tar.xz':<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data.getvalue()):<10}`\n"
+    return b'!<arch>\n' + head.encode() + data.getvalue()
+
 def published():
     "What a site would answer: address without `https://` -> bytes."
     rng = np.random.default_rng(0)
@@ -200,6 +210,7 @@ def published():
         'class_labels_indices.csv': table.getvalue(),
         'ontology.json': json.dumps(nodes),
     }
+    answers['mirror.example/debian/pool/klettres.deb'] = package()
     return answers | {
         weakse.corpora.audioset_lists.LISTS[n].removeprefix('https://'): t.encode() for n, t in lists.items()}
 
@@ -232,6 +243,9 @@ def site():
         patch.setitem(weakse.corpora.voicebank.parts, 'test', ('testset_wav', 2))
         for name,c in weakse.corpora.downloads.COLLECTIONS.items():
             patch.setitem(weakse.corpora.downloads.COLLECTIONS, name, dataclasses.replace(c, n_clips=1))
+        row = dict(package='klettres-data', file='pool/klettres.deb', size=len(package()), licence='GPL-2+',
+                   sha256=hashlib.sha256(package()).hexdigest())
+        patch.setattr(weakse.corpora.debian_fetch, 'debian_packages', lambda names: pd.DataFrame([row]))
         patch.setattr(
             weakse.corpora.audioset_clips, 'youtube_audio',
             lambda id, folder: save_audio(Path(folder) / f'{id}.wav', np.ones(16000, np.float32) / 2, 8000))
