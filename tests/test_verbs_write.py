@@ -19,12 +19,15 @@ tagger: {steps: 2, batch_size: 2, width: 4, seconds: 2.0, progress: false}
 anchors: {seconds: 1.0, min_level_db: -90.0, progress: false}
 mine: {n_batches: 10, threshold_scale: 9.0, labels: clip}
 train: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, steps: 1, batch_size: 2}
+mine_kong: {n_batches: 10, threshold_scale: 9.0, labels: none}
+kong: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, steps: 1, batch_size: 2, use: {condition: one_hot}}
 paired: {n_pairs: 2, voices: 4, speech_source: formant, n_workers: 1, progress: false}
 segan: {width: 0.03125, steps: 1, batch_size: 1, valid_share: 0.0, valid_every: 1, progress: false}
 table1: {}
 score: {n_workers: 1, progress: false}
 figures: {n_candidates: 1, seconds: 1.0, width: 200, progress: false}
 ablate: {variants: [], seeds: [0], steps: 1, width: 0.03125, batch_size: 2, n_pairs: 1, progress: false}
+additive: {seeds: [0], steps: 1, batch_size: 2, n_pairs: 1, progress: false}
 sound_types: {min_anchors: 1, transient: 0.5, stationary: 0.45}
 joint: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, n_embed: 4, steps: 1, batch_size: 1, n_references: 1, progress: false}
 scenes: {n_scenes: 4, seconds: 1.0, n_workers: 1, progress: false}
@@ -56,6 +59,7 @@ CASES = dict(
     metrics="metrics r/table1.json @file:r/metrics.json",
     figures="figures c tagger pairs noisy @into:figures",
     ablate="ablate c tagger anchors truth pairs_dev @table:r/ablation.json",
+    additive="additive c tagger anchors truth pairs_dev @table:r/additive.json",
     sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes",
     train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
@@ -65,6 +69,8 @@ CASES = dict(
 CASES |= dict(
     report="report --readme @edit:README.md @edit:nbs/index.ipynb",
     repro="repro hello --params trial.yaml @run:runs/trial",
+    combine="combine seed_0 seed_1 --out @table:r/combined.json",
+    trials="trials --candidates candidates.yaml --params tried.yaml --out @table:r/trials.json @run:runs/tried",
     app="app --no-browser",
     efficientat="fetch efficientat @cache:cache/weakse",
     panns="fetch panns @cache:cache/weakse",
@@ -167,7 +173,7 @@ def published():
     weights = {
         name: name.encode() for name in ('Cnn14_mAP=0.431.pth', 'Cnn14_DecisionLevelMax_mAP=0.385.pth')}
     record = dict(
-        title='PANNs',
+        title='stand-ins for PANNs',   # nothing that hears
         files=[
             dict(key=n, size=len(b), checksum=f"md5:{hashlib.md5(b).hexdigest()}") for n, b in weights.items()
         ],
@@ -233,7 +239,15 @@ def site():
     web.shutdown()
     web.server_close()
 
-HELLO = "stages:\n  hello:\n    cmd: echo hello > hello.txt\n    outs: [hello.txt]\n"
+HELLO = """stages:
+  hello: {cmd: echo hello > hello.txt, outs: [hello.txt]}
+  corpus: {cmd: mkdir -p artifacts && cp -r ../../pairs_dev artifacts, outs: [artifacts/pairs_dev]}
+  paired: {cmd: mkdir -p artifacts && cp -r ../../paired artifacts, outs: [artifacts/paired]}
+"""
+FINISHED = """stages:
+  enhance: {foreach: {noisy: {system: noisy}}}
+  score: {foreach: {noisy: {}}}
+"""
 MARKED = "# mine\n<!-- table1 -->\n<!-- /table1 -->\nmine too\n"
 
 def checkout(home):
@@ -311,6 +325,14 @@ def prepare(case, home):
     "What somebody brings along."
     if case=='report':
         checkout(home)
+    for seed in range(2) if case=='combine' else ():
+        (home/f'seed_{seed}'/'artifacts').mkdir(parents=True)
+        (home/f'seed_{seed}'/'params.yaml').write_text(f'seed: {seed}\n')
+        (home/f'seed_{seed}'/'dvc.yaml').write_text(FINISHED)
+        shutil.copytree(home/'scores', home/f'seed_{seed}'/'artifacts'/'scores')
+    if case=='trials':
+        shutil.copy(home/'trial.yaml', home/'tried.yaml')
+        (home/'candidates.yaml').write_text('n_pairs: 1\nsegan: {one: {steps: 1}, two: {steps: 1}}\n')
     if case=='enhance':
         shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
     # a detector of two steps knows nothing: tags as a good one gives them
@@ -328,7 +350,7 @@ def belongs(path, case, home):
     "Is it an output of the case, in one, a temporary name beside one, or a temporary file of the system?"
     if Path(path).is_relative_to(home/'tmp') or path in (str(home), '/dev/null') or '__pycache__' in path:
         return True
-    if case=='repro' and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
+    if case in ('repro', 'trials') and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
     for kind,out in outputs(case):
         for f in files_of(kind, out):
             f = home/f
@@ -337,7 +359,7 @@ def belongs(path, case, home):
                 '.'):
                 return True
             if case.startswith('train') and str(path).startswith(f'{f}.checkpoints'): return True
-    return case=='ablate' and Path(path).is_relative_to(home/'artifacts')
+    return case in ('ablate', 'additive') and Path(path).is_relative_to(home/'artifacts')
 
 def test_no_verb_is_left_out():
     def names(of):
@@ -359,7 +381,7 @@ def test_a_verb_touches_its_outputs_alone(run, case):
     assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
 
 @pytest.mark.parametrize(
-    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate')
+    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate', 'additive', 'trials')
              or c.startswith('train')])
 def test_what_trains_or_chooses_opens_no_test_pair(run, case):
     home,_,seen = run

@@ -204,9 +204,9 @@ def audioset_corpus(
 def manifest_note(
     corpus, # folder of a corpus
 )->str:     # one sentence; "" for a corpus without a manifest
-    "Say on which clips a result stands."
+    "Say on which clips a result stands, and under which licences they are where the manifest knows."
     about = read_json(Path(corpus)/'corpus.json')
-    m = about.get('manifest')
-    return (
-        f"{about['title']}: {m['present']} of {m['listed']} listed clips, manifest {m['sha256'][:12]}" if m
-        else '')
+    if not (m := about.get('manifest')): return ''
+    licences = [f"{package} ({licence})" for package,licence in m.get('licences', {}).items()]
+    said = f"{about['title']}: {m['present']} of {m['listed']} listed clips, manifest {m['sha256'][:12]}"
+    return '; '.join([said, ', '.join(licences)]) if licences else said

@@ -15,7 +15,7 @@ from ..core.tables import load_table
 from .corpus import CorpusError
 from .generators import generated_classes
 from .sounds import generator
-from .voices import Voice, draw_voices, say
+from .voices import Voice, draw_voices, say, tilted
 
 # %% ../../nbs/corpora/07_recipe.ipynb #beb2a397
 KINDS = 'speech','transient','stationary'
@@ -90,13 +90,13 @@ class Cast:
         source:str='espeak',  # "espeak" or "formant"
         seed:int=0,           # of the voices
     ):
-        s = recipe.settings
+        s = self.settings = recipe.settings
         self.languages = s['languages']
         self.split = split
         self.sample_rate = sample_rate
         self.source = source
         self.voices = draw_voices(
-            n, list(s['languages']), s['variants'][split], s['voice'], [seed, SPLITS[split][0]])
+            n, [*s['languages'], *s['twice']], s['variants'][split], s['voice'], [seed, SPLITS[split][0]])
         self.lines = {l: _share(ts, split, s['held_out_every']) for l, ts in recipe.sentences.items()}
         self.said = []
 
@@ -109,9 +109,27 @@ def voice(self:Cast,
     return self.voices[rng.integers(len(self.voices))]
 
 @patch
+def effort(self:Cast,
+    rng:np.random.Generator, # source of all randomness
+)->float:                    # -2 to 2
+    "How loud somebody speaks this time."
+    return float(np.clip(rng.normal(0, self.settings['style']['spread']), -2, 2))
+
+@patch
+def company(self:Cast,
+    rng:np.random.Generator, # source of all randomness
+)->list:                     # of (voice, effort, level in dB)
+    "One speaker, or at times two or three who take turns, some of them farther away."
+    s = self.settings['conversation']
+    n = 1 if rng.uniform() >= s['share'] else int(rng.choice([2, 2, 3]))
+    return [(self.voice(rng), self.effort(rng), rng.uniform(*s['level']) if k else 0.) for k in range(n)]
+
+# %% ../../nbs/corpora/07_recipe.ipynb #5239a932
+@patch
 def __call__(self:Cast,
     rng:np.random.Generator, # source of all randomness
     voice=None,              # who; None: anyone
+    effort:float=0.,         # 0: as usual; above: raised, below: soft
 )->np.ndarray:               # `(T,)`
     "One sentence, noted in `said`."
     voice = voice or self.voice(rng)
@@ -120,15 +138,18 @@ def __call__(self:Cast,
     if self.said and self.said[-1][1]==text:
         text = lines[(lines.index(text)+1)%len(lines)]
     self.said.append((voice.name, text))
-    return say(text, voice, self.sample_rate, self.source)
+    style = self.settings['style']
+    wav = say(text, voice.raised(effort, style['pitch'], style['rate']), self.sample_rate, self.source)
+    return tilted(wav, self.sample_rate, style['tilt']*effort) if effort else wav
 
 # %% ../../nbs/corpora/07_recipe.ipynb #a803794b
 @generator("Speech")
 def _speech(rng, n, sr, say):
-    who = [say.voice(rng) for _ in range(1+(rng.uniform() < .15))]
+    who = say.company(rng)
     parts,total = [],0
     while total < n:
-        wav = say(rng, who[len(parts)//2%len(who)])
+        voice,effort,level = who[len(parts)//2%len(who)]
+        wav = say(rng, voice, effort)*10**(level/20)
         pause = np.zeros(int(rng.uniform(.08, .45)*sr))
         if parts and total+len(wav) > n*1.15: break
         parts += [wav*10**(rng.uniform(-2, 2)/20), pause]

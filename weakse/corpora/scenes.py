@@ -24,8 +24,7 @@ from ..core.files import atomic_path
 from ..core.outputs import check_output
 from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
-from .recipe import read_recipe
-from .rendering import Run, from_queue, render_event, render_pair
+from .rendering import Run, from_queue, render_event, render_pair, run_of
 from ..core.terminal import logger
 
 # %% ../../nbs/corpora/23_scenes.ipynb #4e6bb967
@@ -187,7 +186,7 @@ def test_scenes(
         raise CorpusError(
             f"{corpus} is not the embedded corpus, whose voices and seed are needed; for recordings set "
             "`scenes.kind: real`")
-    run = Run(read_recipe(data), **{**about, "seconds": seconds})
+    run = run_of(data, about, seconds=seconds)
     drawn = scene_classes(read_class_table(sound_types), n_scenes, run.seed)
     make = partial(_make_scene, run, drawn)
     return _write_all(out, [data, corpus, sound_types], make, len(drawn), n_workers, progress)

@@ -99,13 +99,14 @@ def tone(
     "A harmonic sound over a moving fundamental."
     z = np.exp(2j*np.pi*np.cumsum(f0)/sample_rate)
     top = int(min(len(amps), .48*sample_rate//max(f0.max(), 1e-3)))
-    power,out = np.ones_like(z),np.zeros(len(f0))
-    turn = np.exp(1j*(np.zeros(len(amps)) if phases is None else phases))
-    for h in range(top):
-        power = power*z
-        out += amps[h]*(power*turn[h]).imag
-    return out
+    turned = np.asarray(amps)*np.exp(1j*(np.zeros(len(amps)) if phases is None else phases))
+    out = np.zeros(len(z), complex)
+    for a in turned[:top][::-1]:                           # Horner's scheme
+        out += a
+        out *= z
+    return out.imag
 
+# %% ../../nbs/corpora/01_sounds.ipynb #af23e59d
 def ring(
     freqs:np.ndarray,  # `(M,)` frequencies of the modes, Hz
     decays:np.ndarray, # `(M,)` time to fall by 60 dB, s
@@ -128,9 +129,16 @@ def scatter(
     "Put `grain` at `times`."
     at = np.round(np.asarray(times)*sample_rate).astype(int)
     ok = (at>=0)&(at<n)
-    pulses = np.bincount(at[ok], np.broadcast_to(amps, at.shape)[ok], n)
+    at,amps = at[ok],np.broadcast_to(amps, at.shape)[ok]
+    if len(at)*(len(grain)+4000) < 16*n:                   # few of them: adding is faster
+        out = np.zeros(n)
+        for k,a in zip(at, amps):
+            out[k:k+len(grain)] += a*grain[:n-k]
+        return out
+    pulses = np.bincount(at, amps, n)
     return oaconvolve(pulses, grain[:n])[:n]
 
+# %% ../../nbs/corpora/01_sounds.ipynb #6d420ee6
 def burst(
     rng:np.random.Generator, # source of all randomness
     sample_rate:int,         # Hz

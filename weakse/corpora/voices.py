@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['ESPEAK_RATE', 'SOURCES', 'SpeechError', 'Voice', 'draw_voices', 'espeak_available', 'espeak', 'formants', 'trim',
-           'say']
+           'tilted', 'say']
 
 # %% ../../nbs/corpora/06_voices.ipynb #e952d009
 import importlib.util, json, os, subprocess, sys, threading, zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import numpy as np, soxr
 from scipy.ndimage import uniform_filter1d
 from . import espeak_process
@@ -28,6 +28,15 @@ class Voice:
     intonation:int   # 0 to 99: how far the pitch moves
     stretch:float    # vocal tract length relative to the variant's own
     breath:float     # noise under the voice, relative to its envelope
+
+    def raised(self,
+        effort:float, # 0: as usual; 1: somewhat raised, -1: somewhat soft
+        pitch:float,  # higher for each unit
+        rate:float,   # words a minute less for each unit
+    ):                # `Voice`
+        "The same speaker, louder or softer."
+        higher,slower = round(self.pitch + pitch*effort), round(self.rate - rate*effort)
+        return replace(self, pitch=min(99, max(0, higher)), rate=slower)
 
     @property
     def name(self)->str: # for tables
@@ -168,6 +177,17 @@ def trim(
     loud = np.flatnonzero(power > power.max()*10**(floor/10))
     return wav[loud[0]:loud[-1]+1] if len(loud) else wav[:1]
 
+# %% ../../nbs/corpora/06_voices.ipynb #7c73ae1a
+def tilted(
+    wav:np.ndarray,   # `(T,)`
+    sample_rate:int,  # Hz
+    slope:float,      # dB an octave between 300 Hz and 4 kHz: above 0 with effort, below 0 soft
+)->np.ndarray:        # `(T,)`, RMS as it was
+    "Speech with a flatter or a steeper spectrum, as effort makes it."
+    bent = filter_db(wav, lambda f: tilt_db(np.clip(f, 300, 4000), slope, 20.), sample_rate)
+    return bent*np.sqrt((np.mean(wav**2) + 1e-20)/(np.mean(bent**2) + 1e-20))
+
+# %% ../../nbs/corpora/06_voices.ipynb #54af5ae7
 def say(
     text:str,             # one sentence
     voice:Voice,          # who says it
