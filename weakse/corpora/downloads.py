@@ -70,6 +70,20 @@ COLLECTIONS = dict(
         'free for commercial and non-commercial use', 5000, _speech_rows))
 
 # %% ../../nbs/corpora/21_downloads.ipynb #c8d2bc30
+def _same_as_first(path, pin):
+    "The archive, noted when it comes first. Raises `FetchError` for another one."
+    now = dict(sha256=sha256_of(path), bytes=path.stat().st_size)
+    was = read_json(pin) if pin.is_file() else now
+    if was!=now:
+        raise FetchError(
+            f"{path} is not the archive that first came: {now['bytes']} bytes with SHA-256 "
+            f"{now['sha256'][:12]}, noted were {was['bytes']} with {was['sha256'][:12]}; delete it and "
+            f"fetch it again, or delete {pin.name} if you mean this one")
+    list_archive(path)                                    # only a whole one is noted
+    write_json(pin, now, overwrite=True)
+    return path
+
+# %% ../../nbs/corpora/21_downloads.ipynb #aa92f44f
 def pinned(
     url:str,            # address, http(s) or file
     name:str,           # of the archive
@@ -90,16 +104,7 @@ def pinned(
             own_folder(path.parent)
             download_part(url, part, name, None, tries, progress, most=most)
             put_in_place(part, path)
-    now = dict(sha256=sha256_of(path), bytes=path.stat().st_size)
-    was = read_json(pin) if pin.is_file() else now
-    if was!=now:
-        raise FetchError(
-            f"{path} is not the archive that first came: {now['bytes']} bytes with SHA-256 "
-            f"{now['sha256'][:12]}, noted were {was['bytes']} with {was['sha256'][:12]}; delete it and "
-            f"fetch it again, or delete {pin.name} if you mean this one")
-    list_archive(path)                                    # only a whole one is noted
-    write_json(pin, now, overwrite=True)
-    return path
+    return _same_as_first(path, pin)
 
 # %% ../../nbs/corpora/21_downloads.ipynb #2899fa21
 _tables = '.csv','.txt','.md','.json',''
@@ -124,6 +129,7 @@ def _members(path):
             f"than {_largest} bytes; get the published archive")
     return [m.name for m in members if m.isfile()]
 
+# %% ../../nbs/corpora/21_downloads.ipynb #844aa914
 def _wanted(name):
     "Is an entry a sound or a table, and not hidden?"
     parts = PurePosixPath(name).parts
@@ -155,6 +161,7 @@ def _contents(path, names):
     with tarfile.open(path) as t:
         yield from ((m.name, t.extractfile(m).read()) for m in t if m.name in names)
 
+# %% ../../nbs/corpora/21_downloads.ipynb #147d2ab2
 def unpack_archive(
     path:Path, # archive
     out:Path,  # folder to make
@@ -194,6 +201,7 @@ def _is_manifest(path):
     with open(path, encoding='utf-8', errors='replace') as f:
         return f.readline().strip()==','.join(MANIFEST)
 
+# %% ../../nbs/corpora/21_downloads.ipynb #497b4d59
 def list_collections(
     data,          # folder with a folder for each collection
 )->pd.DataFrame:   # columns `MANIFEST`
