@@ -130,6 +130,12 @@ def _members(path):
     return [m.name for m in members if m.isfile()]
 
 # %% ../../nbs/corpora/21_downloads.ipynb #844aa914
+def _zipped(path):
+    "The entries of a zip archive. Raises `ArchiveError` when it is truncated or unsafe."
+    safe_entries(path)
+    with zipfile.ZipFile(path) as z:
+        return [i.filename for i in z.infolist() if not i.is_dir()]
+
 def _wanted(name):
     "Is an entry a sound or a table, and not hidden?"
     parts = PurePosixPath(name).parts
@@ -140,12 +146,7 @@ def list_archive(
     path:Path, # .zip, or .tar.gz and the like
 )->list:       # names of its sounds and tables
     "What is worth taking out of an archive. Raises `ArchiveError` for a truncated or unsafe one."
-    if not zipfile.is_zipfile(path): names = _members(path)
-    else:
-        safe_entries(path)
-        with zipfile.ZipFile(path) as z:
-            names = [i.filename for i in z.infolist() if not i.is_dir()]
-    names = [n for n in names if _wanted(n)]
+    names = [n for n in (_zipped if zipfile.is_zipfile(path) else _members)(path) if _wanted(n)]
     if not any(Path(n).suffix.lower() in SOUND_SUFFIXES for n in names):
         raise ArchiveError(f"{path} holds no sound file; get the published archive")
     return names
