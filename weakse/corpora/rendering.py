@@ -149,20 +149,27 @@ def from_queue(
     return names[np.random.default_rng([*seed, turn]).permutation(len(names))[at]]
 
 # %% ../../nbs/corpora/08_rendering.ipynb #eaa13500
+def _takes_turn(at, share):
+    "Is the `at`-th one of the share, evenly spread, and how many were before it?"
+    before = int(at*share + 1e-9)
+    return int((at+1)*share + 1e-9) > before,before
+
 def clip_classes(
     run:Run,   # seed and shares
     index:int, # of the clip
 )->list:       # one to three different classes; Speech first where it occurs
-    "What can be heard in a clip."
-    s,rng = run.recipe.settings,run.rng(0, index)
-    speech = s['speech_class']
-    others = [n for n in run.recipe.kinds if n!=speech]
-    spoken = int((index+1)*run.speech_share+1e-9) > int(index*run.speech_share+1e-9)
-    count = (
-        rng.choice(3, p=s['others_with_speech']) if spoken
-        else 1 + rng.choice(3, p=s['others_without_speech']))
-    drawn = [from_queue(others, 3*index+k, [run.seed, 2]) for k in range(count)]
-    return ([speech] if spoken else []) + list(dict.fromkeys(drawn))
+    "What can be heard in a clip; over many clips each class is heard equally often."
+    s,speech = run.recipe.settings,run.recipe.settings['speech_class']
+    others,drawn = [n for n in run.recipe.kinds if n!=speech],[]
+    spoken,before = _takes_turn(index, run.speech_share)
+    at = before if spoken else index-before
+    more = np.cumsum(s['others_with_speech' if spoken else 'others_without_speech'][::-1])[::-1]
+    more = [1, *more[1:]] if spoken else [1, *more]
+    for k,share in enumerate(np.divide(more[1:], more[:-1])):  # of those with k others, those with one more
+        here,at = _takes_turn(at, share)
+        if not here: break
+        drawn.append(from_queue(others, at, [run.seed, 2, 3*spoken+k]))
+    return [speech]*spoken + list(dict.fromkeys(drawn))
 
 # %% ../../nbs/corpora/08_rendering.ipynb #4cbe70bc
 def _draw_events(run, rng, cast, index, channel):

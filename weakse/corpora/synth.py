@@ -14,6 +14,7 @@ import numpy as np, pandas as pd
 from fastcore.meta import delegates
 from ..core.audio import save_audio
 from ..core.outputs import check_files, own_folder, own_folders
+from ..core.paths import real_path
 from ..core.labels import Vocabulary, audioset_vocabulary
 from ..core.tables import write_table
 from ..core.parallel import pmap
@@ -78,6 +79,10 @@ def _vocabulary(recipe):
 # %% ../../nbs/corpora/09_synth.ipynb #5432d234
 def _own_folders(data, out, truth, *pairs):
     "Make the folders of a run, refusing what is somebody else's; the folder of the clips."
+    folders = [real_path(f) for f in (out, truth, *pairs)]
+    if len(set(folders)) < len(folders):
+        raise CorpusError(
+            "corpus, truth, pairs and development pairs share a folder; give each of the four its own")
     check_files(out, CORPUS_FILES)
     check_files(truth, ['events.csv','speech.csv'])
     for folder in pairs:
