@@ -138,7 +138,7 @@ def report(
         return logger.warning(
             f"report: there is no `{'` and no `'.join(absent)}` here, so there is no table to print: `make "
             "repro` makes it")
-    print_table1(md.with_suffix('.json'), console(width=None if sys.stdout.isatty() else 130))
+    print_table1(md.with_suffix('.json'), console(width=None if sys.stdout.isatty() else 140))
     if readme:
         write_readme('README.md', md.read_text(encoding='utf-8'))
         write_index('nbs/index.ipynb', md.read_text(encoding='utf-8'))

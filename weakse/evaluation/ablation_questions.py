@@ -120,5 +120,5 @@ def base_settings(
 )->dict:                  # blocks anchors, mine, train
     "The paper's side of every question, the run's recipe for the rest, and the size of a short run."
     mine,train = mine or {},train or {}
-    size = short_training(train, **size) | {'width': width}
+    size = short_training(train, **size) | {'width': width, 'channels': None}
     return cell_blocks(merged(merged({'mine': mine, 'train': train}, _paper), {'train': size}))

@@ -17,11 +17,14 @@ from .tables import (
     measured_row, reported_cell, system_label, table_columns, training_notes)
 
 # %% ../../nbs/evaluation/12_printing.ipynb #4aa007a1
+_wide = 138   # columns that Table 1 needs to show its intervals
+
 def _number(v, k, wide)->str: # v: dict of mean, low, high
     "Mean, with half the interval's width where there is room."
     text = mean_cell(dict(v, failed=0), k)
     return text.replace(f' ±{NO_BREAK}', '±') if wide else text.split(' ')[0]
 
+# %% ../../nbs/evaluation/12_printing.ipynb #4aa007a2
 def _print_effort(t, console):
     "What each learned row was given, where the table knows it."
     from rich.box import SIMPLE_HEAD
@@ -58,7 +61,7 @@ def print_table1(
     out = table_of(
         *((name, dict(justify='left' if name == 'system' else 'right', no_wrap=True)) for name in names),
         title=t['title'], box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    _add_rows(out, t, console.width >= 130)
+    _add_rows(out, t, console.width >= _wide)
     put(console, out)
     sets = f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)"
     for text in (sets, ' '.join(training_notes(t['rows']))):
