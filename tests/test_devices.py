@@ -219,7 +219,7 @@ def test_every_verb_that_computes_has_the_option():
     found = {
         c.name for c in app.registered_commands if 'device' in inspect.signature(c.callback).parameters}
     assert found >= set(
-        'tagger detect train train_paired train_selective enhance extract selective ablate compare app'.split())
+        'tagger detect train train_paired train_selective enhance extract selective ablate additive compare combine trials app'.split())
 
 def test_the_command_says_where_it_ran_and_what_is_not_there(tmp_path):
     import soundfile as sf
