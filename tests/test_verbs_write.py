@@ -1,12 +1,12 @@
 """Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing
 where it is aimed at what is not weakse's."""
-import csv, hashlib, io, json, os, shutil, sys, tarfile, tempfile, threading, time, types, urllib.parse, zipfile
+import csv, dataclasses, hashlib, io, json, os, shutil, sys, tarfile, tempfile, threading, time, types, urllib.parse, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
 import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
-import weakse.core.fetch, weakse.corpora.debian_fetch, weakse.corpora.voicebank
+import weakse.core.fetch, weakse.corpora.debian_fetch, weakse.corpora.downloads, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli.main import app
 from weakse.detectors import efficientat
@@ -76,6 +76,9 @@ CASES |= dict(
     panns="fetch panns @cache:cache/weakse",
     voicebank="fetch voicebank @folder:voicebank @cache:cache/weakse @folder:voicebank.part",
     audioset="fetch audioset @into:audioset --limit 1",
+    esc50="fetch esc50 @into:esc @cache:cache/weakse",
+    urbansound8k="fetch urbansound8k @into:urban @cache:cache/weakse",
+    speechocean762="fetch speechocean762 @into:ocean @cache:cache/weakse",
     debian="fetch debian @into:debian @cache:cache/weakse")
 SAID = 'edit','run','cache'   # kinds of output that are no word of the verb
 
@@ -136,6 +139,35 @@ def words(case, **instead):
 def files_of(kind, path):
     return [path, str(Path(path).with_suffix('.md'))] if kind=='table' else [path]
 
+def collections(rng):
+    "One clip of each collection in an archive of the published shape."
+    wav = io.BytesIO()
+    sf.write(wav, .1*rng.standard_normal(8000), 16000, format='WAV')
+    files = dict(
+        esc={'meta/esc50.csv': b'filename,fold,category\n1-7-A-0.wav,1,dog\n', 'audio/1-7-A-0.wav': wav.getvalue()},
+        urban={
+            'metadata/UrbanSound8K.csv': b'slice_file_name,fold,class\n7-3-0-0.wav,1,dog_bark\n',
+            'audio/fold1/7-3-0-0.wav': wav.getvalue()},
+        ocean={'WAVE/SPEAKER0001/000010011.WAV': wav.getvalue()})
+    def packed(of):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode='w:gz') as t:
+            for name,content in files[of].items():
+                info = tarfile.TarInfo(f'{of}/{name}')
+                info.size = len(content)
+                t.addfile(info, io.BytesIO(content))
+        return out.getvalue()
+    esc,urban = io.BytesIO(),packed('urban')
+    with zipfile.ZipFile(esc, 'w') as z:
+        for name,content in files['esc'].items():
+            z.writestr(f'ESC-50-master/{name}', content)
+    facts = dict(key='UrbanSound8K.tar.gz', size=len(urban), checksum=f'md5:{hashlib.md5(urban).hexdigest()}')
+    return {
+        'github.com/karoldvl/ESC-50/archive/master.zip': esc.getvalue(),
+        'www.openslr.org/resources/101/speechocean762.tar.gz': packed('ocean'),
+        'zenodo.org/api/records/1203745': json.dumps(dict(title='UrbanSound8K', files=[facts])).encode(),
+        'zenodo.org/records/1203745/files/UrbanSound8K.tar.gz': urban}
+
 def package():
     "A Debian package with one letter spoken in French."
     data = io.BytesIO()
@@ -167,6 +199,7 @@ def published():
                 sf.write(wav := io.BytesIO(), .1*rng.standard_normal(24000), 48000, format='WAV')
                 z.writestr(f'{half}_testset_wav/{name}.wav', wav.getvalue())
         answers[f'datashare.ed.ac.uk/bitstream/handle/10283/2791/{half}_testset_wav.zip'] = packed.getvalue()
+    answers |= collections(rng)
     known,table = audioset_vocabulary(),io.StringIO()
     csv.writer(table).writerows(
         [['index', 'mid', 'display_name'], *zip(range(len(known)), known.ids, known.names)])
@@ -208,6 +241,8 @@ def site():
         patch.setattr(efficientat, 'SHA256', hashlib.sha256(b'weights').hexdigest())
         patch.setattr(weakse.corpora.voicebank, '_published', archives)
         patch.setitem(weakse.corpora.voicebank.parts, 'test', ('testset_wav', 2))
+        for name,c in weakse.corpora.downloads.COLLECTIONS.items():
+            patch.setitem(weakse.corpora.downloads.COLLECTIONS, name, dataclasses.replace(c, n_clips=1))
         row = dict(package='klettres-data', file='pool/klettres.deb', size=len(package()), licence='GPL-2+',
                    sha256=hashlib.sha256(package()).hexdigest())
         patch.setattr(weakse.corpora.debian_fetch, 'debian_packages', lambda names: pd.DataFrame([row]))

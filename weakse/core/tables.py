@@ -163,8 +163,8 @@ def _parsed(text, header, types):
     "The table of a text. Raises `ValueError` or `OverflowError` for a field of another type."
     import pandas as pd
     empty = {c: [''] for c in header if types.get(c) is float}
-    return pd.read_csv(
-        io.StringIO(text), dtype={c: types[c] for c in types if c in header}, keep_default_na=False, na_values=empty)
+    there = {c: types[c] for c in types if c in header}
+    return pd.read_csv(io.StringIO(text), dtype=there, keep_default_na=False, na_values=empty)
 
 def _with_bytes(names):
     "Names as the file system knows them: a byte that `write_table` spelled is one again."

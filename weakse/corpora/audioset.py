@@ -164,9 +164,9 @@ def present_clips(
 def _split(table, valid_share, seed, data):
     "The table with a split that tears no video, drawn where the lists have none."
     table = table.assign(group=table.id)                    # two segments of a video belong together
-    if table.split.isna().all(): return table.assign(split=draw_splits(len(table), valid_share, seed, table.id))
     raise_all(broken_groups(table), data)
-    return table
+    if not table.split.isna().all(): return table
+    return table.assign(split=draw_splits(len(table), valid_share, seed, table.id))
 
 def _keep_manifest(found, out):
     "Write what was found beside the corpus that stands on it."

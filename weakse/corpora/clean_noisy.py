@@ -37,7 +37,7 @@ def _half(folder, pattern, wanted):
     return found if wanted is None else {n for n in found if {n, Path(n).stem} & wanted}
 
 def _alone(there, wanted):
-    "A problem for every file without partner, every two that would have one name, and every name without file."
+    "A problem for a file without partner, two that would have one name, a name without file."
     problems = [
         f"{p}/{n} has no partner in {q}/" for p, q in (('clean', 'noisy'), ('noisy', 'clean'))
         for n in sorted(there[p] - there[q])]
@@ -54,7 +54,7 @@ def pair_files(
     pattern:str='*', # which files, where there is no list
     names:str='',    # list of them, see `read_names`; "": those that match the pattern
 )->list:             # of file names, sorted
-    "Names of the pairs in a folder. Raises `CorpusError` for a file without partner, and where there is none."
+    "Names of the pairs in a folder. Raises `CorpusError` for a file without partner, and for none."
     folder,wanted = Path(folder),set(read_names(names)) if names else None
     there = {p: _half(folder/p, '*' if names else pattern, wanted) for p in ('clean','noisy')}
     absent = [p for p,files in there.items() if files is None]

@@ -246,7 +246,7 @@ def folder_corpus(
     file_column:str='file',     # column of file names, relative to the clips
     label_column:str='label',   # column of labels
     separator:str='+',          # between the labels of a clip
-    label_map:str='',           # "esc50", "urbansound8k", a csv (label,name), joined with "+"; "": class names
+    label_map:str='',          # "esc50", "urbansound8k", a csv (label,name), joined by "+"; "": class names
     split_column:str='',        # column of "train" and "valid"; "": drawn, by whole groups
     group_column:str='',        # column of groups that no split tears, such as speakers; "": none
     groups:str='',              # "esc50", "urbansound8k", "voicebank": file names that tell it; "": none

@@ -55,9 +55,10 @@ def excerpt(
     seconds:float=2.,      # length, s
     say=murmur,            # see `generate`
 )->np.ndarray:             # `(T,)`
-    "The loudest part of a sound of twice that length, with silence around a shorter one."
+    "The middle of a sound of twice that length; where it ends before, its loudest part, with silence around."
     n = round(seconds*sample_rate)
     x = generate(name, np.random.default_rng(seed), 2*n, sample_rate, say)
+    if len(x)==2*n: return x[n//2:n//2+n]
     x = np.pad(x, max(0, n-len(x)))                        # may begin before the sound
     energy = np.concatenate([[0.], np.cumsum(x**2)])
     starts = np.arange(0, len(x)-n+1, sample_rate//50)
@@ -73,12 +74,13 @@ def show_classes(
 ):                         # matplotlib Figure
     "Log-mel spectrograms of a few sounds of each class."
     import matplotlib.pyplot as plt
+    n = round(seconds*sample_rate)
     fig,axes = plt.subplots(
         len(names), draws, figsize=(9, .8*len(names)), dpi=55, layout="constrained", squeeze=False)
     for name,row in zip(names, axes):
         for seed,ax in enumerate(row):
-            x = generate(name, np.random.default_rng([seed, 9]), int(seconds*sample_rate), sample_rate, murmur)
-            x = np.pad(.9*x, (0, int(seconds*sample_rate)-len(x)))
+            x = generate(name, np.random.default_rng([seed, 9]), n, sample_rate, murmur)
+            x = np.pad(.9*x, (0, n-len(x)))
             show(torch.tensor(x, dtype=torch.float32), sample_rate, ax, name if seed==0 else "")
             ax.axis("off")
             ax.title.set_fontsize(7)

@@ -56,8 +56,8 @@ def broken_groups(
     sides = table[table.group!=''].groupby('group', sort=True)
     return [
         f"group {g!r} is on both sides of the split ({rows.file[rows.split=='train'].iloc[0]} for training, "
-        f"{rows.file[rows.split=='valid'].iloc[0]} for validation; {len(rows)} clips): give all its clips one "
-        "split, or name no split column, and whole groups are drawn"
+        f"{rows.file[rows.split=='valid'].iloc[0]} for validation; {len(rows)} clips): give all its clips "
+        "one split, or name no split column, and whole groups are drawn"
         for g,rows in sides if {'train','valid'} <= set(rows.split)]
 
 # %% ../../nbs/corpora/10_groups.ipynb #b7fd3fdc

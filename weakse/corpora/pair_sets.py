@@ -46,12 +46,13 @@ def _chosen(which, folder, pattern, names):
     if folder: return pair_files(folder, pattern, names)
     if names:
         raise CorpusError(
-            f"`{which}_names` is {str(names)!r}, but no folder is named; give `{which}_from`, the folder with "
-            "their clean/ and noisy/")
+            f"`{which}_names` is {str(names)!r}, but no folder is named; give `{which}_from`, the folder "
+            "with their clean/ and noisy/")
     return []
 
 def _write_set(pairs, folder, files, sample_rate, pattern, names):
     "One set of pairs and its table, also where there are none."
+    own_folder(pairs)
     if files: return write_pairs(pairs, copy_pairs(folder, pairs, sample_rate, pattern, names))
     own_folders([Path(pairs)/p for p in ('clean','noisy')])     # what an earlier run left there
     write_pairs(pairs, pd.DataFrame(columns=['file','snr_db','speaker','noise']))
@@ -70,13 +71,12 @@ def write_pair_sets(
 ):
     "Bring in both sets of pairs. Raises `CorpusError`, before anything is written, where they share a file."
     dev_from = dev_from or (pairs_from if dev_names else '')
-    sets = (
-        (pairs, pairs_from, _chosen('pairs', pairs_from, pairs_pattern, pairs_names), pairs_pattern, pairs_names),
-        (dev_pairs, dev_from, _chosen('dev', dev_from, '*', dev_names), '*', dev_names))
     if place_of(pairs)==place_of(dev_pairs):
         raise CorpusError(f"test and development pairs would both be written into {pairs}: name two folders")
-    check_apart(pairs_from, sets[0][2], dev_from, sets[1][2])
-    for out,folder,*_ in sets:
+    files = _chosen('pairs', pairs_from, pairs_pattern, pairs_names)
+    dev_files = _chosen('dev', dev_from, '*', dev_names)
+    check_apart(pairs_from, files, dev_from, dev_files)
+    for out,folder in ((pairs, pairs_from), (dev_pairs, dev_from)):
         check_files(out, ['pairs.csv'], [Path(folder)/'pairs.csv'] if folder else [])
-    for out,folder,files,pattern,names in sets:
-        _write_set(own_folder(out), folder, files, sample_rate, pattern, names)
+    _write_set(pairs, pairs_from, files, sample_rate, pairs_pattern, pairs_names)
+    _write_set(dev_pairs, dev_from, dev_files, sample_rate, '*', dev_names)

@@ -25,25 +25,31 @@ Departure = namedtuple('Departure', 'name says keys')
 _mix = 'train.mixtures.'
 
 departures = [
-    Departure('input', "cubic root of the magnitude, level-normalised", ('train.input', 'train.normalise')),
+    Departure(
+        'input', "cubic root of the magnitude, level-normalised",
+        ('train.input', 'train.normalise', 'train.use.level')),
     Departure('loss', "loss on compressed spectra, too", ('train.loss',)),
     Departure(
         'interferers', "several interferers, SNR from a range",
-        tuple(_mix + k for k in ('n_interferers', 'level', 'snr_range', 'focus_snr_range', 'level_db'))),
+        tuple(_mix + k for k in (
+            'n_interferers', 'level', 'snr_range', 'focus_snr_range', 'level_db', 'batch', 'identity_share',
+            'absent_share'))),
     Departure(
         'focus', "focus on Speech",
-        ('mine.focus', 'mine.focus_share', _mix + 'focus', _mix + 'focus_target',
+        ('mine.focus', 'mine.focus_share', 'mine.focus_alone', _mix + 'focus', _mix + 'focus_target',
          _mix + 'both_directions')),
     Departure(
         'mean tag', "asked with the mean tag of the purest anchors",
-        ('train.use', 'train.purest', 'train.condition')),
+        ('train.use.condition', 'train.use.strength', 'train.purest', 'train.condition')),
     Departure(
         'labels', "weak labels count as present, half of the thresholds",
-        ('mine.labels', 'mine.threshold_scale', 'mine.related', 'mine.pairing')),
+        ('mine.labels', 'mine.threshold_scale', 'mine.related', 'mine.pairing', 'mine.same_clip')),
 ]
 
 # %% ../../nbs/evaluation/25_additive.ipynb #be2c04c9
 departures += [
+    Departure('lowest', "no target below the lowest voice", (_mix + 'focus_lowest',)),
+    Departure('colour', "random gain and colour of each sound", (_mix + 'gain_range', _mix + 'eq_db')),
     Departure(
         'average', "averaged weights, another schedule",
         ('train.ema', 'train.schedule', 'train.warmup', 'train.lr', 'train.clip', 'train.amsgrad')),
@@ -53,15 +59,15 @@ departures += [
          'train.mask_floor_db')),
 ]
 
+_none = object()      # the value of a key that is not given
 # how much is mined and trained: the same in every row, see `sized`
 _size = 'mine.batch_size','mine.n_batches','train.steps','train.batch_size','train.checkpoint_every'
 
 # %% ../../nbs/evaluation/25_additive.ipynb #faec4690
 def _flat(mine, train):
-    "Dotted name -> value; the settings of mixtures have names of their own."
-    blocks = {
-        'mine': mine, 'train': {k: v for k,v in train.items() if k!='mixtures'},
-        'train.mixtures': train.get('mixtures') or {}}
+    "Dotted name -> value; what stands below `mixtures` and `use` has names of its own."
+    inner = {f'train.{k}': train.get(k) or {} for k in ('mixtures', 'use')}
+    blocks = {'mine': mine, 'train': {k: v for k,v in train.items() if f'train.{k}' not in inner}} | inner
     return {f'{block}.{k}': v for block,values in blocks.items() for k,v in values.items()}
 
 def _nested(flat):
@@ -89,14 +95,16 @@ def chain(
         raise ValueError(
             f"the recipes differ in {', '.join(lost)}, which no departure names: give both one value, or name "
             "it in `weakse.evaluation.additive.departures`")
-    rows = [('kong', "Kong et al.'s recipe", _nested(now))]
-    for d in departures:
-        keys = d.keys + (_size if d is departures[-1] else ())
-        before, now = now, {k: v for k,v in now.items() if k not in keys} | {
-            k: ours[k] for k in keys if k in ours}
-        if now!=before:
-            rows.append((d.name, d.says, _nested(now)))
-    return rows
+    return [('kong', "Kong et al.'s recipe", _nested(now)), *_rows(now, ours)]
+
+def _rows(now, ours):
+    "A row for each departure in which the recipes differ; the size of the run changes with the last."
+    steps = [d for d in departures if any(now.get(k, _none)!=ours.get(k, _none) for k in d.keys)]
+    for d in steps:
+        keys = d.keys + (_size if d is steps[-1] else ())
+        kept = {k: v for k,v in now.items() if k not in keys}
+        now = kept | {k: ours[k] for k in keys if k in ours}
+        yield d.name, d.says, _nested(now)
 
 # %% ../../nbs/evaluation/25_additive.ipynb #37fbd2ab
 def sized(
@@ -106,14 +114,14 @@ def sized(
     "The trainings behind the rows."
     cells, cell_of = {}, {}
     for name,_,blocks in rows:
-        use = blocks['train'].get('use') or {}
+        use = dict(blocks['train'].get('use') or {})
+        how = dict(condition=use.pop('condition', None), strength=use.pop('strength', 1.))
         made = merged(blocks, {'train': short_training(blocks['train'], **size)})
         # a default counts as if it were written: rows that only write more are one training
-        settings = cell_blocks(made | {
-            'train': all_keywords(train_unet, **made['train']), 'anchors': {'by': 'area'}})
+        trained = all_keywords(train_unet, **made['train'] | dict(use=use or None))
+        settings = cell_blocks(made | {'train': trained, 'anchors': {'by': 'area'}})
         cell = next((c for c,(s,_) in cells.items() if s==settings), name)
-        cells.setdefault(cell, (settings, {}))[1][name] = dict(
-            condition=use.get('condition'), strength=use.get('strength', 1.))
+        cells.setdefault(cell, (settings, {}))[1][name] = how
         cell_of[name] = cell
     return cells, cell_of
 

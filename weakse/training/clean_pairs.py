@@ -192,8 +192,8 @@ def split_pairs(
     seed:int=0,
     groups=None,      # `(n,)` speakers, of whom none is on both sides; None or a single one: pair by pair
 )->tuple:             # numbers of the pairs to train on and of those held out, two arrays
-    """Hold out a share of the pairs, at least one, by whole groups. Raises `PairsError` where nothing would be
-    left to train on."""
+    """Hold out a share of the pairs, at least one, by whole groups. Raises `PairsError` where nothing would
+    be left to train on."""
     if share and groups is not None and len(set(groups)) > 1:
         sides = draw_splits(n, max(share, 1/n), [seed, 2], groups)
         return np.flatnonzero(sides=='train'), np.flatnonzero(sides=='valid')
@@ -207,7 +207,7 @@ def split_pairs(
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #3aba2c3b
 def _speakers(pairs, names):
-    "Who speaks in each pair: as pairs.csv says, or names as VoiceBank has them; a pair by itself, which is said."
+    "Who speaks in each pair, by pairs.csv or a name like VoiceBank's; else the pair itself, which is said."
     table = Path(pairs)/'pairs.csv'
     said = {}
     if table.is_file():
@@ -216,9 +216,9 @@ def _speakers(pairs, names):
     found = find_groups(names, 'voicebank', [said.get(n, '') for n in names])
     if lost := sum(not s for s in found):
         logger.warning(
-            f"{pairs}: {lost} of {len(names)} pairs name no speaker, so each of them is a group of its own and "
-            "a held-out voice may be one that is trained on; write the speakers into the column `speaker` of "
-            "pairs.csv")
+            f"{pairs}: {lost} of {len(names)} pairs name no speaker, so each of them is a group of its own "
+            "and a held-out voice may be one that is trained on; write the speakers into the column "
+            "`speaker` of pairs.csv")
     return [s or n for s,n in zip(found, names)]
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #6041b52f
