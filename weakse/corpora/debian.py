@@ -143,7 +143,7 @@ def debian_clips(
 
 # %% ../../nbs/corpora/35_debian.ipynb #619fa71b
 def _splits(clips, settings):
-    "A split by whole groups that holds out some of every class, where it has two groups or more."
+    "A split by whole groups, drawn class after class, so that the common ones are on both sides."
     how = all_keywords(checked_corpus, **settings_for(checked_corpus, settings))
     of = clips.groupby('group').label.transform('first')     # a group with several classes is drawn once
     split = pd.Series('train', index=clips.index)
