@@ -50,9 +50,10 @@ def test_every_switch_is_named():
     run = {
         'seed', 'device', 'progress', 'overwrite', 'truth', 'audit', 'split', 'checkpoints', 'focus', 'purest',
         'n_cond', 'rank', 'world'}
+    of_snr = 'snr_range', 'focus_snr_range'   # of `level: snr` alone
     for f, told in (
         (detect_anchors, {'batch_size', *p['anchors']}), (mine, p['mine']), (train_unet, p['train']),
-        (MixtureSettings, {'condition', 'snr_range', 'focus_snr_range', *p['train']['mixtures']})):
+        (MixtureSettings, {'condition', *of_snr, *p['train']['mixtures']})):
         assert not set(keywords(f)) - set(told) - run, f.__name__
     assert {'strength', 'condition', 'level'} <= set(p['train']['use']) <= set(keywords(SavedSystem))
 

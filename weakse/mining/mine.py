@@ -193,13 +193,14 @@ def as_printed(
     *,
     batch_size:int=24,   # anchors in a mini-batch
     focus_share:float=0., # share of pairs to hold an anchor of the focus class; 0: paper
+    focus_alone:bool=False, # see `mine_store`; False: paper
     n_batches:int=1000,  # mini-batches to draw
     seed:int=0,          # of the draws
 )->dict:                 # truly_disjoint, anchors_paired, focus_share; empty where no pair exists
     "What Algorithm 1 as printed would make of the same anchors, checked against the truth."
-    draws = dict(batch_size=batch_size, focus_share=focus_share, n_batches=n_batches, seed=seed)
+    draws = dict(batch_size=batch_size, focus_share=focus_share, focus_alone=focus_alone, seed=seed)
     try:
-        pairs, _, report, _ = mine_store(store, thresholds, **draws, **_printed)
+        pairs, _, report, _ = mine_store(store, thresholds, n_batches=n_batches, **draws, **_printed)
     except NoPairsError:
         return {}
     return dict(
@@ -209,7 +210,8 @@ def as_printed(
 # %% ../../nbs/mining/08_mine.ipynb #2854ec9a
 def _known_truth(store, pairs, thresholds, events, settings):
     "What the true events say of the pairs, and of those of Algorithm 1: on the same draws, and on its own."
-    draws = {k: settings[k] for k in ('batch_size', 'focus_share', 'seed') if k in settings}
+    draws = {
+        k: settings[k] for k in ('batch_size', 'focus_share', 'focus_alone', 'seed') if k in settings}
     printed = as_printed(store, thresholds, events, **draws)
     alike = as_printed(store, thresholds, events, seed=settings.get('seed', 0))
     return check_mined(store, pairs, events) | dict(as_printed=printed, as_printed_and_drawn=alike)
