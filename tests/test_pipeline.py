@@ -98,7 +98,7 @@ def test_a_constant_in_a_loss_runs_its_trainings_and_what_follows(checkout):
     assert {s for s in stages if s.startswith('train')} == {
         f'train@{s}' for s in ('unet', 'kong', 'selective', 'selective_ablation', 'selective_table', 'selective_unconditioned')}
     assert bases(stages) == {
-        'code', 'train', 'enhance', 'score', 'table1', 'figures', 'selective', 'listen', 'ablate', 'metrics'}
+        'code', 'train', 'enhance', 'score', 'table1', 'figures', 'selective', 'listen', 'ablate', 'additive', 'metrics'}
     assert {s for s in stages if s.startswith('enhance')} == {'enhance@kong', 'enhance@weakse'}
     assert {s for s in stages if s.startswith('score')} == {'score@kong', 'score@weakse'}
 
