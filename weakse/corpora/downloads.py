@@ -70,6 +70,20 @@ COLLECTIONS = dict(
         'free for commercial and non-commercial use', 5000, _speech_rows))
 
 # %% ../../nbs/corpora/21_downloads.ipynb #c8d2bc30
+def _same_as_first(path, pin):
+    "The archive, noted when it comes first. Raises `FetchError` for another one."
+    now = dict(sha256=sha256_of(path), bytes=path.stat().st_size)
+    was = read_json(pin) if pin.is_file() else now
+    if was!=now:
+        raise FetchError(
+            f"{path} is not the archive that first came: {now['bytes']} bytes with SHA-256 "
+            f"{now['sha256'][:12]}, noted were {was['bytes']} with {was['sha256'][:12]}; delete it and "
+            f"fetch it again, or delete {pin.name} if you mean this one")
+    list_archive(path)                                    # only a whole one is noted
+    write_json(pin, now, overwrite=True)
+    return path
+
+# %% ../../nbs/corpora/21_downloads.ipynb #aa92f44f
 def pinned(
     url:str,            # address, http(s) or file
     name:str,           # of the archive
@@ -90,16 +104,7 @@ def pinned(
             own_folder(path.parent)
             download_part(url, part, name, None, tries, progress, most=most)
             put_in_place(part, path)
-    now = dict(sha256=sha256_of(path), bytes=path.stat().st_size)
-    was = read_json(pin) if pin.is_file() else now
-    if was!=now:
-        raise FetchError(
-            f"{path} is not the archive that first came: {now['bytes']} bytes with SHA-256 "
-            f"{now['sha256'][:12]}, noted were {was['bytes']} with {was['sha256'][:12]}; delete it and "
-            f"fetch it again, or delete {pin.name} if you mean this one")
-    list_archive(path)                                    # only a whole one is noted
-    write_json(pin, now, overwrite=True)
-    return path
+    return _same_as_first(path, pin)
 
 # %% ../../nbs/corpora/21_downloads.ipynb #2899fa21
 _tables = '.csv','.txt','.md','.json',''
@@ -124,6 +129,13 @@ def _members(path):
             f"than {_largest} bytes; get the published archive")
     return [m.name for m in members if m.isfile()]
 
+# %% ../../nbs/corpora/21_downloads.ipynb #844aa914
+def _zipped(path):
+    "The entries of a zip archive. Raises `ArchiveError` when it is truncated or unsafe."
+    safe_entries(path)
+    with zipfile.ZipFile(path) as z:
+        return [i.filename for i in z.infolist() if not i.is_dir()]
+
 def _wanted(name):
     "Is an entry a sound or a table, and not hidden?"
     parts = PurePosixPath(name).parts
@@ -134,12 +146,7 @@ def list_archive(
     path:Path, # .zip, or .tar.gz and the like
 )->list:       # names of its sounds and tables
     "What is worth taking out of an archive. Raises `ArchiveError` for a truncated or unsafe one."
-    if not zipfile.is_zipfile(path): names = _members(path)
-    else:
-        safe_entries(path)
-        with zipfile.ZipFile(path) as z:
-            names = [i.filename for i in z.infolist() if not i.is_dir()]
-    names = [n for n in names if _wanted(n)]
+    names = [n for n in (_zipped if zipfile.is_zipfile(path) else _members)(path) if _wanted(n)]
     if not any(Path(n).suffix.lower() in SOUND_SUFFIXES for n in names):
         raise ArchiveError(f"{path} holds no sound file; get the published archive")
     return names
@@ -155,6 +162,7 @@ def _contents(path, names):
     with tarfile.open(path) as t:
         yield from ((m.name, t.extractfile(m).read()) for m in t if m.name in names)
 
+# %% ../../nbs/corpora/21_downloads.ipynb #147d2ab2
 def unpack_archive(
     path:Path, # archive
     out:Path,  # folder to make
@@ -194,6 +202,7 @@ def _is_manifest(path):
     with open(path, encoding='utf-8', errors='replace') as f:
         return f.readline().strip()==','.join(MANIFEST)
 
+# %% ../../nbs/corpora/21_downloads.ipynb #497b4d59
 def list_collections(
     data,          # folder with a folder for each collection
 )->pd.DataFrame:   # columns `MANIFEST`

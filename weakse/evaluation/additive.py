@@ -38,8 +38,6 @@ departures = [
         'focus', "focus on Speech",
         ('mine.focus', 'mine.focus_share', 'mine.focus_alone', _mix + 'focus', _mix + 'focus_target',
          _mix + 'both_directions')),
-    Departure('alone', "Speech from clips of speech alone", ('mine.focus_alone',)),
-    Departure('lowest', "nothing of Speech below its voice", (_mix + 'focus_lowest',)),
     Departure(
         'mean tag', "asked with the mean tag of the purest anchors",
         ('train.use.condition', 'train.use.strength', 'train.purest', 'train.condition')),
