@@ -112,6 +112,10 @@ def own_seeds(
     return yaml.safe_dump(stages, sort_keys=False, width=1000)
 
 # %% ../../nbs/cli/06_runs.ipynb #a1c0f3e1
+def _absent(values):
+    "Rows of Table 1 whose block a parameter file lacks."
+    return [name for name in rows if name in known_stages and name not in values]
+
 def _without(stage, absent):
     "Take rows out of a stage that is written once for several of them, or that names their files."
     items = stage.get('foreach')
@@ -124,13 +128,13 @@ def _without(stage, absent):
         stage['deps'] = [d for d in stage.get('deps', []) if not d.endswith(gone)]
         stage['cmd'] = ' '.join(w for w in stage['cmd'].split() if not w.endswith(gone))
 
+# %% ../../nbs/cli/06_runs.ipynb #a1c0f3e3
 def own_rows(
     graph:str,   # text of a dvc.yaml
     values:dict, # of the run
 )->str:          # the same, where every row of Table 1 has its block
     "The stages of a run: a row of Table 1 whose block the values lack is not made."
-    absent = [name for name in rows if name in known_stages and name not in values]
-    made = yaml.safe_load(graph)
+    absent,made = _absent(values),yaml.safe_load(graph)
     if not absent or not made.get('stages'): return graph
     for stage in made['stages'].values():
         _without(stage, absent)
@@ -268,9 +272,19 @@ def _show_table1(folder, begun, changed):
     if changed:
         say(f"Table 1 was there {(time.time() - begun)/60:.1f} minutes after the start")
 
+# %% ../../nbs/cli/06_runs.ipynb #af1b7623
+def _check_rows(folder, params):
+    "Raise `ParamsError` where the checkout's own values lack a row that its `dvc.yaml` has."
+    absent = _absent(load_params(params)) if folder==Path('.') else []
+    if absent:
+        raise ParamsError(
+            f"`{params}` has no block `{absent[0]}`, a row of Table 1: write it, or give the file another "
+            "name, so that its run leaves the row out")
+
 def _run_of_seed(targets, params, seed, begun):
     "Bring one run up to date; its closing line."
     folder = run_folder(params, seed=seed)
+    _check_rows(folder, params)
     lock = folder/'dvc.lock'
     before = lock.read_bytes() if lock.is_file() else b''
     for group in _groups(targets, params):
