@@ -1,8 +1,13 @@
 # One word for each thing a person does here. `make repro` and `make test` create the environment themselves.
-#   make repro [PARAMS=params/smoke.yaml]   build the corpus, train, score, print Table 1
+#   make repro [PARAMS=params/smoke.yaml]   build the corpus, train, score, print Table 1, then the selective system
+#   make table1                             that, as far as Table 1: half an hour on two cores, installation included
 #   make test                               every test: notebooks and tests/
 #   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
+#   make additive                           what each of our departures from the paper's recipe is worth (an hour)
+#   make mining                             what the mining is worth in longer runs (hours; a GPU helps)
+#   make full                               the long run with three seeds, and its table (many hours; stopped, it goes on)
+#   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
 #   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
@@ -16,6 +21,7 @@ PARAMS ?= params.yaml
 SEED   ?= 0
 N      ?= 2000
 BIN    := $(VENV)/bin
+SINCE  := $(shell date +%s)
 # the stamp carries the hash of what is installed: a second call costs nothing, a changed requirement installs again
 WANTED := $(shell cat settings.ini constraints.txt | git hash-object --stdin | cut -c1-12)
 STAMP  := $(VENV)/installed-$(WANTED)
@@ -24,7 +30,7 @@ BROWSER := $(VENV)/browser-$(WANTED)
 DOCS := $(VENV)/docs-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro gpu ablate paper test lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive mining full trials paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,7 +46,10 @@ $(STAMP):
 	@touch $@
 
 repro: $(STAMP)
-	@$(BIN)/weakse repro --params $(PARAMS)
+	@$(BIN)/weakse repro --params $(PARAMS) --since $(SINCE)
+
+table1: $(STAMP)
+	@$(BIN)/weakse repro table1 --params $(PARAMS) --since $(SINCE)
 
 # everything once more on a GPU, in a clone of its own: the results of the CPU stay, the comparison comes here
 gpu: $(STAMP)
@@ -50,6 +59,26 @@ gpu: $(STAMP)
 
 ablate: $(STAMP)
 	@$(BIN)/weakse repro metrics@ablation --params $(PARAMS)
+
+additive: $(STAMP)
+	@$(BIN)/weakse repro metrics@additive --params $(PARAMS)
+
+# the mining alone, 5,000 updates: the block `ablate` of params/full.yaml
+mining: $(STAMP)
+	@$(BIN)/weakse repro metrics@ablation --params params/full.yaml
+	@mkdir -p results/full && cp runs/full/results/ablation.json runs/full/results/ablation.md results/full/
+
+# three runs that differ in their seed, then one table of them; on real pairs too, where they are at hand
+FULL := runs/full runs/full_1 runs/full_2
+REAL := ../shared/real/pairs
+full: $(STAMP)
+	@$(BIN)/weakse repro --params params/full.yaml --seeds 0,1,2
+	@$(BIN)/weakse combine $(FULL) -o results/full/table1.json --overwrite
+	@test ! -d $(REAL) || $(BIN)/weakse combine $(FULL) -o results/full/real.json --overwrite --pairs $(REAL) \
+	  --names sources/real_pairs/report.txt --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
+
+trials: $(STAMP)
+	@$(BIN)/weakse trials --overwrite
 
 # PANNs' networks and the downloader of AudioSet, which most people do not need
 $(AUDIOSET): $(STAMP)

@@ -20,7 +20,7 @@ setuptools.setup(
     license='Apache-2.0', license_files=['LICENSE', 'NOTICE'],
     python_requires='>=' + cfg['min_python'],
     packages=setuptools.find_packages(include=[cfg['lib_path'], cfg['lib_path'] + '.*']),
-    package_data={cfg['lib_path']: ['core/vocabularies/*.csv', 'app/static/*']},
+    package_data={cfg['lib_path']: ['core/vocabularies/*.csv', 'corpora/debian_tables/*.csv', 'app/static/*']},
     install_requires=requirements('requirements') + requirements('pip_requirements'), extras_require=extras,
     entry_points={'console_scripts': cfg.get('console_scripts', '').split()},
     zip_safe=False,

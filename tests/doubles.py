@@ -1,5 +1,5 @@
 "Systems, detectors and recordings made by hand: the laws of the library hold for them as for trained ones."
-import time
+import logging, time, warnings
 from pathlib import Path
 import torch
 from weakse.core.spectrogram import istft, stft
@@ -62,3 +62,14 @@ def touch_slowly(folder, i):
     (Path(folder)/str(i)).touch()
     if i==3:
         raise ValueError("item 3 does not like it here")
+
+def warn_of(name):
+    "Say something of a file, by the log and by Python's warnings."
+    logging.getLogger('weakse').warning(f"{name} is read")
+    warnings.warn(f"{name} is cut short")
+
+def sleep_long(folder, i):
+    "Leave a file that says who works here, then take very long."
+    import os
+    (Path(folder)/str(os.getpid())).touch()
+    time.sleep(600)

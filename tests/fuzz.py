@@ -222,7 +222,7 @@ def sound(rng, path):
     path = path.with_name(path.name+suffix)
     try:
         sf.write(path, x, rate, subtype, format=form)
-    except (sf.LibsndfileError, ValueError, TypeError):
+    except (sf.LibsndfileError, ValueError, TypeError, AssertionError):   # VOX ADPCM of an odd number of samples
         sf.write(path, x[:, :1], 16000, 'PCM_16', format='WAV')
     return path
 

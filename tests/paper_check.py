@@ -25,11 +25,11 @@ def make_inputs():
     write_stand_ins(cache)
 
 def write_params():
-    "`params/paper.yaml` with other paths, 20 steps, and batches of 4."
+    "`params/paper.yaml` with other paths, 20 steps, and mini-batches of 8 anchors, so of 4 mixtures at most."
     values = yaml.safe_load((root/'params'/'paper.yaml').read_text())
     values |= {'data': os.path.relpath(work/'audioset', root), 'title': 'a check that means nothing'}
     values['corpus'] |= {'pairs_from': os.path.relpath(work/'pairs', root)}
-    values['mine'] |= {'n_batches': 20}
+    values['mine'] |= {'n_batches': 20, 'batch_size': 8}
     values['train'] |= {'steps': 20, 'batch_size': 4, 'checkpoint_every': 10}
     params.write_text(yaml.safe_dump(values, sort_keys=False))
 

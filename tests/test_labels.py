@@ -88,7 +88,7 @@ def test_a_field_too_many_is_said_by_every_reader(tmp_path):
         (fsd50k_corpus, 'fname,labels,mids,split', '1,Dog,/m/0bt9lr,train,x')):
         table(tmp_path, f'{head}\n{row}\n')
         with pytest.raises(CorpusError, match="row 2: .* 'x' is too many"):
-            make(tmp_path, *[tmp_path/'out']*3, csv='labels.csv', progress=False)
+            make(tmp_path, *[tmp_path/'out']*4, csv='labels.csv', progress=False)
 
 TABLES = dict(
     dcase_weak=('filename\tevent_labels\na.wav\tSpeech\nb.wav\tDog,Rain\n', MEANT),
@@ -118,7 +118,7 @@ def test_events_of_one_clip_in_both_splits_are_refused(tmp_path):
 def corpus(folder, content, **options):
     table(folder, content)
     return folder_corpus(
-        folder, folder / 'out', folder / 'truth', folder / 'pairs', csv='labels.csv', progress=False,
+        folder, *(folder / n for n in ('out', 'truth', 'pairs', 'pairs_dev')), csv='labels.csv', progress=False,
         **options)
 
 def test_urbansound8k_and_audiosets_strong_labels_become_corpora(tmp_path):
@@ -184,7 +184,7 @@ def test_one_file_in_two_spellings_is_in_two_rows(tmp_path):
     for other in ('./a.wav', './/a.wav', 'sub/../a.wav', str(tmp_path/'a.wav')):
         table(tmp_path, f'file,label\na.wav,Rain\nsub/b.wav,Dog\n{other},Rain\n')
         with pytest.raises(CorpusError, match="'a.wav' is in 2 rows"):
-            folder_corpus(tmp_path, *(tmp_path/n for n in ('c','t','p')), csv='labels.csv', progress=False)
+            folder_corpus(tmp_path, *(tmp_path/n for n in ('c','t','p','d')), csv='labels.csv', progress=False)
 
 def test_events_of_one_file_in_two_spellings_are_joined(tmp_path):
     assert read(tmp_path, 'file,label,onset\na.wav,Rain,0\n./a.wav,Dog,1\n')==[('a.wav', ['Rain','Dog'])]

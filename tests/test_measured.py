@@ -208,12 +208,12 @@ def test_ablation_without_pairs_and_with_variants_that_cannot_be_mined(bare, cro
     report = ablate(
         bare / 'corpus', 'detector', crowded.folder, None, bare / 'pairs', bare / 'a.json',
         work=bare / 'work', progress=False)
-    said_once(capsys, 'no test pairs')
+    said_once(capsys, 'has no pairs')
     assert (report['answers'],report['cells'])==([],[]) and (bare/'a.md').is_file() and (bare/'work').is_dir()
     def make(name, seed):
         if name=='random' and seed==1: raise NoPairsError('no disjoint pair')
         return name,seed
-    assert _cells(['base','random'], [0, 1, 2], make, False)==dict(base=[('base',0),('base',1),('base',2)])
+    assert _cells(['base','random'], [0, 1, 2], make, False, 'ablate')==dict(base=[('base',0),('base',1),('base',2)])
     said_once(capsys, 'random is left out, with seed 1', 'no disjoint pair')
     with pytest.raises(ValueError, match='unknown variants'):
         ablate(

@@ -58,7 +58,7 @@ def test_doctor_and_corpus_in_a_folder_of_any_name(tmp_path):
         r.returncode == 1 and b'Traceback' not in r.stderr and (tmp_path / 'rep' / 'index.html').is_file()
     ), r.stderr
     (tmp_path/NAME/'l.csv').write_text('file,label\na.wav,Speech\n')
-    folder_corpus(tmp_path/NAME, tmp_path/'c', tmp_path/'t', tmp_path/'p', csv='l.csv', progress=False)
+    folder_corpus(tmp_path/NAME, *(tmp_path/n for n in ('c','t','p','d')), csv='l.csv', progress=False)
     assert read_corpus(tmp_path/'c').load(0).shape==(16000,)
 
 @pytest.mark.parametrize(
@@ -72,7 +72,8 @@ def test_usage_errors_of_any_word(tmp_path, words):
     r = run(tmp_path, *words, PYTHONIOENCODING='cp1252' if len(words)==1 else 'utf-8:strict')
     assert (
         r.returncode == 2 and b'Traceback' not in r.stderr and b'\x1b' not in r.stderr
-        and b'Error' in r.stderr), r.stderr
+        and r.stderr.startswith(b'error: ') and r.stderr.count(b'\n') == 1
+        and b' -h` says what there is' in r.stderr and r.stdout == b''), r.stderr
 
 def test_a_table_of_any_name(tmp_path):
     for p in ('clean','noisy'):

@@ -166,6 +166,29 @@ def test_own_file_stays_strict(empty):
             written(Path('.'), '- 1', 'other.yaml'))[1]
     )
 
+def values_of(name):
+    return yaml.safe_load((ROOT/name).read_text())
+
+def test_the_long_run_differs_between_seeds_in_its_trainings_alone():
+    full = values_of('params/full.yaml')
+    own = {name for name,block in full.items() if isinstance(block, dict) and 'seed' in block}
+    assert own=={'corpus', 'paired', 'sound_types'} and all(full[name]['seed']==0 for name in own)
+    assert set(full)==set(values_of('params.yaml'))
+
+@pytest.mark.parametrize('name', ['params.yaml', 'params/full.yaml'])
+def test_the_papers_recipe_is_the_papers(name):
+    "What Kong et al. state, in the row of their recipe and in the file that holds nothing else."
+    size = {'width', 'channels', 'n_fft', 'hop_length', 'steps', 'batch_size', 'n_batches', 'checkpoint_every'}
+    open_to_trials = {'lr', 'both_directions'}      # not stated, or not clear
+    values, paper = values_of(name), values_of('params/paper.yaml')
+    for block,at in (('mine_kong', 'mine'), ('kong', 'train')):
+        for key in {*values[block]} - size - open_to_trials:
+            ours, theirs = values[block][key], paper[at][key]
+            if isinstance(ours, dict):
+                ours = {k: v for k,v in ours.items() if k not in open_to_trials}
+                theirs = {k: theirs[k] for k in ours}
+            assert ours==theirs, (block, key)
+
 def test_python_is_bounded_too():
     from weakse.models.unet import ConditionalUNet
     from weakse.models.wave_unet import WaveUNet

@@ -1,5 +1,5 @@
 """What goes to worker processes can be sent to one that is spawned."""
-import pickle, subprocess, sys, threading
+import os, pickle, subprocess, sys, threading
 from functools import partial
 from pathlib import Path
 import pytest
@@ -79,3 +79,38 @@ def test_what_has_not_begun_when_an_item_fails_is_never_begun(tmp_path):
     with pytest.raises(scale.ItemError, match='item 3 of 100'):
         scale.pmap(partial(touch_slowly, tmp_path), range(100), n_workers=2)
     assert len(list(tmp_path.iterdir())) < 50
+
+@pytest.mark.parametrize('level', ['INFO', 'ERROR'])
+def test_a_worker_says_as_much_as_the_verb(level):
+    "What is silent here is silent there, and a line there is a line of ours, not one of Python's."
+    code = (
+        "import logging, sys; from doubles import warn_of; from weakse.core.parallel import pmap; "
+        "from weakse.core.terminal import shown_log\n"
+        f"with shown_log(logging.{level}): pmap(warn_of, ['a', 'b'], n_workers=2)")
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=100,
+        env={**os.environ, 'PYTHONPATH': path})
+    said = ['a is cut short', 'a is read', 'b is cut short', 'b is read'] if level=='INFO' else []
+    assert done.returncode==0 and sorted(done.stderr.splitlines())==said
+
+def test_a_worker_names_options_as_the_verb_does():
+    from weakse.core.messages import named, with_options
+    with with_options(dict(overwrite='--overwrite')):
+        assert scale.pmap(named, ['overwrite', 'repair'], n_workers=2)==['`--overwrite`', '`repair`']
+
+@pytest.mark.parametrize('method', ['spawn', 'forkserver'])
+def test_items_of_the_main_file(tmp_path, method):
+    "They are worked on here, which a line says; and what does not come whole into a worker is named."
+    script = tmp_path/'script.py'
+    script.write_text(
+        f"import weakse.core.parallel as scale\nscale._method = {method!r}\n"
+        "class Mine:\n    def __str__(self): return 'mine'\n"
+        "print(scale.pmap(str, [1, 2, Mine()], n_workers=2))\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    assert done.stdout=="['1', '2', 'mine']\n"
+    assert 'item 2 is known to this session alone' in done.stderr and 'killed' not in done.stderr
+
+def test_a_name_like_the_main_file_is_no_class_of_it(caplog):
+    assert scale.pmap(str, ['a/__main__.py', '__main__/b'], n_workers=2)==['a/__main__.py', '__main__/b']
+    assert not caplog.records

@@ -12,7 +12,7 @@ from weakse.core.params import Params
 def test_what_the_ablation_sets_itself_is_no_setting_of_a_cell():
     mine = dict(progress=False, seed=3, truth='x', n_batches=7)
     trained = dict(progress=False, seed=3, checkpoints='there', checkpoint_every=9)
-    out = base_settings(mine, trained, 10, .1, 2)
+    out = base_settings(mine, trained, steps=10, width=.1, batch_size=2)
     assert (
         not {'progress', 'seed', 'truth', 'checkpoints', 'checkpoint_every'} & {*out['mine'], *out['train']}
         and out['mine']['n_batches'] == 7)

@@ -1,12 +1,12 @@
 """Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing
 where it is aimed at what is not weakse's."""
-import csv, hashlib, io, json, os, shutil, sys, tempfile, threading, time, types, urllib.parse, zipfile
+import csv, dataclasses, hashlib, io, json, os, shutil, sys, tarfile, tempfile, threading, time, types, urllib.parse, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
 from typer.testing import CliRunner
 import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
-import weakse.core.fetch, weakse.corpora.voicebank
+import weakse.core.fetch, weakse.corpora.debian_fetch, weakse.corpora.downloads, weakse.corpora.voicebank
 from weakse.core.audio import save_audio
 from weakse.cli.main import app
 from weakse.detectors import efficientat
@@ -14,17 +14,20 @@ from weakse.core.labels import audioset_vocabulary
 
 PARAMS = """
 seed: 0
-corpus: {n_clips: 40, n_pairs: 4, seconds: 3.0, voices: 4, speech_source: formant, n_workers: 1, progress: false}
+corpus: {n_clips: 40, n_pairs: 4, n_dev_pairs: 2, seconds: 3.0, voices: 4, speech_source: formant, n_workers: 1, progress: false}
 tagger: {steps: 2, batch_size: 2, width: 4, seconds: 2.0, progress: false}
 anchors: {seconds: 1.0, min_level_db: -90.0, progress: false}
 mine: {n_batches: 10, threshold_scale: 9.0, labels: clip}
 train: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, steps: 1, batch_size: 2}
+mine_kong: {n_batches: 10, threshold_scale: 9.0, labels: none}
+kong: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, steps: 1, batch_size: 2, use: {condition: one_hot}}
 paired: {n_pairs: 2, voices: 4, speech_source: formant, n_workers: 1, progress: false}
 segan: {width: 0.03125, steps: 1, batch_size: 1, valid_share: 0.0, valid_every: 1, progress: false}
 table1: {}
 score: {n_workers: 1, progress: false}
 figures: {n_candidates: 1, seconds: 1.0, width: 200, progress: false}
 ablate: {variants: [], seeds: [0], steps: 1, width: 0.03125, batch_size: 2, n_pairs: 1, progress: false}
+additive: {seeds: [0], steps: 1, batch_size: 2, n_pairs: 1, progress: false}
 sound_types: {min_anchors: 1, transient: 0.5, stationary: 0.45}
 joint: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, n_embed: 4, steps: 1, batch_size: 1, n_references: 1, progress: false}
 scenes: {n_scenes: 4, seconds: 1.0, n_workers: 1, progress: false}
@@ -37,7 +40,7 @@ listen: {n_scenes: 1, n_workers: 1, progress: false}
 # @into (files of its own names into a folder), @beside (files of the inputs' names into a folder)
 CASES = dict(
     code="code package @folder:codes",
-    corpus="corpus data @into:c --truth @into:truth --pairs @into:pairs",
+    corpus="corpus data @into:c --truth @into:truth --pairs @into:pairs --dev-pairs @into:pairs_dev",
     tagger="tagger c @folder:tagger --json @file:r/tagger.json",
     anchors="detect c --detector tagger --anchors @folder:anchors",
     mine="mine anchors tagger/vocabulary.csv @into:mined --truth truth --json @file:r/mine.json",
@@ -55,7 +58,8 @@ CASES = dict(
     table1="table1 scores/noisy.json @file:r/table1.json @file:r/table1.md",
     metrics="metrics r/table1.json @file:r/metrics.json",
     figures="figures c tagger pairs noisy @into:figures",
-    ablate="ablate c tagger anchors truth pairs @table:r/ablation.json",
+    ablate="ablate c tagger anchors truth pairs_dev @table:r/ablation.json",
+    additive="additive c tagger anchors truth pairs_dev @table:r/additive.json",
     sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes",
     train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
@@ -65,11 +69,17 @@ CASES = dict(
 CASES |= dict(
     report="report --readme @edit:README.md @edit:nbs/index.ipynb",
     repro="repro hello --params trial.yaml @run:runs/trial",
+    combine="combine seed_0 seed_1 --out @table:r/combined.json",
+    trials="trials --candidates candidates.yaml --params tried.yaml --out @table:r/trials.json @run:runs/tried",
     app="app --no-browser",
     efficientat="fetch efficientat @cache:cache/weakse",
     panns="fetch panns @cache:cache/weakse",
     voicebank="fetch voicebank @folder:voicebank @cache:cache/weakse @folder:voicebank.part",
-    audioset="fetch audioset @into:audioset --limit 1")
+    audioset="fetch audioset @into:audioset --limit 1",
+    esc50="fetch esc50 @into:esc @cache:cache/weakse",
+    urbansound8k="fetch urbansound8k @into:urban @cache:cache/weakse",
+    speechocean762="fetch speechocean762 @into:ocean @cache:cache/weakse",
+    debian="fetch debian @into:debian @cache:cache/weakse")
 SAID = 'edit','run','cache'   # kinds of output that are no word of the verb
 
 def tree(folder):
@@ -78,7 +88,7 @@ def tree(folder):
         str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
         for p in sorted(folder.rglob('*')) if p.is_file()}
 
-_touched = None
+_touched,_opened = None,[]
 # event -> places of the paths among its arguments, and of the folder that each is relative to
 _changing = {
     'os.rename': ((0, 2), (1, 3)), 'os.remove': ((0, 1),), 'os.rmdir': ((0, 1),), 'os.mkdir': ((0, 2),),
@@ -86,6 +96,8 @@ _changing = {
 def _heard(event, args):
     "Remember every path that is opened for writing, renamed, made or removed while somebody listens."
     if _touched is None: return
+    if event in ('open','os.listdir','os.scandir') and isinstance(args[0], (str, bytes)):
+        _opened.append(os.fsdecode(args[0]))
     if event=='open' and isinstance(args[0], (str, bytes)) and (args[2] or 0) & (os.O_WRONLY|os.O_RDWR):
         _touched.append(os.fsdecode(args[0]))
     for i,at in _changing.get(event, ()):
@@ -95,12 +107,21 @@ def _heard(event, args):
             os.path.join(os.readlink(f'/proc/self/fd/{args[at]}') if below else '', os.fsdecode(args[i])))
 sys.addaudithook(_heard)
 
+class Heard(sf.SoundFile):
+    "A sound file that is opened by libsndfile, which Python's audit does not see."
+    def __init__(self, file, *args, **kwargs):
+        if isinstance(file, (str, bytes, os.PathLike)): _opened.append(os.fsdecode(file))
+        super().__init__(file, *args, **kwargs)
+
 def traced(f):
-    "What `f` gives, and the absolute paths that it touched."
+    "What `f` gives, and the absolute paths that it touched and that it opened, to write, to read or to list."
     global _touched
     _touched = []
+    _opened.clear()
     try:
-        return f(),[os.path.abspath(p) for p in _touched]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sf, 'SoundFile', Heard)
+            return f(),[os.path.abspath(p) for p in _touched],[os.path.abspath(p) for p in _opened]
     finally:
         _touched = None
 
@@ -118,13 +139,51 @@ def words(case, **instead):
 def files_of(kind, path):
     return [path, str(Path(path).with_suffix('.md'))] if kind=='table' else [path]
 
+def collections(rng):
+    "One clip of each collection in an archive of the published shape."
+    wav = io.BytesIO()
+    sf.write(wav, .1*rng.standard_normal(8000), 16000, format='WAV')
+    files = dict(
+        esc={'meta/esc50.csv': b'filename,fold,category\n1-7-A-0.wav,1,dog\n', 'audio/1-7-A-0.wav': wav.getvalue()},
+        urban={
+            'metadata/UrbanSound8K.csv': b'slice_file_name,fold,class\n7-3-0-0.wav,1,dog_bark\n',
+            'audio/fold1/7-3-0-0.wav': wav.getvalue()},
+        ocean={'WAVE/SPEAKER0001/000010011.WAV': wav.getvalue()})
+    def packed(of):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode='w:gz') as t:
+            for name,content in files[of].items():
+                info = tarfile.TarInfo(f'{of}/{name}')
+                info.size = len(content)
+                t.addfile(info, io.BytesIO(content))
+        return out.getvalue()
+    esc,urban = io.BytesIO(),packed('urban')
+    with zipfile.ZipFile(esc, 'w') as z:
+        for name,content in files['esc'].items():
+            z.writestr(f'ESC-50-master/{name}', content)
+    facts = dict(key='UrbanSound8K.tar.gz', size=len(urban), checksum=f'md5:{hashlib.md5(urban).hexdigest()}')
+    return {
+        'github.com/karoldvl/ESC-50/archive/master.zip': esc.getvalue(),
+        'www.openslr.org/resources/101/speechocean762.tar.gz': packed('ocean'),
+        'zenodo.org/api/records/1203745': json.dumps(dict(title='UrbanSound8K', files=[facts])).encode(),
+        'zenodo.org/records/1203745/files/UrbanSound8K.tar.gz': urban}
+
+def package():
+    "A Debian package with one letter spoken in French."
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode='w:xz') as tar:
+        for name in ('doc/klettres-data/copyright', 'klettres/fr/alpha/a.ogg'):
+            tar.addfile(tarfile.TarInfo(f'./usr/share/{name}'))
+    head = f"{'data.tar.xz':<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data.getvalue()):<10}`\n"
+    return b'!<arch>\n' + head.encode() + data.getvalue()
+
 def published():
     "What a site would answer: address without `https://` -> bytes."
     rng = np.random.default_rng(0)
     weights = {
         name: name.encode() for name in ('Cnn14_mAP=0.431.pth', 'Cnn14_DecisionLevelMax_mAP=0.385.pth')}
     record = dict(
-        title='PANNs',
+        title='stand-ins for PANNs',   # nothing that hears
         files=[
             dict(key=n, size=len(b), checksum=f"md5:{hashlib.md5(b).hexdigest()}") for n, b in weights.items()
         ],
@@ -140,6 +199,7 @@ def published():
                 sf.write(wav := io.BytesIO(), .1*rng.standard_normal(24000), 48000, format='WAV')
                 z.writestr(f'{half}_testset_wav/{name}.wav', wav.getvalue())
         answers[f'datashare.ed.ac.uk/bitstream/handle/10283/2791/{half}_testset_wav.zip'] = packed.getvalue()
+    answers |= collections(rng)
     known,table = audioset_vocabulary(),io.StringIO()
     csv.writer(table).writerows(
         [['index', 'mid', 'display_name'], *zip(range(len(known)), known.ids, known.names)])
@@ -150,6 +210,7 @@ def published():
         'class_labels_indices.csv': table.getvalue(),
         'ontology.json': json.dumps(nodes),
     }
+    answers['mirror.example/debian/pool/klettres.deb'] = package()
     return answers | {
         weakse.corpora.audioset_lists.LISTS[n].removeprefix('https://'): t.encode() for n, t in lists.items()}
 
@@ -180,6 +241,11 @@ def site():
         patch.setattr(efficientat, 'SHA256', hashlib.sha256(b'weights').hexdigest())
         patch.setattr(weakse.corpora.voicebank, '_published', archives)
         patch.setitem(weakse.corpora.voicebank.parts, 'test', ('testset_wav', 2))
+        for name,c in weakse.corpora.downloads.COLLECTIONS.items():
+            patch.setitem(weakse.corpora.downloads.COLLECTIONS, name, dataclasses.replace(c, n_clips=1))
+        row = dict(package='klettres-data', file='pool/klettres.deb', size=len(package()), licence='GPL-2+',
+                   sha256=hashlib.sha256(package()).hexdigest())
+        patch.setattr(weakse.corpora.debian_fetch, 'debian_packages', lambda names: pd.DataFrame([row]))
         patch.setattr(
             weakse.corpora.audioset_clips, 'youtube_audio',
             lambda id, folder: save_audio(Path(folder) / f'{id}.wav', np.ones(16000, np.float32) / 2, 8000))
@@ -187,7 +253,15 @@ def site():
     web.shutdown()
     web.server_close()
 
-HELLO = "stages:\n  hello:\n    cmd: echo hello > hello.txt\n    outs: [hello.txt]\n"
+HELLO = """stages:
+  hello: {cmd: echo hello > hello.txt, outs: [hello.txt]}
+  corpus: {cmd: mkdir -p artifacts && cp -r ../../pairs_dev artifacts, outs: [artifacts/pairs_dev]}
+  paired: {cmd: mkdir -p artifacts && cp -r ../../paired artifacts, outs: [artifacts/paired]}
+"""
+FINISHED = """stages:
+  enhance: {foreach: {noisy: {system: noisy}}}
+  score: {foreach: {noisy: {}}}
+"""
 MARKED = "# mine\n<!-- table1 -->\n<!-- /table1 -->\nmine too\n"
 
 def checkout(home):
@@ -252,18 +326,27 @@ def run(tmp_path_factory, site):
             prepare(case, home)
             before = tree(home)
             start = time.perf_counter()
-            (code,said),touched = traced(lambda: say(*words(case)))
+            (code,said),touched,opened = traced(lambda: say(*words(case)))
             after = tree(home)
             lost = {p for p in before if after.get(p)!=before[p]}
             if os.environ.get('TIMES'):
                 print(case, code, round(time.perf_counter()-start, 1), said[-300:], file=sys.__stderr__)
-            seen[case] = dict(code=code, said=said, touched=touched, lost=lost, new=set(after)-set(before))
+            seen[case] = dict(
+                code=code, said=said, touched=touched, opened=opened, lost=lost, new=set(after)-set(before))
         yield home,say,seen
 
 def prepare(case, home):
     "What somebody brings along."
     if case=='report':
         checkout(home)
+    for seed in range(2) if case=='combine' else ():
+        (home/f'seed_{seed}'/'artifacts').mkdir(parents=True)
+        (home/f'seed_{seed}'/'params.yaml').write_text(f'seed: {seed}\n')
+        (home/f'seed_{seed}'/'dvc.yaml').write_text(FINISHED)
+        shutil.copytree(home/'scores', home/f'seed_{seed}'/'artifacts'/'scores')
+    if case=='trials':
+        shutil.copy(home/'trial.yaml', home/'tried.yaml')
+        (home/'candidates.yaml').write_text('n_pairs: 1\nsegan: {one: {steps: 1}, two: {steps: 1}}\n')
     if case=='enhance':
         shutil.copy(next((home/'pairs'/'noisy').glob('*.wav')), home/'one.wav')
     # a detector of two steps knows nothing: tags as a good one gives them
@@ -281,7 +364,7 @@ def belongs(path, case, home):
     "Is it an output of the case, in one, a temporary name beside one, or a temporary file of the system?"
     if Path(path).is_relative_to(home/'tmp') or path in (str(home), '/dev/null') or '__pycache__' in path:
         return True
-    if case=='repro' and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
+    if case in ('repro', 'trials') and Path(path).is_relative_to(home/'.dvc'): return True     # DVC's own
     for kind,out in outputs(case):
         for f in files_of(kind, out):
             f = home/f
@@ -290,7 +373,7 @@ def belongs(path, case, home):
                 '.'):
                 return True
             if case.startswith('train') and str(path).startswith(f'{f}.checkpoints'): return True
-    return case=='ablate' and Path(path).is_relative_to(home/'artifacts')
+    return case in ('ablate', 'additive') and Path(path).is_relative_to(home/'artifacts')
 
 def test_no_verb_is_left_out():
     def names(of):
@@ -310,6 +393,16 @@ def test_a_verb_touches_its_outputs_alone(run, case):
     assert not [p for p in s['touched'] if not belongs(p, case, home)]
     assert not [p for p in s['new'] if not belongs(str(home/p), case, home)]
     assert not [p for p in s['new'] if '.tmp' in p or p.endswith(('.part','.old'))]
+
+@pytest.mark.parametrize(
+    'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate', 'additive', 'trials')
+             or c.startswith('train')])
+def test_what_trains_or_chooses_opens_no_test_pair(run, case):
+    home,_,seen = run
+    def below(case, folder):
+        return [p for p in seen[case]['opened'] if Path(p).is_relative_to(home/folder)]
+    assert below('score', 'pairs') and below('figures', 'pairs')            # the trace sees what is there
+    assert seen[case]['opened'] and not below(case, 'pairs')
 
 WAY_OUT = (
     'choose another', 'pass `--overwrite`', 'empty it', 'move it away', 'give one with --out', 'expected .')

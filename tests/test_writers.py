@@ -215,17 +215,17 @@ def writers():
 
 # writers without `overwrite`, and why none is needed
 OWN = dict(
-    replaces_its_folder_alone='detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
+    replaces_its_folder_alone='unpack_archive detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
                               'write_prepared save_small train_tagger fetch_voicebank write_scene',
     asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
-                                        'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs '
+                                        'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs write_pair_sets '
                                         'save write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '
     'write_stand_ins write_anchors',
-    edits_what_it_has_read='set_verdict write_readme make_manifest present_clips',
-    downloads_what_is_not_there='fetch fetch_published read_record fetch_list fetch_clips fetch_audioset '
+    edits_what_it_has_read='set_verdict write_readme make_manifest present_clips add_look list_collections',
+    downloads_what_is_not_there='fetch pinned fetch_collection fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated',
     writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
                                    'training_cost held_out_recognition',

@@ -20,6 +20,7 @@ from ..core.files import scratch_folder
 from ..core.labels import Vocabulary, audioset_vocabulary, label_map as _label_map
 from ..core.parallel import pmap
 from ..corpora.corpus import Corpus, read_corpus
+from ..corpora.groups import broken_groups
 from ..corpora.folder import class_names, file_names, heard_classes, table_problems
 from ..corpora.label_tables import read_labels
 from ..detectors.protocol import load_detector
@@ -32,9 +33,11 @@ Source = namedtuple("Source", "title table root classes sample_rate wrong")
 
 def _from_corpus(corpus:Corpus)->Source:
     "A corpus that was made already."
+    table = corpus.table
+    wrong = dict(torn=broken_groups(table))
     return Source(
-        corpus.title, corpus.table[["file", "labels", "split"]], Path(corpus.folder) / corpus.root,
-        corpus.vocabulary, corpus.sample_rate, {})
+        corpus.title, table[["file", "labels", "split"]], Path(corpus.folder) / corpus.root,
+        corpus.vocabulary, corpus.sample_rate, wrong)
 
 def _from_csv(table, title, root, sample_rate, words, vocabulary)->Source:
     "A table of weak labels."
@@ -43,7 +46,9 @@ def _from_csv(table, title, root, sample_rate, words, vocabulary)->Source:
     table = table.assign(file=files)
     labels, unknown = class_names(table, _label_map(words), known)
     classes, absent = heard_classes(vocabulary, labels, known)
-    wrong = dict(rows=table_problems(table) + list(differing.values()), unknown=unknown, absent=absent)
+    wrong = dict(
+        rows=table_problems(table) + list(differing.values()), torn=broken_groups(table), unknown=unknown,
+        absent=absent)
     return Source(title, table.assign(labels=labels), root, classes, sample_rate, wrong)
 
 # %% ../../nbs/app/13_checkup.ipynb #2d9e9477
@@ -55,13 +60,17 @@ def read_source(
     label_column:str="label",  # column of labels
     separator:str="+",         # between the labels of a clip
     label_map:str="",          # as for `folder_corpus`; "": labels are class names
+    split_column:str="",       # column of "train" and "valid"; "": none
+    group_column:str="",       # column of groups, such as speakers; "": none
+    groups:str="",             # file names that tell the group, as for `folder_corpus`; "": none
     vocabulary:str="",         # csv of the classes; "": AudioSet's that occur
     sample_rate:int=16000,     # Hz, of the training; a corpus brings its own
 )->Source:
     "What is to be examined. Raises `CorpusError` for a corpus that is none, a missing file or column."
     if isinstance(source, Corpus): return _from_corpus(source)
     if Path(source).is_dir(): return _from_corpus(read_corpus(source))
-    table = read_labels(source, file_column, label_column, separator)
+    table = read_labels(
+        source, file_column, label_column, separator, split_column, group_column, groups)
     root = Path(audio) if audio else Path(source).parent
     return _from_csv(table, Path(source).name, root, sample_rate, label_map, vocabulary)
 

@@ -17,6 +17,9 @@ FINDINGS = dict(
         "must", "clips that are missing or cannot be read",
         "Copy, convert or download them again, or remove their rows."),
     rows=("must", "rows that cannot be used", "Correct the csv; every case says how."),
+    torn=(
+        "must", "groups on both sides of the split (a speaker, a recording)",
+        "Give all clips of a group one split, or name no split column: whole groups are drawn then."),
     unknown=(
         "must", "labels that are no class",
         "Give a label map (a csv with the columns label,name), or correct the spelling."),

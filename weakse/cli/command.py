@@ -53,6 +53,21 @@ def _loudness(quiet, verbose):
     if level is None: raise typer.BadParameter("--quiet and --verbose exclude each other: give one of them")
     return shown_log(level)
 
+# %% ../../nbs/cli/00_command.ipynb #5c820a62
+_UsageError = typer.BadParameter.__base__   # of whichever library typer reads words with
+
+@contextlib.contextmanager
+def _in_one_line():
+    "What was typed wrongly is one red line with the way out. Raises `typer.Exit(2)`."
+    try:
+        yield
+    except _UsageError as e:
+        if type(e).__name__=='NoArgsIsHelpError': raise   # its text is the help
+        verb = e.ctx.command_path if e.ctx else 'weakse'
+        said = ' '.join(e.format_message().split()).rstrip('.')
+        say(f"error: {said}: `{verb} -h` says what there is", 'red', err=True)
+        raise typer.Exit(e.exit_code) from None
+
 # %% ../../nbs/cli/00_command.ipynb #d7e357bc
 class _VerbGroup(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
@@ -63,10 +78,15 @@ class _VerbGroup(TyperGroup):
                 f"`{name}` is called `{FORMER_VERBS[name]}` now; the old word works for one more version")
         return super().get_command(ctx, FORMER_VERBS.get(name, name))
 
+    def make_context(self, *args, **kwargs):
+        "Read what was typed."
+        with _in_one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx):
         "Run a verb; what its errors say of themselves is one red line."
         try:
-            with _loudness(ctx.params.get('quiet'), ctx.params.get('verbose')):
+            with _in_one_line(), _loudness(ctx.params.get('quiet'), ctx.params.get('verbose')):
                 return super().invoke(ctx)
         except (ValueError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as e:
             said = _explained(e)

@@ -49,6 +49,15 @@ def score(
     fail('score', said)
 
 # %% ../../nbs/cli/03_evaluation.ipynb #cf9f9386
+def _trials():
+    "What `weakse trials` wrote in this checkout, also seen from the folder of a run; None outside of one."
+    from weakse.core.paths import checkout_dir
+    try:
+        return checkout_dir()/'results/trials.json'
+    except FileNotFoundError:
+        return None
+
+# %% ../../nbs/cli/03_evaluation.ipynb #cf9f9387
 @verb()
 def table1(
     scores:list[Path], # files that `score` wrote, a row each, then the two files to make: .json and .md
@@ -56,6 +65,8 @@ def table1(
     overwrite:bool=False, # replace what is there
     # folder of the corpus that was trained on; its manifest, where it has one, is named below the table
     corpus:Path=None,
+    # folder with the reports of the trainings: what each learned row was given is said below the table
+    training:Path=None,
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                # closing line
     "Write Table 1 from the scores of every system."
@@ -67,7 +78,8 @@ def table1(
     f = stage('table1', params)
     usual = dict(
         title=f"Table 1 ({title})", measured=title, manifest=manifest_note(corpus) if corpus else '')
-    f(rows, out_json, out_md, **usual | f.keywords | dict(overwrite=overwrite))
+    given = dict(training=training, trials=_trials()) if training else {}
+    f(rows, out_json, out_md, **usual | f.keywords | given | dict(overwrite=overwrite))
     return f"{len(rows)} systems in {out_json}"
 
 # %% ../../nbs/cli/03_evaluation.ipynb #00f6ad02

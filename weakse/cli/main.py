@@ -8,12 +8,13 @@ __all__ = ['modules', 'interrupted_again', 'main']
 # %% ../../nbs/cli/14_main.ipynb #05016fa2
 import signal, sys
 from . import (
-    stage_verbs, evaluation, comparison, runs, code, fetching, recordings, detection, pages)
+    stage_verbs, evaluation, comparison, runs, trials, code, fetching, recordings, detection, pages)
 from .command import app
 
 # %% ../../nbs/cli/14_main.ipynb #2abd214f
 # imported in the order of the help
-modules = [stage_verbs, evaluation, comparison, runs, code, fetching, recordings, detection, pages]
+modules = [
+    stage_verbs, evaluation, comparison, runs, trials, code, fetching, recordings, detection, pages]
 
 def interrupted_again(
     ignored, # what `sys.unraisablehook` gets

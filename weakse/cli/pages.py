@@ -31,6 +31,14 @@ def _findings(report, page):
     if not must: return said
     fail('doctor', f"{said}; {must} must be mended before a training")
 
+# %% ../../nbs/cli/13_pages.ipynb #9837719e
+def _examined(out, detector, **how):
+    "Examine, write the page, and say what was found."
+    from weakse.app.checkup import examine
+    from weakse.app.checkup_page import write_report
+    report = examine(detector=detector and find_detector(detector), **how)
+    return _findings(report, write_report(report, out))
+
 # %% ../../nbs/cli/13_pages.ipynb #3763dd28
 @verb(panel=for_recordings, device=True, out='-o', writes=dict(out=_as_report))
 def doctor(
@@ -42,21 +50,20 @@ def doctor(
     file_column:str='file',  # column of file names
     label_column:str='label', # column of labels
     separator:str='+',       # between the labels of a recording
-    # esc50, urbansound8k, or a csv with the columns label,name; default: labels are class names
-    label_map:str='',
+    label_map:str='',        # esc50, urbansound8k, or a csv with columns label,name; default: class names
+    split_column:str='',     # column of "train" and "valid"; default: none
+    group_column:str='',     # column of groups that belong on one side, such as speakers; default: none
+    groups:str='',           # esc50, urbansound8k, voicebank, joined with +: file names that tell the group
     vocabulary:str='',       # csv of the classes; default: AudioSet's that occur
     sample_rate:int=16000,   # Hz, of the training
     n_listen:int=1000,       # recordings that the detector listens to at most; 0: all
     seed:int=0,              # of the draw of those recordings
 )->str:                      # closing line
     "Examine weakly labelled recordings before any training, and write a page about them."
-    from weakse.app.checkup import examine
-    from weakse.app.checkup_page import write_report
-    report = examine(
-        source, audio, detector=detector and find_detector(detector), file_column=file_column,
-        label_column=label_column, separator=separator, label_map=label_map, vocabulary=vocabulary,
-        sample_rate=sample_rate, n_listen=n_listen, seed=seed)
-    return _findings(report, write_report(report, out))
+    return _examined(
+        out, detector, source=source, audio=audio, file_column=file_column, label_column=label_column,
+        separator=separator, label_map=label_map, split_column=split_column, group_column=group_column,
+        groups=groups, vocabulary=vocabulary, sample_rate=sample_rate, n_listen=n_listen, seed=seed)
 
 # %% ../../nbs/cli/13_pages.ipynb #e691aa01
 @verb(name='app', panel=for_recordings, device=True)

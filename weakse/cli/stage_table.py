@@ -7,7 +7,7 @@ __all__ = ['required', 'stages', 'singles', 'Word', 'reads', 'writes', 'option',
 
 # %% ../../nbs/cli/01_stage_table.ipynb #af778afd
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from .command import as_file, as_files, as_folder, as_system, as_table
 
@@ -80,11 +80,11 @@ def _made(corpus, words):
 
 _corpus = Stage(
     verb='corpus',
-    says="Build a corpus of weakly labelled clips, and the test pairs.",
+    says="Build a corpus of weakly labelled clips, the test pairs, and the development pairs.",
     functions=dict(
         synth='corpora.synth.synth_corpus', folder='corpora.folder.folder_corpus',
         audioset='corpora.audioset.audioset_corpus', fsd50k='corpora.fsd50k.fsd50k_corpus',
-        esc50='corpora.esc50.esc50_corpus'),
+        esc50='corpora.esc50.esc50_corpus', debian='corpora.debian.debian_corpus'),
     words=dict(
         data=reads("folder with the raw input: a recipe, or clips and a csv"),
         out=writes(
@@ -93,6 +93,8 @@ _corpus = Stage(
             "folder to make: the true onsets, for tests and evaluation alone",
             as_files('events.csv', 'speech.csv'), option=True),
         pairs=writes("folder to make: clean/noisy test pairs", as_files('pairs.csv'), option=True),
+        dev_pairs=writes(
+            "folder to make: the pairs on which settings are chosen", as_files('pairs.csv'), option=True),
     ),
     closing=_made,
 )
@@ -121,12 +123,19 @@ _mine = Stage(
     words=dict(
         anchors=reads("folder of anchors"),
         vocabulary=reads("csv with the classes and the thresholds of the tagger"),
-        out=writes("folder to make: pairs of anchors", as_files('pairs.npy', 'sets.npy', 'report.json')),
+        out=writes(
+            "folder to make: pairs of anchors",
+            as_files('pairs.npy', 'sets.npy', 'batches.npy', 'report.json')),
         truth=option("folder with the true onsets: says how many pairs are truly disjoint"),
         json=_report("file for the report")),
     overwrite=True,
-    closing="{pairs} pairs, {paired} of {tried} drawn anchors found a partner, in {out}")
+    closing="{pairs} pairs, {paired} of {tried} drawn anchors found a partner, in {out}",
+    code={'mine@weakse': ()})
 
+# Algorithm 1 as printed, for the row of the paper's recipe
+_mine_kong = replace(_mine, code={'mine@kong': ()})
+
+# %% ../../nbs/cli/01_stage_table.ipynb #4608d0c9
 def _measured(table, words):
     kinds = ', '.join(f'{n} {kind}' for kind,n in table.kind.value_counts().items())
     return f"{kinds} classes, {int((~table.seen).sum())} of them unseen, in {words['out']}"
@@ -167,6 +176,9 @@ _train = Stage(
     code={'train@unet': ()},
     **_trained,
 )
+
+# %% ../../nbs/cli/01_stage_table.ipynb #dff8acd6
+_kong = replace(_train, code={'train@kong': ()})   # the same network and code, with the paper's settings
 
 # %% ../../nbs/cli/01_stage_table.ipynb #13b0209b
 _selective_systems = ('selective', 'selective_ablation', 'selective_table', 'selective_unconditioned')
@@ -223,7 +235,7 @@ _enhance = Stage(
     code={
         **{f'enhance@{row}': ('models.classical',) for row in ('noisy', 'highpass', 'wiener', 'oracle')},
         'enhance@segan': ('models.segan',), 'enhance@wave_unet': ('models.wave_unet',),
-        'enhance@weakse': ('models.unet',)})
+        'enhance@kong': ('models.unet',), 'enhance@weakse': ('models.unet',)})
 
 # %% ../../nbs/cli/01_stage_table.ipynb #ff67328c
 _figures = Stage(
@@ -245,11 +257,20 @@ _ablate = Stage(
         corpus=reads("folder of a corpus"), tagger=reads("folder of its detector"),
         anchors=reads("folder of its anchors"),
         truth=reads("folder with the true onsets, perhaps none in it"),
-        pairs=reads("folder of the test pairs"),
+        pairs=reads("folder of the development pairs"),
         out=writes("the table to write, a .json; a .md of the same name is written beside it", as_table)),
     overwrite=True, title="Ablation ({title})", blocks=('mine', 'train'),
     closing="{n_answers} questions answered in {out} and {out_md}",
     code=dict(ablate=(*_detectors, 'models.unet')))
+
+# %% ../../nbs/cli/01_stage_table.ipynb #add17e5b
+# from the recipe of the paper to ours: it is asked as the ablation is, and takes the blocks of both rows
+_additive = replace(
+    _ablate, verb='additive',
+    says="Measure what each of our departures from the paper's recipe is worth, added one after the other.",
+    functions=dict(additive='evaluation.additive.additive'),
+    title="What each departure is worth ({title})", blocks=('kong', 'mine_kong', 'train', 'mine'),
+    closing="{n_answers} differences in {out} and {out_md}", code=dict(additive=_ablate.code['ablate']))
 
 # %% ../../nbs/cli/01_stage_table.ipynb #091f77da
 _scenes = Stage(
@@ -301,13 +322,14 @@ _metrics = Stage(
     verb='metrics', says="Write the main numbers of a table for `dvc metrics` and `dvc exp show`.",
     functions=dict(metrics='evaluation.run_metrics.write_run_metrics'),
     words=dict(
-        result=reads("table1.json, selective.json or ablation.json"),
+        result=reads("table1.json, selective.json, ablation.json or additive.json"),
         out=writes("the numbers to write, a .json", as_file)),
     overwrite=True, block=False, closing="the main numbers of {result} in {out}")
 
 # %% ../../nbs/cli/01_stage_table.ipynb #e93f2d30
 stages = dict(
-    corpus=_corpus, tagger=_tagger, anchors=_anchors, mine=_mine, train=_train, paired=_paired,
+    corpus=_corpus, tagger=_tagger, anchors=_anchors, mine=_mine, mine_kong=_mine_kong, train=_train,
+    kong=_kong, paired=_paired,
     segan=_peer('segan', 'training.segan.train_segan'),
     wave_unet=_peer('wave_unet', 'training.wave_unet.train_wave_unet'),
     enhance=_enhance,
@@ -315,8 +337,8 @@ stages = dict(
     table1=Stage(
         functions=dict(table1='evaluation.tables.write_table1'),
         code=dict(table1=('corpora.audioset', 'models.rows'))),
-    figures=_figures, ablate=_ablate, sound_types=_sound_types, joint=_joint, scenes=_scenes,
-    selective=_selective, listen=_listen, metrics=_metrics)
+    figures=_figures, ablate=_ablate, additive=_additive, sound_types=_sound_types, joint=_joint,
+    scenes=_scenes, selective=_selective, listen=_listen, metrics=_metrics)
 
 # single values beside the blocks, and what stands in for one that is not given
 singles = dict(seed=0, data='sources', title='own corpus')

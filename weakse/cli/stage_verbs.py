@@ -77,21 +77,30 @@ def run_stage(
 _params = Word("file with the values of every stage", usual=Path('params.yaml'), option=True)
 _overwrite = Word("replace what is there", bool, False, option=True)
 
+def _apart(rows):
+    "Words that tell the rows of a verb apart: one in front, and one behind."
+    if len(rows)==1: return {},{}
+    first,*others = rows.values()
+    if all(row.functions==first.functions for row in others):
+        said = f"whose values: those of the block {' | '.join(rows)}"
+        return {},{'block': Word(said, str, next(iter(rows)), option=True)}
+    return {'model': Word(' | '.join(rows), str)},{}
+
 def _words(rows):
     "The words of a verb, of one row or of several that share it."
-    first = next(iter(rows.values()))
-    model = {} if len(rows)==1 else {'model': Word(' | '.join(rows), str)}
+    first,(before,behind) = next(iter(rows.values())),_apart(rows)
     overwrite = {'overwrite': _overwrite} if first.overwrite else {}
-    return {**model, **first.words, **overwrite, **({'params': _params} if first.block else {})}
+    return {**before, **first.words, **behind, **overwrite, **({'params': _params} if first.block else {})}
 
+# %% ../../nbs/cli/04_stage_verbs.ipynb #4703b05f
 def _function(rows):
     "What runs when a verb is typed."
+    before,behind = _apart(rows)
     def run(**values):
-        block = next(iter(rows))
-        if len(rows) > 1:
-            block = values['model']
-            if block not in rows:
-                raise ValueError(f"no peer is called {block!r}; known: {', '.join(rows)}")
+        block = next((values[word] for word in {**before, **behind}), next(iter(rows)))
+        if block not in rows:
+            what = 'peer' if before else 'block of this verb'
+            raise ValueError(f"no {what} is called {block!r}; known: {', '.join(rows)}")
         return run_stage(block, values)
     return run
 

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['DEVICE_VARIABLE', 'known_devices', 'DeviceError', 'devices_at_hand', 'pick_device', 'device_words', 'device_of',
-           'use_device', 'pick_precision', 'in_precision']
+           'processor_words', 'use_device', 'pick_precision', 'in_precision']
 
 # %% ../../nbs/core/22_devices.ipynb #e86a33f9
-import contextlib, os, re
+import contextlib, platform, re
 import torch
+from .environment import variable, with_variable
 from .messages import named
 
 # %% ../../nbs/core/22_devices.ipynb #a43c28af
@@ -49,7 +50,7 @@ def pick_device(
     for one that is unknown or not there."""
     told = named('device') if device is not None else DEVICE_VARIABLE
     if device is None:
-        device = os.environ.get(DEVICE_VARIABLE) or 'auto'
+        device = variable(DEVICE_VARIABLE) or 'auto'
     if device=='auto':
         return next(d for d in map(torch.device, ('cuda', 'mps', 'cpu')) if _at_hand(d))
     found = device if isinstance(device, torch.device) else _named(device, told)
@@ -74,22 +75,30 @@ def device_of(
     weights = module.parameters() if hasattr(module, 'parameters') else ()
     return next((w.device for w in weights), torch.device('cpu'))
 
+# %% ../../nbs/core/22_devices.ipynb #7e1a40c2
+def processor_words(
+    listing='/proc/cpuinfo', # where Linux describes its processors
+)->str:                      # such as "AMD EPYC 9B14, 2 threads"
+    "The processor of this machine, and with how many threads a network computes on it."
+    try:
+        with open(listing, encoding='utf-8', errors='replace') as f:
+            names = [line.partition(':')[2].strip() for line in f if line.startswith('model name')]
+    except OSError:
+        names = []
+    n = torch.get_num_threads()
+    known = next(filter(None, [*names[:1], platform.processor(), platform.machine()]), 'a processor')
+    return f"{' '.join(known.split())}, {n} thread{'s'*(n!=1)}"
+
 # %% ../../nbs/core/22_devices.ipynb #ae5163c7
 @contextlib.contextmanager
 def use_device(
     device=None, # see `pick_device`
 ):               # yields the `torch.device`
-    """Inside, who names no device computes on this one, worker processes too; afterwards all is as before.
-    Raises `DeviceError`."""
-    found,before = pick_device(device),os.environ.get(DEVICE_VARIABLE)
-    os.environ[DEVICE_VARIABLE] = str(found)
-    try:
+    """Inside, who names no device computes on this one, worker processes too; afterwards all is as before,
+    whatever other threads do. Raises `DeviceError`."""
+    found = pick_device(device)
+    with with_variable(DEVICE_VARIABLE, str(found)):
         yield found
-    finally:
-        if before is None:
-            os.environ.pop(DEVICE_VARIABLE, None)
-        else:
-            os.environ[DEVICE_VARIABLE] = before
 
 # %% ../../nbs/core/22_devices.ipynb #175a45a3
 def pick_precision(

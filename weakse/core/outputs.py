@@ -49,7 +49,7 @@ class ForeignPathError(FileExistsError):
 _older = [
     ({'store.json', 'anchors.csv', 'tags.npy', 'audio.npy', 'vocabulary.csv'}, {'rejected.csv'}),
     ({'scenes.csv', 'speech', 'transient', 'stationary'}, set()),
-    ({'pairs.npy', 'sets.npy', 'report.json'}, set()),
+    ({'pairs.npy', 'sets.npy', 'report.json'}, {'batches.npy'}),
     ({'index.html', 'problems.csv'}, {'clips.csv', 'classes.csv', 'anchors.csv'}),
     ({'voicebank.json'}, {'clean', 'noisy', 'pairs.csv'})]
 

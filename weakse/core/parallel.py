@@ -10,8 +10,10 @@ import contextlib, multiprocessing, os, pickle, sys, threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
+from .environment import environment
+from .messages import current_options, with_options
 from .progress import progress_bar
-from .terminal import logger
+from .terminal import logger, shown_level, shown_log
 
 # %% ../../nbs/core/18_parallel.ipynb #8955a697
 class ItemError(ValueError):
@@ -41,10 +43,32 @@ class _Safely:
             return _Caught(e)
 
 # %% ../../nbs/core/18_parallel.ipynb #ae07cdcb
-def _begin(sent, environ):
-    "Runs first in each worker: the environment of the process that asks, one thread, the function at hand."
+def _surroundings():
+    "What a worker has of the process that asks: its environment, how much is logged, how options are called."
+    return dict(
+        environ=environment(), level=logger.level, shown=shown_level(), options=dict(current_options()))
+
+def _settle(environ, level, shown, options):
+    "Make a worker's surroundings those of the process that asks."
     os.environ.clear()
     os.environ.update(environ, OMP_NUM_THREADS='1')
+    logger.setLevel(level)
+    _settle.open = contextlib.ExitStack()   # for as long as the process lives
+    if shown is not None:
+        _settle.open.enter_context(shown_log(shown))
+    _settle.open.enter_context(with_options(options))
+
+def _end_with(parent):
+    "End this process when the one that asks has ended, killed perhaps: nobody else would ever wake it."
+    parent.join()
+    os._exit(1)
+
+# %% ../../nbs/core/18_parallel.ipynb #73f9d809
+def _begin(sent, surroundings):
+    "Runs first in each worker: the surroundings of the process that asks, one thread, the function at hand."
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+    _settle(**surroundings)
     try:
         _begin.f = pickle.loads(sent)
     except Exception as e:
@@ -53,8 +77,25 @@ def _begin(sent, environ):
     if 'torch' in sys.modules:
         sys.modules['torch'].set_num_threads(1)
 
+# %% ../../nbs/core/18_parallel.ipynb #6a8b550e
+def _sendable(result):
+    "A result as bytes; where it has none, the error that says so."
+    try:
+        return pickle.dumps(result)
+    except Exception as e:
+        return pickle.dumps(_Caught(e))
+
+def _received(sent):
+    "What was sent, or the error of what it would be: a class that cannot be made again from its bytes."
+    try:
+        return pickle.loads(sent)
+    except Exception as e:
+        return _Caught(e)
+
 def _go_on(chunk):
-    return [_begin.f(item) for item in chunk]
+    "The results of some items, each as bytes, as the items are: no error of theirs is one of the pool."
+    items = map(_received, chunk)
+    return [_sendable(x if isinstance(x, _Caught) else _begin.f(x)) for x in items]
 
 # %% ../../nbs/core/18_parallel.ipynb #8e3dbf26
 class _Threads(threading.local):
@@ -106,20 +147,33 @@ def _serial(f, items, n_workers):
 _method = 'forkserver' if 'forkserver' in multiprocessing.get_all_start_methods() else 'spawn'
 
 # %% ../../nbs/core/18_parallel.ipynb #d10899dc
-def _pack(f):
-    "The function as bytes, and why it cannot go to other processes, or ''."
-    try:
-        sent = pickle.dumps(f)
-    except Exception as e:
-        return b'',f"the function cannot be sent to one ({e})"   # any class may refuse in its own way
-    return sent,"the function is known to this session alone" if b'__main__' in sent else ''
+_of_main = b'\x8c\x08__main__'   # as a pickle names the module of a class or function
 
+def _pack(what, name):
+    "The function or an item as bytes, and why it cannot go to other processes, or ''."
+    try:
+        sent = pickle.dumps(what)
+    except Exception as e:
+        return b'',f"{name} cannot be sent to one ({e})"   # any class may refuse in its own way
+    return sent,f"{name} is known to this session alone" if _of_main in sent else ''
+
+def _packed(f, items):
+    "The function and each item as bytes, and why they cannot go to other processes, or ''."
+    sent,why = _pack(f, "the function")
+    packed = []
+    for i,item in enumerate(items):
+        if why: break
+        one,why = _pack(item, f"item {i}")
+        packed.append(one)
+    return sent,packed,why
+
+# %% ../../nbs/core/18_parallel.ipynb #504b1097
 def _pool(sent, n):
     context = multiprocessing.get_context(_method)
     if _method=='forkserver':   # it is started once; what it has not loaded by then, each worker loads
         context.set_forkserver_preload([m for m in sys.modules if m=='torch' or m.startswith('weakse.')])
         forkserver.ensure_running()
-    return ProcessPoolExecutor(n, mp_context=context, initializer=_begin, initargs=(sent, dict(os.environ)))
+    return ProcessPoolExecutor(n, mp_context=context, initializer=_begin, initargs=(sent, _surroundings()))
 
 def _no_pool(sent):
     "Why there can be no processes here, or ''."
@@ -157,7 +211,7 @@ def _until_broken(sent, chunks, n):
     with _pool(sent, n) as pool:
         try:
             for done in _submit(pool, chunks):
-                yield done.result()
+                yield [_received(r) for r in done.result()]
         except BrokenProcessPool:
             return
         finally:
@@ -168,7 +222,7 @@ def _alone(sent, item):
     "The result of an item in a process of its own."
     with _pool(sent, 1) as pool:
         try:
-            return _submit(pool, [[item]])[0].result()[0]
+            return _received(_submit(pool, [[item]])[0].result()[0])
         except BrokenProcessPool:
             return _Caught(
                 WorkerKilledError(
@@ -177,14 +231,14 @@ def _alone(sent, item):
 
 # %% ../../nbs/core/18_parallel.ipynb #6a936c4d
 def _process(f, items, n_workers):
-    n,(sent,why) = min(n_workers, len(items)),_pack(f)
+    n,(sent,packed,why) = min(n_workers, len(items)),_packed(f, items)
     why = why or _no_pool(sent)
     if why:
         logger.warning(f"one after the other, because there can be no worker processes here: {why}")
         yield from _serial(f, items, n_workers)
         return
     size = max(1, len(items)//(16*n))
-    chunks = [items[i:i+size] for i in range(0, len(items), size)]
+    chunks = [packed[i:i+size] for i in range(0, len(packed), size)]
     while chunks:
         whole = 0
         for results in _until_broken(sent, chunks, n):

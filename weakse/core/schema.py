@@ -91,6 +91,7 @@ limits |= {
     'n_embed': (1, 2**16),
     'mask_floor_db': (-400, 0),
     'emphasis': (0, 0.999999),
+    'ConditionalUNet.channels': (1, 2**14),   # eight times the paper's
     'SmallDetector.width': (1, 2**12),
     'train_tagger.width': (1, 2**12),
     'draw_figures.width': (64, 2**15),
@@ -142,6 +143,7 @@ limits |= {
 # %% ../../nbs/core/00_schema.ipynb #e42fbd79
 limits |= {
     'sample_rate': (1, 10**7),
+    'focus_lowest': (0, 10**4),
     'seconds': (1e-3, 10**7),
     'start': (0, 10**9),
     'hop': (1e-3, 3600),

@@ -163,8 +163,8 @@ def _parsed(text, header, types):
     "The table of a text. Raises `ValueError` or `OverflowError` for a field of another type."
     import pandas as pd
     empty = {c: [''] for c in header if types.get(c) is float}
-    return pd.read_csv(
-        io.StringIO(text), dtype={c: types[c] for c in types}, keep_default_na=False, na_values=empty)
+    there = {c: types[c] for c in types if c in header}
+    return pd.read_csv(io.StringIO(text), dtype=there, keep_default_na=False, na_values=empty)
 
 def _with_bytes(names):
     "Names as the file system knows them: a byte that `write_table` spelled is one again."
@@ -176,6 +176,7 @@ def load_table(
     types:dict,       # column that it must have -> `str`, `float`, `int` or `bool`
     remedy:str,       # last words of a message: what makes the file again
     error=TableError, # to raise
+    also:dict=None,   # column that it may have -> its type
 ):                    # DataFrame, all its columns
     "Read a table of an earlier stage. Raises `error` in one line: path, row, what was expected, remedy."
     if not Path(path).is_file(): raise error(f"no table {path}: {remedy}")
@@ -185,7 +186,7 @@ def load_table(
     except TableError as e:
         raise error(f"{e}: {remedy}") from None
     try:
-        table = _parsed(text, header, types)
+        table = _parsed(text, header, types | (also or {}))
     except (ValueError, OverflowError):
         raise error(f"{_misfit(path, text, types)}: {remedy}") from None
     if _half.search(text):

@@ -12,6 +12,7 @@ import pandas as pd
 from fastcore.meta import delegates
 from ..core.audio import load_audio, save_audio
 from ..core.fetch import sha256_of
+from ..core.keywords import all_keywords, settings_for, takes
 from ..core.files import atomic_path, read_json, write_json
 from ..core.outputs import check_files, own_folder, own_folders
 from ..core.ontology import Ontology
@@ -20,7 +21,9 @@ from ..core.tables import write_table
 from .audioset_manifest import STATUSES, make_manifest, manifest_hash
 from .audioset_segments import COLUMNS, read_segments
 from .corpus import Corpus, CorpusError, raise_all, read_corpus
-from .folder import draw_splits, write_corpus
+from .folder import write_corpus
+from .groups import broken_groups, draw_splits
+from .pair_sets import write_pair_sets
 
 # %% ../../nbs/corpora/17_audioset.ipynb #3031179c
 def _cover(labels, n):
@@ -158,10 +161,12 @@ def present_clips(
     return table,known,found,_about(found, counts, known, table.labels, data, lists)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #0e89dfca
-def _split(table, valid_share, seed):
-    "The table with a split, drawn where the lists have none."
+def _split(table, valid_share, seed, data):
+    "The table with a split that tears no video, drawn where the lists have none."
+    table = table.assign(group=table.id)                    # two segments of a video belong together
+    raise_all(broken_groups(table), data)
     if not table.split.isna().all(): return table
-    return table.assign(split=draw_splits(len(table), valid_share, seed))
+    return table.assign(split=draw_splits(len(table), valid_share, seed, table.id))
 
 def _keep_manifest(found, out):
     "Write what was found beside the corpus that stands on it."
@@ -169,39 +174,39 @@ def _keep_manifest(found, out):
     write_table(out/'manifest.csv', found.drop(columns=['mtime']), overwrite=True)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #01ed268b
-@delegates(present_clips)
+@takes(present_clips, write_pair_sets)
 def audioset_corpus(
     data,                  # folder with the lists and the clips
     out,                   # corpus folder: clips.csv, corpus.json, vocabulary.csv, manifest.csv
     truth,                 # folder for an empty events.csv
-    pairs,                 # folder for clean/, noisy/ and pairs.csv
+    pairs,                 # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,             # folder for the development pairs
     *,
     clips:str='audio',     # folder of the clips inside `data`
     manifest:str='',       # csv that remembers what was examined; "": beside `out`, where no stage removes it
     sample_rate:int=32000, # Hz; clips are resampled when loaded
     valid_share:float=0.,  # share of the validation clips, where drawn; the paper trains on all
     seed:int=0,            # of the split
-    pairs_from:str='',     # folder with clean/ and noisy/; "": no test pairs
-    pairs_pattern:str='*', # which files of it
     title:str='AudioSet',  # what tables call it
-    **kwargs,              # of `present_clips`
+    **settings,            # of `present_clips` and `write_pair_sets`
 )->Corpus:
     "Make a corpus of the clips that are there. Raises `CorpusError` as `present_clips` does."
     data,out = Path(data),Path(out)
     remembered = manifest or out.with_name(f'{out.name}.manifest.csv')
-    table,known,found,about = present_clips(data, remembered, clips=clips, **kwargs)
+    given = all_keywords(audioset_corpus, clips=clips, **settings)
+    table,known,found,about = present_clips(data, remembered, **settings_for(present_clips, given))
     _keep_manifest(found, out)
-    how = dict(sample_rate=sample_rate, title=title, pairs_from=pairs_from, pairs_pattern=pairs_pattern)
-    table = _split(table, valid_share, seed)
-    return write_corpus(table, known, data/clips, out, truth, pairs, about=about, **how)
+    table = _split(table, valid_share, seed, data)
+    how = settings_for(write_pair_sets, given) | dict(sample_rate=sample_rate, title=title, about=about)
+    return write_corpus(table, known, data/clips, out, truth, pairs, dev_pairs, **how)
 
 # %% ../../nbs/corpora/17_audioset.ipynb #671bd9a3
 def manifest_note(
     corpus, # folder of a corpus
 )->str:     # one sentence; "" for a corpus without a manifest
-    "Say on which clips a result stands."
+    "Say on which clips a result stands, and under which licences they are where the manifest knows."
     about = read_json(Path(corpus)/'corpus.json')
-    m = about.get('manifest')
-    return (
-        f"{about['title']}: {m['present']} of {m['listed']} listed clips, manifest {m['sha256'][:12]}" if m
-        else '')
+    if not (m := about.get('manifest')): return ''
+    licences = [f"{package} ({licence})" for package,licence in m.get('licences', {}).items()]
+    said = f"{about['title']}: {m['present']} of {m['listed']} listed clips, manifest {m['sha256'][:12]}"
+    return '; '.join([said, ', '.join(licences)]) if licences else said

@@ -43,7 +43,8 @@ SEPARATOR = '+' # between the labels of a clip in `clips.csv`
 class Corpus:
     "Clips with weak labels."
     folder:Path             # where `clips.csv` is, or will be
-    table:pd.DataFrame      # columns file, labels (list of names), split, seconds
+    # columns file, labels (list of names), split, seconds; group where clips belong together
+    table:pd.DataFrame
     vocabulary:Vocabulary   # K classes
     sample_rate:int         # Hz; clips are resampled to it when loaded
     title:str='corpus'      # what tables call it
@@ -115,7 +116,8 @@ def save(self:Corpus)->Path: # the folder
             'root': str(self.root), 'n_clips': len(self)},
         overwrite=True,
     )
-    table = self.table[COLUMNS].assign(labels=[SEPARATOR.join(l) for l in self.table.labels])
+    columns = COLUMNS + ['group']*('group' in self.table)
+    table = self.table[columns].assign(labels=[SEPARATOR.join(l) for l in self.table.labels])
     write_table(folder/'clips.csv', table, float_format='%.6g', overwrite=True)
     return folder
 
@@ -133,7 +135,7 @@ def read_corpus(
     about = read_json(folder/'corpus.json')
     table = load_table(
         folder / 'clips.csv', dict(file=str, labels=str, split=str, seconds=float), "build the corpus again",
-        CorpusError)
+        CorpusError, also=dict(group=str))
     # also where there are none
     table['labels'] = pd.Series(
         [l.split(SEPARATOR) if l else [] for l in table.labels], index=table.index, dtype=object)

@@ -12,7 +12,16 @@ from fastcore.meta import delegates
 from ..core.labels import label_map
 from .corpus import Corpus, CorpusError
 from .folder import checked_corpus
+from .groups import find_groups
 from .label_tables import read_table
+
+# %% ../../nbs/corpora/13_esc50.ipynb #18fbe73c
+def _split(rows, valid_fold, source):
+    "The clips of one fold are held out."
+    if valid_fold not in set(rows.fold):
+        raise CorpusError(
+            f"valid_fold is {valid_fold}; {source} has the folds {', '.join(sorted(set(rows.fold)))}")
+    return np.where(rows.fold==valid_fold, 'valid', 'train')
 
 # %% ../../nbs/corpora/13_esc50.ipynb #74fa9bf9
 @delegates(checked_corpus, but='vocabulary, valid_share, seed, about')
@@ -20,7 +29,8 @@ def esc50_corpus(
     data,                    # the folder of ESC-50: audio/, meta/esc50.csv
     out,                     # corpus folder
     truth,                   # folder for an empty events.csv
-    pairs,                   # folder for clean/, noisy/ and pairs.csv
+    pairs,                   # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,               # folder for the development pairs
     *,
     csv:str='meta/esc50.csv',# the table's name inside `data`
     clips:str='audio',       # the folder of the clips inside `data`
@@ -31,10 +41,9 @@ def esc50_corpus(
     "Make a corpus of ESC-50 (Piczak 2015). Raises `CorpusError` with all problems of all rows together."
     source,root = Path(data)/csv,Path(data)/clips
     rows = read_table(source, ('filename','fold','category'))
-    if str(valid_fold) not in set(rows.fold):
-        raise CorpusError(
-            f"valid_fold is {valid_fold}; {source} has the folds {', '.join(sorted(set(rows.fold)))}")
-    split = np.where(rows.fold==str(valid_fold), 'valid', 'train')
-    table = pd.DataFrame(dict(file=rows.filename, labels=[[c] for c in rows.category], split=split))
-    words = label_map('esc50')
-    return checked_corpus(table, words, root, source, out, truth, pairs, title=title, **kwargs)
+    split = _split(rows, str(valid_fold), source)
+    groups = find_groups(rows.filename, 'esc50')            # the recording a clip was cut from
+    labels = [[c] for c in rows.category]
+    table = pd.DataFrame(dict(file=rows.filename, labels=labels, split=split, group=groups))
+    into = out,truth,pairs,dev_pairs
+    return checked_corpus(table, label_map('esc50'), root, source, *into, title=title, **kwargs)

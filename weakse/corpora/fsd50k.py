@@ -41,7 +41,8 @@ def fsd50k_corpus(
     data,                         # the folder of FSD50K
     out,                          # corpus folder
     truth,                        # folder for an empty events.csv
-    pairs,                        # folder for clean/, noisy/ and pairs.csv
+    pairs,                        # folder for the test pairs: clean/, noisy/ and pairs.csv
+    dev_pairs,                    # folder for the development pairs
     *,
     # the table's name inside `data`; without a column split (eval.csv) the split is drawn
     csv:str='FSD50K.ground_truth/dev.csv',
@@ -57,4 +58,5 @@ def fsd50k_corpus(
     labels = [[m.strip() for m in cell.split(',') if m.strip()] for cell in rows.mids]
     every = pd.DataFrame(dict(file=rows.fname+'.wav', labels=labels, split=split))
     table,lost = _known_only(every, audioset_vocabulary(), source)
-    return checked_corpus(table, {}, root, source, out, truth, pairs, title=title, about=lost, **kwargs)
+    into = out,truth,pairs,dev_pairs
+    return checked_corpus(table, {}, root, source, *into, title=title, about=lost, **kwargs)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 from ..core.tables import SEPARATORS, TableError, read_rows
 from .corpus import CorpusError, CorpusWarning, raise_all
+from .groups import find_groups
 
 # %% ../../nbs/corpora/10_label_tables.ipynb #5e2a1668
 # the names under which a column is looked for where the first of them is asked for, and is not there
@@ -65,6 +66,16 @@ def _joined(table, path):
     labels = groups.labels.agg(lambda rows: list(dict.fromkeys(l for row in rows for l in row)))
     return table.drop_duplicates('file').assign(labels=labels.tolist())
 
+# %% ../../nbs/corpora/10_label_tables.ipynb #6f898550
+def _groups(path, files, groups, column):
+    "The group of every row; those without one are counted, because each is then a group of its own."
+    found = find_groups(files, groups, column)
+    if lost := sum(not g for g in found):
+        warnings.warn(
+            f"{path}: {lost} of {len(found)} rows have no group; each of their clips is a group of its own",
+            CorpusWarning, stacklevel=3)
+    return found
+
 # %% ../../nbs/corpora/10_label_tables.ipynb #7c2043ac
 def read_labels(
     path,                      # csv file, or one with tabs or semicolons
@@ -72,9 +83,11 @@ def read_labels(
     label_column:str='label',  # column of labels
     separator:str='+',         # between the labels of a clip
     split_column:str='',       # column of "train" and "valid"; "": none
-)->pd.DataFrame:               # columns file, labels (list of str), split (str, or None: to be drawn)
+    group_column:str='',       # column of groups, such as speakers; "": none
+    groups:str='',             # forms of file names that tell the group, see `find_groups`; "": none
+)->pd.DataFrame:               # file, labels (list), split (None: to be drawn), and group where asked for
     "Read a table of weak labels, or of events, as text. Raises `CorpusError` as `read_table` does."
-    table = read_table(path, (file_column,label_column,split_column))
+    table = read_table(path, (file_column,label_column,split_column,group_column))
     of_file,of_label = _column(table, file_column),_column(table, label_column)
     between = _lists.get(of_label, separator) if separator=='+' else separator
     labels = [[l.strip() for l in cell.split(between) if l.strip()] for cell in table[of_label]]
@@ -84,4 +97,6 @@ def read_labels(
     files = [PurePosixPath(f).as_posix() if f else f for f in files]     # `./a.wav` is `a.wav`
     split = table[split_column] if split_column else None
     made = pd.DataFrame(dict(file=files, labels=labels, split=split), index=table.index)
+    if group_column or groups:
+        made['group'] = _groups(path, files, groups, table[group_column] if group_column else None)
     return _joined(made, path) if any(c in table for c in _onsets) else made

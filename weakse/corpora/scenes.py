@@ -18,7 +18,8 @@ from torch import Tensor
 from ..core.audio import load_audio, save_audio
 from ..core.loudness import energy
 from ..core.resampling import fit_length
-from .corpus import CorpusError, read_corpus
+from .corpus import CorpusError, raise_all, read_corpus
+from .groups import broken_groups
 from ..core.files import atomic_path
 from ..core.outputs import check_output
 from ..core.tables import load_table, write_table
@@ -277,9 +278,10 @@ def real_scenes(
     progress:bool=True,         # show a bar
 )->pd.DataFrame:                # as of `read_scenes`; voice is a file, text is empty
     """Stage `scenes`, kind `real`: of held-out clips with a single label; without any of speech there are no
-    scenes, and that is said. Raises `CorpusError`."""
+    scenes, and that is said. Raises `CorpusError`, also for groups that are trained on, too."""
     _check_numbers(n_scenes, seconds)
     table,types = read_corpus(corpus),read_class_table(sound_types)
+    raise_all(broken_groups(table.table), corpus)
     drawn,rows = _scene_clips(table, types, n_scenes, seconds/2, seed)
     make = partial(_cut_scene, table, drawn, rows, round(seconds*table.sample_rate))
     return _write_all(out, [data, corpus, sound_types], make, len(drawn), n_workers, progress)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NETWORKS', 'SETTINGS', 'SHORTEST', 'RECORD', 'FILES', 'network_classes', 'build_network', 'PANNs', 'fetch_weights',
-           'stated', 'load_network', 'load', 'SavedPANNs', 'stand_in', 'write_stand_ins', 'prepare']
+           'stated', 'load_network', 'load', 'check_weights', 'first_hearing', 'SavedPANNs', 'stand_in',
+           'write_stand_ins', 'prepare']
 
 # %% ../../nbs/detectors/04_panns.ipynb #da0dfa2a
 import contextlib, functools, importlib, importlib.util, math, sys, types, warnings
@@ -20,6 +21,7 @@ from ..core.resampling import fit_length
 from ..corpora.corpus import read_corpus
 from .protocol import classes_with_clips, corpus_thresholds
 from .published import read_weights, write_prepared
+from .self_check import checked_once
 from ..core.fetch import cache_dir, hash_of
 from ..core.zenodo import fetch_published, keep_record, read_record
 from ..core.files import atomic_path
@@ -173,8 +175,9 @@ def load(
     weights:str|Path|None=None, # folder of the weights; None: the cache folder
     device=None,               # where it computes, see `pick_device`
 )->PANNs:
-    """The paper's detector, with the thresholds of a prepared folder. Raises FetchError, WeightsError,
-    ImportError; ValueError when the folder was prepared with other weights."""
+    """The paper's detector, with the thresholds of a prepared folder; weights that are new have to hear
+    known sounds. Raises FetchError, WeightsError, ImportError, SelfCheckError; ValueError when the folder was
+    prepared with other weights."""
     network_classes()           # a missing package is said before 650 MB are fetched
     paths = {path.name: path for path in fetch_weights(weights)}
     source = stated(weights)
@@ -188,7 +191,36 @@ def load(
         None if folder is None
         else read_names(Path(folder) / "vocabulary.csv", remedy="run `weakse tagger` again"))
     nets = (load_network(name, paths[NETWORKS[name]]) for name in ("Cnn14_DecisionLevelMax", "Cnn14"))
-    return PANNs(*nets, vocabulary).to(pick_device(device))
+    found = PANNs(*nets, vocabulary).to(pick_device(device))
+    check_weights(found, weights, source)
+    return found
+
+# %% ../../nbs/detectors/04_panns.ipynb #f56f124d
+def check_weights(
+    panns:PANNs,                # with the weights
+    folder:str|Path|None,       # of the weights; None: the cache folder
+    source:dict,                # of `stated`
+)->str:                         # one sentence
+    """Do class order, thresholds and known sounds agree? Asked once for each set of weights, see
+    `detectors.self_check`; stand-ins mean nothing and are not asked. Raises SelfCheckError."""
+    if source["title"].startswith("stand-in"): return "stand-ins, not checked"
+    folder = Path(folder or cache_dir())
+    return checked_once(
+        panns, folder/"panns-self-check.json", _checksums(source),
+        what=f"PANNs with the weights in {folder}",
+        remedy="delete these files and run `weakse fetch panns`; if they are the published ones, report this")
+
+# %% ../../nbs/detectors/04_panns.ipynb #9c43f8f3
+def first_hearing(
+    folder:str|Path|None=None, # of the weights; None: the cache folder
+)->str:                        # one sentence
+    "What fetched weights make of known sounds, where they can run. Raises WeightsError, SelfCheckError."
+    source = stated(folder)
+    if source["title"].startswith("stand-in"): return "stand-ins, not checked"
+    try:
+        return check_weights(load(weights=folder), folder, source)
+    except ImportError as e:
+        return f"what they hear is checked when they are first loaded ({e})"
 
 # %% ../../nbs/detectors/04_panns.ipynb #d3cf6c4f
 @dataclass

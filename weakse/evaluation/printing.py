@@ -10,6 +10,7 @@ import pandas as pd
 from ..core import terminal
 from ..core.files import read_json
 from ..core.terminal import plain, put, table_of
+from .effort import effort_headings, effort_notes, effort_rows
 from .markdown import NO_BREAK, mean_cell
 from .metrics import headings, metric_names, metric_of
 from .tables import (
@@ -20,6 +21,16 @@ def _number(v, k, wide)->str: # v: dict of mean, low, high
     "Mean, with half the interval's width where there is room."
     text = mean_cell(dict(v, failed=0), k)
     return text.replace(f' ±{NO_BREAK}', '±') if wide else text.split(' ')[0]
+
+def _print_effort(t, console):
+    "What each learned row was given, where the table knows it."
+    from rich.box import SIMPLE_HEAD
+    from rich.text import Text
+    if not (effort := t.get('effort')): return
+    columns = [(c, dict(justify='left' if c=='System' else 'right', no_wrap=True)) for c in effort_headings]
+    drawn = dict(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    put(console, table_of(*columns, rows=effort_rows(effort), **drawn))
+    put(console, Text(plain(' '.join(effort_notes(effort, t.get('seeds', ()))))), style='dim')
 
 def _add_rows(out, t, wide):
     "The rows of both sections."
@@ -52,6 +63,7 @@ def print_table1(
     sets = f"measured: {t['measured']}; reported: VoiceBank-DEMAND test set (compare within a section)"
     for text in (sets, ' '.join(training_notes(t['rows']))):
         put(console, Text(plain(text)), style='dim')
+    _print_effort(t, console)
 
 # %% ../../nbs/evaluation/12_printing.ipynb #7c6c20b6
 def scores_frame(

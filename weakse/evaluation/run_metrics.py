@@ -31,7 +31,7 @@ def _of_ablation(result):
 
 # %% ../../nbs/evaluation/23_run_metrics.ipynb #935c8e72
 def run_metrics(
-    result:dict, # content of table1.json, selective.json or ablation.json
+    result:dict, # content of table1.json, selective.json, ablation.json or additive.json
 )->dict:         # names, nested, with a number at each leaf
     "The main numbers of a result. Raises `ValueError` for a file of another kind."
     if not isinstance(result, dict):

@@ -14,6 +14,7 @@ from fastcore.meta import delegates
 from ..core.outputs import check_output
 from ..core.files import edit_text, read_json, write_json, write_text
 from .calibration import calibration
+from .effort import effort_section, training_effort
 from .intervals import bootstrap_interval
 from .markdown import difference_cell, markdown_table, mean_cell
 from .metrics import headings, metric_names, reading_note
@@ -91,11 +92,13 @@ def table1_dict(
     measured="synthetic corpus", # what the measured rows were measured on
     note="",                     # how the numbers came about: a command, say
     manifest="",                 # hash of the manifest of the corpus that was trained on
+    effort=(),                   # what each learned row was given, see `training_effort`
 )->dict:                         # the arguments, settings, calibration, rows, differences, reported
     "Everything Table 1 says, as plain values. Raises `ValueError` for no scores or mixed settings."
     if not scores: raise ValueError("no scores, at least one system is needed; score the noisy files first")
     return dict(
-        title=title, measured=measured, note=note, manifest=manifest, settings=_same_settings(scores),
+        title=title, measured=measured, note=note, manifest=manifest, effort=list(effort),
+        settings=_same_settings(scores),
         calibration=calibration(next(iter(scores.values()))),
         rows=[measured_row(k, s) for k, s in scores.items()],
         differences=_differences(scores), reported=_reported())
@@ -135,14 +138,21 @@ def training_notes(
     rows:list, # measured rows
 )->list:       # sentences
     "What the marks of the rows mean, and who was trained on weak labels."
-    weak = [r['system'] for r in rows if r.get('trained_on')==WEAK]
+    weak = [row_of(r['system']).label for r in rows if r.get('trained_on')==WEAK]
     paired = any(r.get('trained_on')==PAIRS for r in rows)
     given = any(r['needs_clean'] for r in rows)
     said = {
         f"{' and '.join(weak)}: trained on weak labels alone.": weak,
         "‡ trained on clean/noisy pairs.": paired,
         "† is given the clean speech: a ceiling, not a system to compare with.": given}
-    return [sentence for sentence,holds in said.items() if holds]
+    own = [f"{row.label}: {row.note}." for row in (row_of(r['system']) for r in rows) if row.note]
+    return [sentence for sentence,holds in said.items() if holds] + own
+
+# %% ../../nbs/evaluation/11_tables.ipynb #5eed1a7e
+def _interval_said(t):
+    "What the intervals are; a table of several runs has its `seeds`, see `weakse.evaluation.seeds`."
+    over = f" over files and {len(t['seeds'])} seeds" if 'seeds' in t else ''
+    return f"95 % interval{over}" if over else "bootstrap 95 % interval"
 
 # %% ../../nbs/evaluation/11_tables.ipynb #c9cb59af
 def _measured_section(t)->str:
@@ -150,8 +160,8 @@ def _measured_section(t)->str:
     rows = [[system_label(r),*(mean_cell(r[k], k) for k in table_columns)] for r in t['rows']]
     n = sorted({r['n_files'] for r in t['rows']})
     notes = [
-        f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the bootstrap 95 % "
-        f"interval. {reading_note(table_columns)}."
+        f"Measured on {', '.join(map(str, n))} files ({t['measured']}); mean ± half of the "
+        f"{_interval_said(t)}. {reading_note(table_columns)}."
     ]
     notes += training_notes(t['rows'])
     notes += [
@@ -202,10 +212,18 @@ def to_markdown(
 )->str:         # markdown
     "Table 1 for readers: measured, differences, reported."
     note = f"{table['note']}\n\n" if table.get('note') else ""
-    sections = f"{_measured_section(table)}\n\n{_difference_section(table)}{_reported_section(table)}"
+    effort = effort_section(table.get('effort', []), table.get('seeds', ()))
+    sections = (
+        f"{_measured_section(table)}\n\n{effort}{_difference_section(table)}{_reported_section(table)}")
     return f"### {table['title']}\n\n{note}{sections}\n"
 
 # %% ../../nbs/evaluation/11_tables.ipynb #c589a5f0
+def _stored(table, out_json, out_md, overwrite):
+    "The table as it was written; markdown is made from what is stored, so both agree to the last digit."
+    table = read_json(write_json(out_json, table, overwrite=overwrite))
+    write_text(out_md, to_markdown(table), overwrite=overwrite)
+    return table
+
 def _named(score_files)->dict: # system -> path
     "Name score files by their stem, in the table's usual order; a mapping keeps its own names and order."
     if isinstance(score_files, dict): return {k: Path(p) for k,p in score_files.items()}
@@ -218,13 +236,15 @@ def _named(score_files)->dict: # system -> path
     return {name: path_of[name] for name in in_order(names)}
 
 # %% ../../nbs/evaluation/11_tables.ipynb #04f78b23
-@delegates(table1_dict)
+@delegates(table1_dict, but=['effort'])
 def write_table1(
     score_files,     # paths of score files (`SYSTEM.json`), or a mapping system -> path
     out_json,        # JSON to write
     out_md,          # markdown to write
     title="Table 1 (synthetic corpus)", # heading
     *,
+    training=None,   # folder with the reports of the trainings; None: nothing is said of them
+    trials=None,     # file that `weakse trials` wrote; None: there is none
     overwrite=False, # may files that are there be replaced?
     **kwargs,        # of `table1_dict`
 )->dict:             # the table
@@ -237,11 +257,9 @@ def write_table1(
         if not p.is_file():
             raise FileNotFoundError(
                 f"{p}: no scores of {k!r}; run `weakse score --json {p.name}` for it first")
-    table = table1_dict({k: read_json(p) for k, p in named.items()}, title, **kwargs)
-    # markdown is made from what is stored, so both agree to the last digit
-    table = read_json(write_json(out_json, table, overwrite=overwrite))
-    write_text(out_md, to_markdown(table), overwrite=overwrite)
-    return table
+    effort = training_effort(named, training, trials) if training else []
+    table = table1_dict({k: read_json(p) for k, p in named.items()}, title, effort=effort, **kwargs)
+    return _stored(table, out_json, out_md, overwrite)
 
 # %% ../../nbs/evaluation/11_tables.ipynb #4b3947e2
 _between = re.compile(r'(<!-- table1 -->)(.*?)(<!-- /?table1 -->)', re.S)

@@ -76,9 +76,14 @@ def checked_strength(
     return strength
 
 # %% ../../nbs/inference/04_planning.ipynb #f34b369b
+def _as_is(system):
+    "Is a network shown level and offset as they come? One that normalises cannot tell."
+    return system.config.get('level')=='as_is' and not system.normalise
+
 def _wanted(system):
     "RMS that a system is shown."
-    return 10**(system.config['level_db']/20) if 'level_db' in system.config else 0.05
+    level_db = system.config.get('level_db')
+    return 0.05 if level_db is None else 10**(level_db/20)
 
 def part_estimator(
     system,               # `System`
@@ -89,7 +94,7 @@ def part_estimator(
     n_channels:int,       # C
 )->PartEstimator:         # for this recording
     "A system for parts of a recording: which level it is shown, and whose."
-    learned = system.vocabulary is not None and system.block is not None
+    learned = system.vocabulary is not None and system.block is not None and not _as_is(system)
     window = round(system.block*system.sample_rate) if learned else None
     own = window is not None and system.normalise
     return PartEstimator(
@@ -151,17 +156,19 @@ def plan_blocks(
     cond = condition_for(system, how['target'], how['condition'])
     field,size,overlap = block_sizes(system, rate, n_channels, how['block'], how['overlap'], how['context'])
     local = None if field is None else part_estimator(system, rate, cond, field, precision, n_channels)
-    exponent = extreme(rms if offset is None or system.learned else max(rms, offset.abs().max().item()))
+    hidden = offset if system.learned and not _as_is(system) else None
+    exponent = extreme(rms if offset is hidden else max(rms, offset.abs().max().item()))
     clean = None if clean is None else times_two_to(-exponent, clean)
     gain = _gain(system, math.ldexp(rms, -exponent))
     estimate = _estimate(system, local, rate, cond, gain, precision, n, size or n, clean)
-    f = _blended(estimate, offset if system.learned else None, exponent, strength)
+    f = _blended(estimate, hidden, exponent, strength)
     return dict(f=f, n=n, block=size or n, overlap=0 if n <= (size or n) else overlap)
 
 # %% ../../nbs/inference/04_planning.ipynb #715997a4
 def _gain(system, rms):
     "What brings a recording to the level that a system is shown."
-    return _wanted(system)/rms if system.vocabulary is not None and rms > 0 else 1.0
+    if system.vocabulary is None or rms == 0 or _as_is(system): return 1.0
+    return _wanted(system)/rms
 
 def _blended(estimate, offset, exponent, strength):
     "The function of a block: the estimate at the level of the recording, with its share of the input."

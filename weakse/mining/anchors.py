@@ -26,6 +26,7 @@ def find_anchor(
     probs,             # `(F,)` probability of one class
     seconds:float=2.0, # s, length of the anchor
     hop:float=0.01,    # s between frames
+    ties:str='middle', # of windows whose areas are within 1 %: "middle"; "first": Eq. 6 to the letter
 )->tuple[float, float]: # s, start of the anchor; its mean probability
     """The window with the largest area under a class's curve (Kong et al., Eqs. 5-6). Raises ValueError on a
     clip shorter than `seconds`."""
@@ -36,6 +37,9 @@ def find_anchor(
             "pad the clip or lower `anchors.seconds`")
     areas = [float(sum(probs[t:t + n])) for t in range(len(probs) - n + 1)]   # Eq. 5
     best = first = last = int(np.argmax(areas))                               # Eq. 6
+    if ties=='first':
+        start = next(t for t,a in enumerate(areas) if a >= (1 - 1e-5)*areas[best])
+        return start*hop, areas[start]/n
     while first > 0 and areas[first - 1] >= 0.99*areas[best]:
         first -= 1
     while last + 1 < len(areas) and areas[last + 1] >= 0.99*areas[best]:
@@ -56,12 +60,22 @@ def _middle_of_ties(
     last = torch.where(broken & (t > best), t - 1, N - 1).amin(0)
     return (first + last)//2
 
+# %% ../../nbs/mining/00_anchors.ipynb #3eec7701
+def _first_of_ties(
+    areas:Tensor, # `(N,C)` float64
+)->Tensor:        # `(C,)` index
+    "The first window of the largest area; sums in another order differ in their last bits."
+    return (areas >= (1 - 1e-5)*areas.amax(0)).int().argmax(0)
+
+_ties = dict(middle=_middle_of_ties, first=_first_of_ties)
+
 # %% ../../nbs/mining/00_anchors.ipynb #b0f40648
 def find_anchors(
     probs:Tensor,      # `(F,K)` probabilities
     classes,           # `(C,)` classes to look for
     seconds:float=2.0, # s, length of an anchor
     hop:float=0.01,    # s between frames
+    ties:str='middle', # see `find_anchor`
 )->tuple[Tensor, Tensor]: # `(C,)` s, starts; `(C,)` mean probabilities
     """`find_anchor` for several classes at once (Eqs. 5-6). Raises ValueError on a clip shorter than
     `seconds`."""
@@ -73,7 +87,7 @@ def find_anchors(
     curves = probs[:, torch.as_tensor(classes, device=probs.device)].double()
     total = torch.nn.functional.pad(curves.cumsum(0), (0, 0, 1, 0))
     areas = total[n:] - total[:-n]
-    start = _middle_of_ties(areas)
+    start = _ties[ties](areas)
     return start.float()*hop, areas.gather(0, start[None])[0]/n
 
 # %% ../../nbs/mining/00_anchors.ipynb #9e481f84
@@ -84,6 +98,7 @@ def _place_anchors(
     hop:float,     # s between frames
     length:float,  # s, of the clip; a shorter clip than an anchor has its only anchor at 0
     rng=None,      # draw at random in place of Eq. 6
+    ties='middle', # see `find_anchor`
 )->tuple[np.ndarray, np.ndarray]: # s, starts `(C,)`; mean probabilities `(C,)`
     "Starts and areas of a clip's anchors, inside the clip."
     latest = max(0., length - seconds)
@@ -91,7 +106,7 @@ def _place_anchors(
         starts = rng.uniform(0, latest, len(classes))
         n, first = round(seconds/hop), (starts/hop).astype(int)
         return starts, np.array([float(probs[f:f + n, k].mean()) for f, k in zip(first, classes)])
-    starts, areas = find_anchors(probs, classes, seconds, hop)
+    starts, areas = find_anchors(probs, classes, seconds, hop, ties)
     return starts.clamp(0, latest).numpy(), areas.numpy()
 
 # %% ../../nbs/mining/00_anchors.ipynb #cdbaabda
@@ -107,10 +122,10 @@ def cut_anchors(
         [wav[s : s + n] for s in (min(round(float(t) * sample_rate), len(wav) - n) for t in starts)])
 
 # %% ../../nbs/mining/00_anchors.ipynb #95d2ea1e
-def _clip_anchors(probs, classes, seconds, hop, length, rng, wav, sample_rate):
+def _clip_anchors(probs, classes, seconds, hop, length, rng, ties, wav, sample_rate):
     "Starts, mean probabilities and waveforms of one clip's anchors."
     own = probs[:max(round(seconds/hop), round(length/hop))]
-    starts, areas = _place_anchors(own, classes, seconds, hop, length, rng)
+    starts, areas = _place_anchors(own, classes, seconds, hop, length, rng, ties)
     return starts, areas, cut_anchors(wav, starts, sample_rate, seconds)
 
 def _sorted(rows, wavs, n):
@@ -123,7 +138,7 @@ def _sorted(rows, wavs, n):
     return table.iloc[order].reset_index(drop=True), torch.cat(wavs)[torch.from_numpy(order)]
 
 # %% ../../nbs/mining/00_anchors.ipynb #eba3a4f7
-def _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, progress):
+def _corpus_anchors(corpus, detector, indices, seconds, by, ties, seed, batch_size, progress):
     "Table rows and waveforms of all anchors of the corpus, before the gates; rows ordered by clip and class."
     known = np.array([detector.vocabulary.index(name) for name in corpus.vocabulary.names])
     targets = np.asarray(corpus.targets()).astype(bool)
@@ -138,7 +153,8 @@ def _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, pr
             # one generator a clip: the draw does not depend on the order in which clips are read
             rng = np.random.default_rng([seed, i]) if by == "random" else None
             starts, areas, cut = _clip_anchors(
-                probs[b], classes, seconds, detector.hop, float(length[b]), rng, wav[b], corpus.sample_rate)
+                probs[b], classes, seconds, detector.hop, float(length[b]), rng, ties, wav[b],
+                corpus.sample_rate)
             rows += [(i, file, k, s, a) for k, s, a in zip(classes, starts, areas)]
             wavs.append(cut)
     return _sorted(rows, wavs, round(seconds * corpus.sample_rate))
@@ -157,10 +173,11 @@ class NoAnchorsError(ValueError):
 def _gate(
     table:pd.DataFrame, # columns area, level_db
     min_area:float,     # mean probability
-    min_level_db:float, # dBFS
+    min_level_db,       # dBFS; None: no anchor is too quiet
 )->tuple[np.ndarray, dict]: # `(N,)` bool, to keep; counts of the dropped
     "Which anchors are loud and certain enough. Raises `NoAnchorsError` when none is."
-    quiet, uncertain = table.level_db < min_level_db, table.area < min_area
+    quiet = table.level_db < (-np.inf if min_level_db is None else min_level_db)
+    uncertain = table.area < min_area
     dropped = dict(dropped_quiet=int(quiet.sum()), dropped_uncertain=int((uncertain & ~quiet).sum()))
     keep = np.array(~quiet & ~uncertain, bool)   # a copy: pandas lends read-only arrays, torch wants to write
     if not keep.any():
@@ -171,14 +188,16 @@ def _gate(
     return keep, dropped
 
 # %% ../../nbs/mining/00_anchors.ipynb #66bdf1da
-def _check_by(by):
+def _check_choices(by, ties):
     if by not in ("area", "random"):
         raise ValueError(f"anchors by '{by}' are unknown; use 'area' (Eqs. 5-6) or 'random'")
+    if ties not in _ties:
+        raise ValueError(f"`ties` is {ties!r}; known: {', '.join(_ties)} (Eq. 6 to the letter)")
 
-def _gated_anchors(corpus, detector, refused, split, seconds, by, gates, seed, batch_size, progress):
+def _gated_anchors(corpus, detector, refused, split, seconds, by, ties, gates, seed, batch_size, progress):
     "Table, waveforms, tags and vocabulary of the anchors that pass, what the store says, and those refused."
     indices = np.flatnonzero((corpus.table.split == split).to_numpy())
-    table, wavs = _corpus_anchors(corpus, detector, indices, seconds, by, seed, batch_size, progress)
+    table, wavs = _corpus_anchors(corpus, detector, indices, seconds, by, ties, seed, batch_size, progress)
     table["level_db"] = rms_db(wavs).numpy().round(2)
     rejected = np.array([anchor in refused for anchor in zip(table.file, table.k)], bool)
     keep, dropped = _gate(table[~rejected], *gates)
@@ -200,22 +219,22 @@ def detect_anchors(
     out:str|Path,              # folder of the store to write
     *, seconds:float=2.0,      # s, length of an anchor (paper: 2)
     by:str="area",             # area (Eqs. 5-6) | random (uniform over the clip, the control)
+    ties:str="middle",         # which of equally good windows: middle | first (Eq. 6 to the letter)
     split:str="train",         # which clips
     min_area:float=0.0,        # mean probability below which an anchor is dropped as uncertain
-    min_level_db:float=-60.0,  # dBFS below which an anchor is dropped as quiet
+    min_level_db:float|None=-60.0, # dBFS below which an anchor is dropped as quiet; None: none is (paper)
     seed:int=0,                # of the random places
     batch_size:int=16,         # clips, or anchors, that the detector sees at once
     audit:str|Path|None=None,  # csv of verdicts, see `read_audit`; missing or empty: nothing is rejected
     device=None,               # where a detector that is loaded here computes, see `pick_device`
     progress:bool=True,        # show a bar
 )->AnchorStore:
-    """Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError` when no anchor
-    passes the gates, `AuditError`."""
-    _check_by(by)
+    "Stage `detect`: one anchor a clip and weak label, with its tags. Raises `NoAnchorsError`, `AuditError`."
+    _check_choices(by, ties)
     check_output(out, inputs := [corpus_folder, detector, audit or ''], folder=True)
     corpus = read_corpus(corpus_folder) if isinstance(corpus_folder, (str, Path)) else corpus_folder
     detector = as_detector(detector, device)
     refused = rejected_anchors(audit, corpus, detector.vocabulary)   # now: a typo must not cost an hour
-    found = _gated_anchors(
-        corpus, detector, refused, split, seconds, by, (min_area, min_level_db), seed, batch_size, progress)
-    return write_anchors(out, *found, inputs)
+    return write_anchors(out, *_gated_anchors(
+        corpus, detector, refused, split, seconds, by, ties, (min_area, min_level_db), seed, batch_size,
+        progress), inputs)

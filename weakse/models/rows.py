@@ -18,6 +18,8 @@ class Row:
     trained_on:str=''      # `PAIRS`, `WEAK`, or nothing
     needs_clean:bool=False # is it given the clean speech?
     made_by:str=''         # dotted name of its `Filter`; '': a training makes it
+    training:str=''        # name of the training that makes it, where it is not the row's
+    note:str=''            # what else a reader has to know
 
 rows = dict(
     noisy=Row('Noisy', made_by='weakse.models.classical.NOISY'),
@@ -25,7 +27,8 @@ rows = dict(
     wiener=Row('Wiener', made_by='weakse.models.classical.WIENER'),
     segan=Row('SEGAN', PAIRS),
     wave_unet=Row('Wave-U-Net', PAIRS),
-    weakse=Row('weakse', WEAK),
+    kong=Row('Kong et al. recipe', WEAK, note="our implementation of the paper's recipe"),
+    weakse=Row('weakse', WEAK, training='unet'),
     oracle=Row('Oracle', needs_clean=True, made_by='weakse.models.classical.ORACLE'),
 )
 

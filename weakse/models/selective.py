@@ -99,17 +99,17 @@ class SelectiveNet(Model):
         sample_rate:int=16000,               # Hz
         variant:str='joint',                 # whence the embedding: "joint", "table" or "unconditioned"
         channels:tuple=(16,32,64,128,128),   # of the classification branch
+        unet_channels:list[int]|None=None,   # `channels` of the extraction branch, see `ConditionalUNet`
         **unet,                              # width, depth, n_fft, ... of `ConditionalUNet`
     ):
         super().__init__()
         _check_variant(variant)
-        self.kwargs = dict(
-            n_classes=n_classes, n_embed=n_embed, sample_rate=sample_rate, variant=variant,
-            channels=list(channels), **unet)
+        self.kwargs = dict(n_classes=n_classes, n_embed=n_embed, sample_rate=sample_rate, variant=variant,
+            channels=list(channels), unet_channels=unet_channels, **unet)
         check_limits('SelectiveNet', self.kwargs)
         self.n_classes,self.n_embed = n_classes,n_embed
         self.sample_rate,self.variant = sample_rate,variant
-        self.extractor = ConditionalUNet(n_embed, **unet)
+        self.extractor = ConditionalUNet(n_embed, channels=unet_channels, **unet)
         if variant=='table':
             self.table = nn.Embedding(n_classes, n_embed, dtype=torch.float32)
         if variant=='joint':

@@ -12,7 +12,9 @@ from fastcore.basics import patch
 from ..core.keywords import takes
 from ..core.audio import load_audio, save_audio
 from ..core.outputs import check_files, own_folder, own_folders
-from ..core.tables import write_table
+from ..core.tables import load_table, write_table
+from ..core.terminal import logger
+from ..corpora.groups import draw_splits, find_groups
 from ..mining.mixtures import prefetch, shuffled_positions
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #41a141cf
@@ -188,9 +190,13 @@ def split_pairs(
     n:int,            # pairs
     share:float=.05,  # held out
     seed:int=0,
+    groups=None,      # `(n,)` speakers, of whom none is on both sides; None or a single one: pair by pair
 )->tuple:             # numbers of the pairs to train on and of those held out, two arrays
-    """Hold out a share of the pairs, at least one. Raises `PairsError` where nothing would be left to train
-    on."""
+    """Hold out a share of the pairs, at least one, by whole groups. Raises `PairsError` where nothing would
+    be left to train on."""
+    if share and groups is not None and len(set(groups)) > 1:
+        sides = draw_splits(n, max(share, 1/n), [seed, 2], groups)
+        return np.flatnonzero(sides=='train'), np.flatnonzero(sides=='valid')
     k = max(1, round(n*share)) if share else 0
     if k >= n:
         raise PairsError(
@@ -198,6 +204,22 @@ def split_pairs(
             f"`valid_share` than {share}")
     order = np.random.default_rng([seed, 2]).permutation(n)
     return np.sort(order[k:]), np.sort(order[:k])
+
+# %% ../../nbs/training/08_clean_pairs.ipynb #3aba2c3b
+def _speakers(pairs, names):
+    "Who speaks in each pair, by pairs.csv or a name like VoiceBank's; else the pair itself, which is said."
+    table = Path(pairs)/'pairs.csv'
+    said = {}
+    if table.is_file():
+        known = load_table(table, dict(file=str), "make the pairs again", PairsError, also=dict(speaker=str))
+        said = dict(zip(known.file, known.speaker)) if 'speaker' in known else {}
+    found = find_groups(names, 'voicebank', [said.get(n, '') for n in names])
+    if lost := sum(not s for s in found):
+        logger.warning(
+            f"{pairs}: {lost} of {len(names)} pairs name no speaker, so each of them is a group of its own "
+            "and a held-out voice may be one that is trained on; write the speakers into the column "
+            "`speaker` of pairs.csv")
+    return [s or n for s,n in zip(found, names)]
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #6041b52f
 @takes(PairedWindows, but=['window'])
@@ -211,6 +233,7 @@ def open_pairs(
 )->tuple:                           # `PairedWindows` to train on, and those held out or None
     "The windows of a folder of pairs. Raises `PairsError` like `read_pairs` and `split_pairs`."
     found = read_pairs(pairs, sample_rate)
-    train, held = split_pairs(len(found), valid_share, seed)
+    speakers = _speakers(pairs, _names(Path(pairs), [])) if valid_share else None
+    train, held = split_pairs(len(found), valid_share, seed, speakers)
     windows = PairedWindows([found[i] for i in train], seed=seed, **options)
     return windows, PairedWindows([found[i] for i in held], overlap=0) if len(held) else None

@@ -32,10 +32,14 @@ def compressed_stft(
     complex_share:float=0., # share of the loss that compares compressed complex spectra, 0..1
     n_fft:int=512,          # window, samples
     hop_length:int=160,     # hop, samples
+    # weight of magnitudes that are too small: above 1, too much taken away costs more than too little
+    # (the asymmetric loss of VoiceFilter-Lite, Wang et al. 2020)
+    over_suppression:float=1.,
 )->Tensor:                  # scalar
     "Mean squared difference of compressed magnitudes, and of compressed complex spectra."
     (m1,c1),(m2,c2) = (_compressed(w, power, n_fft, hop_length) for w in (estimate, target))
-    magnitude = (m1 - m2).square().mean()
+    weight = torch.where(m1 < m2, over_suppression, 1.)
+    magnitude = (weight*(m1 - m2).square()).mean()
     return (
         magnitude if not complex_share
         else (1 - complex_share) * magnitude + complex_share * (c1 - c2).square().sum(-1).mean())

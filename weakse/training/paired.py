@@ -11,7 +11,7 @@ import numpy as np
 from ..core.keywords import settings_for
 from ..models.registry import SYSTEM_FILES, save_system
 from .clean_pairs import WINDOW, open_pairs
-from .recipes import Recipe, fingerprint, from_seed, learn
+from .recipes import Recipe, audio_heard, fingerprint, from_seed, learn
 
 # %% ../../nbs/training/09_paired.ipynb #49ca9b55
 def _rounds(task, held, every):
@@ -38,11 +38,13 @@ def _recipe(name, pairs, out, s, make_task):
         save_system(
             task.best.float().cpu(), out, sample_rate=s['sample_rate'], vocabulary=None,
             config={'name': name, 'block': 4 * WINDOW / 16000, 'trained_on': 'pairs', 'training': s})
-        epochs = len(rows)*s['batch_size']/len(windows)
-        return dict(epochs=epochs, windows=len(windows), valid=_rounds_of(rows))
+        items = len(rows)*s['batch_size']
+        heard = audio_heard(*(n/s['sample_rate'] for n in (items*windows.window, windows.sound.shape[1])))
+        return dict(epochs=items/len(windows), windows=len(windows), valid=_rounds_of(rows), **heard)
     data = {'pairs': fingerprint(windows.sound)}
     return Recipe(task, windows.batches, steps, save, data, rounds)
 
+# %% ../../nbs/training/09_paired.ipynb #a192d583
 def learn_from_pairs(
     name:str,       # of the system
     pairs,          # folder of training pairs

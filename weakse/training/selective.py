@@ -125,18 +125,21 @@ def heard_as(
     return settings_for(heard_sets, (settings or {}).get('scenes') or {})
 
 # %% ../../nbs/training/11_selective.ipynb #e20952c2
-@takes(SelectiveNet, ConditionalUNet, but=['sample_rate', 'channels', 'normalise'])
+@takes(SelectiveNet, ConditionalUNet, but=['sample_rate', 'unet_channels', 'normalise'])
 def make_selective(
     store,            # anchors, for their classes and rate
     *,
     width:float=.25,  # channel multiplier of the U-Net; 1: 146 M parameters
+    # of every level of the U-Net and of its centre, see `ConditionalUNet`; None: those of `width`
+    channels:list[int]|None=None,
     seed:int=0,       # of the random start
     **options,        # of `SelectiveNet` and the `ConditionalUNet` in it
 )->SelectiveNet:
     "The network of a run. Raises `MemoryError` where it does not fit this machine."
     def make():
         return SelectiveNet(
-            len(store.vocabulary), sample_rate=store.sample_rate, width=width, **options)
+            len(store.vocabulary), sample_rate=store.sample_rate, width=width, unet_channels=channels,
+            **options)
     check_room(make)
     return from_seed(make, seed)
 

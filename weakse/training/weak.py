@@ -14,10 +14,10 @@ from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import condition_bank
 from ..mining.mixtures import Mixtures, MixtureSettings
-from ..models.registry import SYSTEM_FILES, save_system
+from ..models.registry import SYSTEM_FILES, check_use, save_system
 from ..models.unet import ConditionalUNet
 from .losses import make_loss
-from .recipes import Recipe, all_settings, fingerprint, from_seed, learn
+from .recipes import Recipe, all_settings, audio_heard, fingerprint, from_seed, learn
 from .tasks import WeakTask
 
 # %% ../../nbs/training/06_weak.ipynb #9a635f80
@@ -48,7 +48,7 @@ def make_weak_task(
     return WeakTask(model, make_loss(loss or {'waveform_mae': 1.0}), steps=steps, **options)
 
 # %% ../../nbs/training/06_weak.ipynb #27dfaf11
-@takes(Mixtures, but=['bank', 'sets', 'rank', 'world'])
+@takes(Mixtures, but=['bank', 'sets', 'batches', 'rank', 'world'])
 def make_mixtures(
     store,                      # anchors
     mined:str|Path,             # folder of pairs that were mined from them
@@ -64,12 +64,21 @@ def make_mixtures(
         raise ValueError(
             f"{mined} was mined from {len(sets)} anchors but the store has {len(store)}; run `weakse mine` "
             "again")
-    bank = condition_bank(store.tags, store.classes)
-    return Mixtures(store, pairs, bank, sets, **{**(mixtures or {}), **options, 'condition': condition})
+    bank, batches = condition_bank(store.tags, store.classes), Path(mined)/'batches.npy'
+    return Mixtures(
+        store, pairs, bank, sets, np.load(batches) if batches.is_file() else None,
+        **{**(mixtures or {}), **options, 'condition': condition})
 
 # %% ../../nbs/training/06_weak.ipynb #36742f87
+def _heard(mixtures, steps):
+    "What the updates heard: mixtures, and the anchors that they were made from."
+    seconds = mixtures.settings.seconds or mixtures.store.seconds
+    anchors = len(np.unique(mixtures.pairs))*mixtures.store.seconds
+    return audio_heard(steps*mixtures.batch_size*seconds, anchors)
+
 def _recipe(anchors, mined, out, s):
     "Data, network, task and system of `train_unet`."
+    check_use(s['use'])   # before the hours of training, not after them
     store = read_anchors(anchors)
     mixtures = make_mixtures(store, mined, **settings_for(make_mixtures, s))
     bank = condition_bank(store.tags, store.classes, store.vocabulary.names, s['purest'])
@@ -79,6 +88,7 @@ def _recipe(anchors, mined, out, s):
         save_system(
             task.best.float().cpu(), out, sample_rate=store.sample_rate, vocabulary=store.vocabulary,
             bank=bank, config={**(s['use'] or {}), 'training': s})
+        return _heard(mixtures, len(rows))
     data = {'pairs': fingerprint((Path(mined)/'pairs.npy').read_bytes())}
     return Recipe(task, mixtures.batches, s['steps'], save, data)
 
@@ -91,7 +101,7 @@ def train_unet(
     *,
     # share of a class's anchors, the purest, whose mean tag the finished system is asked with; 1: all
     purest:float=.1,
-    # how the finished system is used: `strength`, `condition`, ...; see `weakse.models.registry.save_system`
+    # how the finished system is used: `strength`, `condition`, `level`, ...; see `weakse.models.registry`
     use:dict|None=None,
     **settings,                      # of the network, the task, the mixtures and the run
 )->dict:                             # settings, curve, seconds
