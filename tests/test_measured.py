@@ -1,6 +1,8 @@
 """A stage of the run that has nothing to measure says so and goes on; what is measured on a system is told as
 in its training."""
 import numpy as np, pandas as pd, pytest, torch
+from typer.testing import CliRunner
+from weakse.cli.main import app
 from weakse.cli import evaluation as cli
 from weakse.evaluation import experiments, figures, recognition as recognised
 from weakse.evaluation.ablation import _cells, ablate
@@ -219,6 +221,26 @@ def test_ablation_without_pairs_and_with_variants_that_cannot_be_mined(bare, cro
         ablate(
             bare / 'corpus', 'detector', crowded.folder, None, bare / 'pairs', bare / 'b.json',
             work=bare / 'work', variants=['nothing'])
+
+EMPTY = [
+    'sound_types anchors classes.csv', 'scenes data corpus sound_types.csv scenes',
+    'selective scenes sound_types.csv joint sounds s.json', 'listen s.json sounds scenes page',
+    'enhance pairs --pairs --system noisy -o enhanced',
+    'score --clean pairs/clean --enhanced enhanced --json noisy.json',
+    'table1 noisy.json t.json t.md', 'metrics t.json m.json', 'figures corpus ear pairs enhanced figures',
+    'ablate corpus ear anchors truth pairs a.json', 'metrics a.json ma.json', 'metrics s.json ms.json']
+
+def test_each_verb_goes_on_with_nothing_to_measure(bare, crowded, monkeypatch):
+    "As in a run: each stage reads what the one before it could not measure, and none of them ends it."
+    (bare/'params.yaml').write_text(
+        'sound_types: {min_anchors: 99}\nscenes: {kind: real}\nselective: {snrs: [5.0]}\ntable1: {}\n'
+        'mine: {}\ntrain: {}\nablate: {}\nlisten: {}\nfigures: {}\nscore: {}\n')
+    monkeypatch.chdir(bare)
+    monkeypatch.setattr(experiments, 'load_systems', lambda joint: dict(joint=heard()))
+    monkeypatch.setattr(figures, 'load_detector', lambda _: Ear)
+    for words in EMPTY:
+        r = CliRunner().invoke(app, words.split(), prog_name='weakse')
+        assert r.exit_code==0 and r.stdout.strip(), (words, r.output, r.exception)
 
 def test_report_without_tables(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -22,6 +22,7 @@ from weakse.core.labels import Vocabulary
 from weakse.app.listening_sounds import write_group
 from weakse.evaluation.tables import write_readme, write_table1
 from weakse.training.checkpoints import Checkpoint
+from weakse.detectors.published import write_prepared
 
 def tree(folder):
     "Relative path -> hash of every file below a folder."
@@ -80,6 +81,16 @@ def test_a_folder_is_replaced_only_if_it_is_own(tmp_path, canary):
     remove_own(canary)
     remove_own(own)
     assert not own.exists()
+
+def test_a_prepared_detector_replaces_its_own_folder_alone(tmp_path, canary):
+    "The detectors whose weights are published keep a folder as the trained ones do."
+    names = Vocabulary(['Speech']).with_thresholds([.5])
+    with pytest.raises(ForeignPathError, match='did not make'):
+        write_prepared(canary, names, [], detector='panns')
+    for _ in range(2):
+        write_prepared(tmp_path/'own', names, [], detector='panns')
+    with pytest.raises(ForeignPathError, match='is an input'):
+        write_prepared(tmp_path/'own', names, [tmp_path/'own'/'vocabulary.csv'], detector='panns')
 
 def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path):
     own,file = own_folder(tmp_path/'own'),tmp_path/'file.txt'
