@@ -68,6 +68,11 @@ def _in_one_line():
         say(f"error: {said}: `{verb} -h` says what there is", 'red', err=True)
         raise typer.Exit(e.exit_code) from None
 
+# %% ../../nbs/cli/00_command.ipynb #d0fb0e2d
+def _of_stages(command):
+    "Is a verb one of those that run a stage?"
+    return getattr(command, 'rich_help_panel', None) != for_recordings
+
 # %% ../../nbs/cli/00_command.ipynb #d7e357bc
 class _VerbGroup(TyperGroup):
     "A group of verbs that turns an error which explains itself into one red line."
@@ -96,9 +101,7 @@ class _VerbGroup(TyperGroup):
 
     def list_commands(self, ctx):
         "What is done with recordings comes first, then the stages."
-        return sorted(
-            super().list_commands(ctx),
-            key=lambda name: getattr(self.commands[name], 'rich_help_panel', None) != for_recordings)
+        return sorted(super().list_commands(ctx), key=lambda name: _of_stages(self.commands[name]))
 
 # %% ../../nbs/cli/00_command.ipynb #f0afe3ab
 for_recordings = "With recordings"                            # headings of the help

@@ -139,8 +139,7 @@ def mine_store(
     n_batches:int=1000,           # mini-batches to draw
     focus:str='Speech',           # class of interest
     focus_share:float=0.,         # share of pairs to hold an anchor of the focus class; 0: paper
-    # of the focus class take anchors alone whose clip has no other label: they are the purest
-    focus_alone:bool=False,
+    focus_alone:bool=False,       # are its anchors those of clips without another label, the purest?
     pairing:str='disjoint',       # "disjoint" (Algorithm 1), "matching", "neighbour", "random"
     same_clip:bool=False,         # may two anchors of one clip be a pair? Algorithm 1 does not ask
     seed:int=0,                   # seed of the draws
