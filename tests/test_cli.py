@@ -324,6 +324,13 @@ def test_pairs_are_enhanced_whole(ask, tmp_path):
     code,said = ask('enhance', '.', '--pairs', '--start', '1')
     assert code==1 and 'expected no `--start`: leave it out' in said
 
+def test_pairs_need_no_checkout_and_no_parameter_file(ask, tmp_path):
+    for part in ('clean','noisy'):
+        (tmp_path/'pairs'/part).mkdir(parents=True)
+        USABLE['pcm24'](tmp_path/'pairs'/part/'a.wav')
+    code,said = ask('enhance', 'pairs', '--pairs', '--system', 'highpass')
+    assert code==0 and '1 files' in said and written(tmp_path/'out')==['.weakse', 'a.wav']
+
 def test_a_pipe_of_the_system(weakse, tmp_path):
     import io
     sf.write(f := io.BytesIO(), tones(), rate, format='FLAC')

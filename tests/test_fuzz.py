@@ -52,6 +52,19 @@ def test_each_kind_of_finding_is_counted_and_ends_nothing(monkeypatch):
         seen.append(found[0][2])
     assert seen==['crash','hang','left over','traceback','foreign file touched']
 
+def test_a_worker_without_a_core_does_not_hang(monkeypatch):
+    "The machine may be busy with something else; what counts is time in which the worker could have worked."
+    class Pipe:
+        asked = 0
+        def poll(self, seconds):
+            self.asked += 1
+            return self.asked > 3
+    times = iter(range(0, 1000, module.LIMIT))
+    monkeypatch.setattr(module, '_waited', lambda pid: next(times))
+    assert module.answers(Pipe(), 1)
+    monkeypatch.setattr(module, '_waited', lambda pid: 0.)
+    assert not module.answers(Pipe(), 1)
+
 def test_a_name_in_bytes_is_extracted(tmp_path):
     name = os.fsdecode(bytes(tmp_path) + b'/a\xff.wav')
     sf.write(os.fsencode(name), .1*np.ones(8000), 16000)

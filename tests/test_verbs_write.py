@@ -450,6 +450,11 @@ def test_a_verb_keeps_its_inputs(run, case, kind, out):
         refused(say, home, words(case, **others, **{out: path}), path)
     shutil.rmtree(home/'new', ignore_errors=True)
 
+def test_a_table_is_never_named_like_its_text(run):
+    "The text would be written over the numbers."
+    home,say,_ = run
+    refused(say, home, ['compare', 'noisy', '--pairs', 'pairs', '--out', 'new.md', '--overwrite'], 'new.md')
+
 def test_an_edit_leaves_what_stands_outside_the_marks(run):
     home,_,_ = run
     table = (home/'results'/'table1.md').read_text().strip()
