@@ -84,7 +84,8 @@ def effort_rows(
     "The efforts as text; a dash for what a report does not say."
     keys = 'parameters','minutes_heard','minutes_distinct','steps','seconds','trials'
     return [
-        [row_of(r['system']).label, *('–' if r[k] is None else f'{r[k]:,.0f}' for k in keys)] for r in effort]
+        [row_of(r['system']).label, *('–' if r[k] is None else f'{r[k]:,.0f}' for k in keys)]
+        for r in effort]
 
 def effort_section(
     effort:list, # of `training_effort`
