@@ -68,13 +68,20 @@ def _in_one_line():
         say(f"error: {said}: `{verb} -h` says what there is", 'red', err=True)
         raise typer.Exit(e.exit_code) from None
 
+class _ReadGroup(TyperGroup):
+    "A group of verbs that says in one line what was typed wrongly."
+    def make_context(self, *args, **kwargs):
+        "Read what was typed."
+        with _in_one_line():
+            return super().make_context(*args, **kwargs)
+
 # %% ../../nbs/cli/00_command.ipynb #d0fb0e2d
 def _of_stages(command):
     "Is a verb one of those that run a stage?"
     return getattr(command, 'rich_help_panel', None) != for_recordings
 
 # %% ../../nbs/cli/00_command.ipynb #d7e357bc
-class _VerbGroup(TyperGroup):
+class _VerbGroup(_ReadGroup):
     "A group of verbs that turns an error which explains itself into one red line."
     def get_command(self, ctx, name):
         "A verb, under its former name too, which is said."
@@ -82,11 +89,6 @@ class _VerbGroup(TyperGroup):
             logger.warning(
                 f"`{name}` is called `{FORMER_VERBS[name]}` now; the old word works for one more version")
         return super().get_command(ctx, FORMER_VERBS.get(name, name))
-
-    def make_context(self, *args, **kwargs):
-        "Read what was typed."
-        with _in_one_line():
-            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx):
         "Run a verb; what its errors say of themselves is one red line."
