@@ -55,13 +55,13 @@ def excerpt(
     seconds:float=2.,      # length, s
     say=murmur,            # see `generate`
 )->np.ndarray:             # `(T,)`
-    "The middle of a sound of twice that length, or, if that is soft, its loudest part."
+    "The middle of a sound of twice that length, or, if that is all but silent, its loudest part."
     n = round(seconds*sample_rate)
     x = generate(name, np.random.default_rng(seed), 2*n, sample_rate, say)
     x = np.pad(x, max(0, n-len(x)))                        # may begin before the sound
     energy = np.concatenate([[0.], np.cumsum(x**2)])
     at = (len(x)-n)//2
-    if energy[at+n]-energy[at] > energy[-1]/4: return x[at:at+n]
+    if energy[at+n]-energy[at] > energy[-1]/50: return x[at:at+n]
     starts = np.arange(0, len(x)-n+1, sample_rate//50)
     at = starts[np.argmax(energy[starts+n]-energy[starts])]
     return x[at:at+n]
