@@ -245,6 +245,7 @@ def site():
             patch.setitem(weakse.corpora.downloads.COLLECTIONS, name, dataclasses.replace(c, n_clips=1))
         row = dict(package='klettres-data', file='pool/klettres.deb', size=len(package()), licence='GPL-2+',
                    sha256=hashlib.sha256(package()).hexdigest())
+        patch.setattr(weakse.corpora.debian_fetch, 'own_mirror', lambda: 'https://mirror.example/debian')
         patch.setattr(weakse.corpora.debian_fetch, 'debian_packages', lambda names: pd.DataFrame([row]))
         patch.setattr(
             weakse.corpora.audioset_clips, 'youtube_audio',

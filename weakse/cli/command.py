@@ -75,11 +75,6 @@ class _ReadGroup(TyperGroup):
         with _in_one_line():
             return super().make_context(*args, **kwargs)
 
-# %% ../../nbs/cli/00_command.ipynb #d0fb0e2d
-def _of_stages(command):
-    "Is a verb one of those that run a stage?"
-    return getattr(command, 'rich_help_panel', None) != for_recordings
-
 # %% ../../nbs/cli/00_command.ipynb #d7e357bc
 class _VerbGroup(_ReadGroup):
     "A group of verbs that turns an error which explains itself into one red line."
@@ -103,7 +98,9 @@ class _VerbGroup(_ReadGroup):
 
     def list_commands(self, ctx):
         "What is done with recordings comes first, then the stages."
-        return sorted(super().list_commands(ctx), key=lambda name: _of_stages(self.commands[name]))
+        return sorted(
+            super().list_commands(ctx),
+            key=lambda name: getattr(self.commands[name], 'rich_help_panel', None) != for_recordings)
 
 # %% ../../nbs/cli/00_command.ipynb #f0afe3ab
 for_recordings = "With recordings"                            # headings of the help

@@ -63,12 +63,12 @@ def audioset(
 def debian(
     out:Path,            # folder to make: audio/, licences/, manifest.csv
     *,
-    mirror:str='',       # address of a mirror of Debian; default: https://mirror.example/debian
+    mirror:str='',       # address of a mirror of Debian; default: that of this machine's apt
     packages:str='',     # names joined with commas; default: all 16 (1.04 GB)
 )->str:                  # closing line
     "Real recordings out of Debian's packages: speech in thirty languages, animals, footsteps, music."
-    from weakse.corpora.debian_fetch import MIRROR, fetch_debian
-    report = fetch_debian(out, mirror=mirror or MIRROR, packages=packages)
+    from weakse.corpora.debian_fetch import fetch_debian
+    report = fetch_debian(out, mirror=mirror, packages=packages)
     return (
         f"{report['files']:,} sounds ({report['megabytes']} MB) of {report['packages']} packages in {out}; "
         f"{report['without_labels']} others have no label and were not taken")

@@ -134,7 +134,8 @@ def debian_clips(
 )->tuple:                  # table of the clips; what corpus.json says of them
     """Make clips of the recordings; a bad file is a row of left_out.csv. Raises `CorpusError` where none were
     fetched."""
-    data,out,shape = Path(data),Path(out),ClipShape(short, min(2*short, long), long, most)
+    data,out = Path(data),Path(out)
+    shape = ClipShape(short, min(2*short, long), long, most)
     table = _usable(_manifest(data), data, speech_rate, smallest, progress)
     plan = plan_clips(table[table.why==''], shape)
     how = dict(sample_rate=sample_rate, seed=seed, silence=silence)
