@@ -24,8 +24,8 @@ def _remedy(message):
     "What helps where a package could not be fetched."
     if any(sign in message for sign in ('answered 404', 'announces', 'another file', 'sends more')):
         return (
-            "the mirror has another version than the table: take Debian's snapshot archive of 2025-05-20 with "
-            "--mirror")
+            "the mirror has another version than the table: take Debian's snapshot archive of 2025-05-20 "
+            "with --mirror")
     return "or take another mirror with --mirror"
 
 def _fetch_package(row, mirror, progress):
@@ -45,7 +45,7 @@ def own_mirror(
     "The mirror that this machine takes Debian's packages from."
     folder = Path(folder)
     files = [folder/'sources.list', *sorted(folder.glob('sources.list.d/*'))]
-    text = '\n'.join(f.read_text(encoding='utf-8', errors='replace') for f in files if f.is_file())
+    text = '\n'.join(f.read_text('utf-8', 'replace') for f in files if f.is_file())
     found = re.search(r'^(?:deb (?:\[[^\]]*\] )?|URIs: *)(https?://\S*/debian)/?\s', text, re.M)
     return found[1] if found else ''
 
