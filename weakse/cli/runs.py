@@ -134,7 +134,7 @@ def own_rows(
     values:dict, # of the run
 )->str:          # the same, where every row of Table 1 has its block
     "The stages of a run: a row of Table 1 whose block the values lack is not made."
-    absent,made = _absent(values),yaml.safe_load(graph)
+    absent,made = _absent(values),yaml.safe_load(graph) or {}
     if not absent or not made.get('stages'): return graph
     for stage in made['stages'].values():
         _without(stage, absent)

@@ -82,7 +82,7 @@ def show_classes(
         for seed,ax in enumerate(row):
             x = generate(name, np.random.default_rng([seed, 9]), n, sample_rate, murmur)
             x = np.pad(.9*x, (0, n-len(x)))
-            show(torch.tensor(x, dtype=torch.float32), sample_rate, ax, name if seed==0 else "")
+            show(torch.tensor(x, dtype=torch.float32, device='cpu'), sample_rate, ax, name if seed==0 else "")
             ax.axis("off")
             ax.title.set_fontsize(7)
     return fig

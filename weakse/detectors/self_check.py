@@ -81,7 +81,8 @@ def hear_known(
     detector, # `Detector` of AudioSet's classes
 )->pd.DataFrame: # listener, sound, expected, rank of the expected, present (n above threshold), found, heard
     "What a detector makes of the known sounds."
-    names, limits = list(detector.vocabulary.names), torch.tensor(audioset_vocabulary().thresholds)
+    names = list(detector.vocabulary.names)
+    limits = torch.tensor(audioset_vocabulary().thresholds, device='cpu')
     wavs = torch.stack(list(known_sounds(detector.sample_rate).values()))
     wavs = at_door(detector, wavs, detector.sample_rate)
     heard = dict(tags=detector.tags(wavs), framewise=detector.framewise(wavs).amax(1))

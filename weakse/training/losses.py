@@ -38,8 +38,8 @@ def compressed_stft(
 )->Tensor:                  # scalar
     "Mean squared difference of compressed magnitudes, and of compressed complex spectra."
     (m1,c1),(m2,c2) = (_compressed(w, power, n_fft, hop_length) for w in (estimate, target))
-    weight = torch.where(m1 < m2, over_suppression, 1.)
-    magnitude = (weight*(m1 - m2).square()).mean()
+    error = (m1 - m2).square()
+    magnitude = torch.where(m1 < m2, over_suppression*error, error).mean()
     return (
         magnitude if not complex_share
         else (1 - complex_share) * magnitude + complex_share * (c1 - c2).square().sum(-1).mean())
