@@ -43,7 +43,7 @@ def test_stages_can_be_read(clone):
         assert stage in done.stdout
 
 def test_every_make_word_of_the_readme_exists():
-    words = set(re.findall(r'(?m)(?:^|`)make ([a-z]+)', (root/'README.md').read_text(encoding='utf-8')))
+    words = set(re.findall(r'(?m)(?:^|`)make ([a-z0-9]+)', (root/'README.md').read_text(encoding='utf-8')))
     assert {'repro','test'} <= words
     for word in words:
         done = run('make', '-n', word, cwd=root)

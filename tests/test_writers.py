@@ -234,14 +234,16 @@ OWN = dict(
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '
-    'write_stand_ins write_anchors',
+    'write_stand_ins write_anchors '
+    'synth_pair_sets held_out_pairs debian_clips debian_corpus',
     edits_what_it_has_read='set_verdict write_readme make_manifest present_clips add_look list_collections',
     downloads_what_is_not_there='fetch pinned fetch_collection fetch_published read_record fetch_list fetch_clips fetch_audioset '
-                                'fetch_weights load stated',
+                                'fetch_weights load stated fetch_debian',
+    writes_its_verdict_beside_the_weights='checked_once check_weights first_hearing',
     writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
-                                   'training_cost held_out_recognition',
-    keeps_its_cells_in_a_folder_of_its_own='kept_cell',
-    hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings',
+                                   'training_cost held_out_recognition score_runs',
+    keeps_its_cells_in_a_folder_of_its_own='kept_cell kept_result run_cells',
+    hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings sized chain',
     is_used_behind_check_output='write_chunks write_like_input',
     has_hidden_files_of_its_own='checkpointed_chunks refuse_unwritable')
 
@@ -256,7 +258,8 @@ ALONE = dict(
     _remove_part="the part that it made", _locked="a part of a hidden name", checkpointed_chunks="the same",
     refuse_unwritable="the probe that it made", Checkpoint="its own step_*.pt",
     _write_state="under `atomic_path`", _bring_up_to_date="a link in its run",
-    append_chunks="into a file that is being written, before its rename")
+    append_chunks="into a file that is being written, before its rename",
+    _take_out="under `atomic_path`", _with_names="in a temporary folder")
 CHANGING = {
     'write_text', 'write_bytes', 'unlink', 'rmtree', 'rmdir', 'rename', 'renames', 'copyfile', 'copytree',
     'copy2', 'move', 'symlink_to', 'hardlink_to', 'mkdtemp', 'mkstemp', 'NamedTemporaryFile'}
