@@ -58,13 +58,13 @@ function switchTrack() {
 }
 function followTrack() {
   const players = this.closest('.ws-players');
-  if (this.closest('.ws-track').querySelector('input').checked) {
+  if (players && this.closest('.ws-track').querySelector('input').checked) {
     players.dataset.at = this.currentTime;
     players.style.setProperty('--ws-at', (100 * this.currentTime) / this.duration + '%');
   }
 }
 function setVolume() {
-  const same = this.closest('.ws-players').querySelector('.ws-same input');
+  const same = this.closest('.ws-players')?.querySelector('.ws-same input');
   this.volume = same?.checked === false ? +this.dataset.volume : 1;
 }
 function setVolumes() {
@@ -72,9 +72,11 @@ function setVolumes() {
   all.forEach((a) => (a.volume = this.checked ? 1 : +a.dataset.volume));
 }
 
-// ---- before and after a mix: who is started takes over the place, who is replaced while it plays goes on
+// ---- before and after a mix: who is started takes over the place, who is replaced while it plays goes on; an event
+// can come when its player is already out of the page, and then there is nothing to do
 function playMix() {
   const widget = this.closest('.weakse');
+  if (!widget) return;
   widget.querySelectorAll('audio').forEach((a) => {
     if (a !== this && !a.paused) {
       this.currentTime = a.currentTime;
@@ -96,7 +98,7 @@ function followMix() {
 }
 function resumeMix() {
   const widget = this.closest('.weakse');
-  if (widget.dataset.playing == this.ariaLabel) {
+  if (widget && widget.dataset.playing == this.ariaLabel) {
     this.currentTime = +widget.dataset.at || 0;
     this.play().catch((e) => {
       if (e.name !== 'AbortError') throw e;
