@@ -1,6 +1,6 @@
 # One word for each thing a person does here. `make repro` and `make test` create the environment themselves.
 #   make repro [PARAMS=params/smoke.yaml]   build the corpus, train, score, print Table 1, then the selective system
-#   make table1                             that, as far as Table 1: half an hour on two cores, installation included
+#   make table1                             that, as far as Table 1: made for half an hour on two AVX512 cores
 #   make test                               every test: notebooks and tests/
 #   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
