@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['DEVICE_VARIABLE', 'known_devices', 'DeviceError', 'devices_at_hand', 'pick_device', 'device_words', 'device_of',
-           'processor_words', 'use_device', 'pick_precision', 'in_precision']
+           'processor_words', 'use_device', 'pick_precision', 'in_precision', 'blocks_kept']
 
 # %% ../../nbs/core/22_devices.ipynb #e86a33f9
-import contextlib, platform, re
+import contextlib, ctypes, platform, re
 import torch
 from .environment import variable, with_variable
 from .messages import named
@@ -120,3 +120,25 @@ def in_precision(
 )->torch.autocast:       # a context
     "Convolutions in `dtype` where this is entered; nothing changes for float32."
     return torch.autocast(device.type, dtype, enabled=dtype!=torch.float32)
+
+# %% ../../nbs/core/22_devices.ipynb #6a1d2c02
+_trim,_top_pad,_map = -1,-2,-3   # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD of glibc's mallopt(3)
+_defaults = {_trim: 2**17, _top_pad: 2**17, _map: 2**17}
+_keeping = {_trim: 2**31 - 1, _top_pad: 2**28, _map: 2**30}
+
+def _tell_malloc(options):
+    "Set options of glibc's allocator; False where there is none."
+    libc = ctypes.CDLL(None) if platform.libc_ver()[0]=='glibc' else None
+    if libc is None: return False
+    return all([libc.mallopt(k, v) for k,v in options.items()])
+
+@contextlib.contextmanager
+def blocks_kept():
+    "Inside, large blocks of memory that are freed stay with the process for the next step."
+    kept = _tell_malloc(_keeping)
+    try:
+        yield kept
+    finally:
+        if kept:
+            _tell_malloc(_defaults)
+            ctypes.CDLL(None).malloc_trim(0)

@@ -51,7 +51,8 @@ def forward(self:ConditionalConv,
     bias = self.cond(cond)[:,:,None,None].to(x.dtype)
     # a whole row: adding it is many times faster on CPU
     bias = bias.expand(-1, -1, 1, x.shape[-1]).contiguous(memory_format=torch.channels_last)
-    return F.relu_(x + bias) if self.place=='before' else F.relu_(x) + bias
+    # in place: neither sum nor rectifier needs what was there
+    return F.relu_(x.add_(bias)) if self.place=='before' else F.relu_(x) + bias
 
 # %% ../../nbs/models/00_unet.ipynb #37bfb770
 class ConditionalBlock(nn.Module):
