@@ -6,6 +6,7 @@
 __all__ = ['debian_clips', 'debian_corpus']
 
 # %% ../../nbs/corpora/35_debian.ipynb #0fc16458
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 import pandas as pd, numpy as np
@@ -22,7 +23,7 @@ from .corpus import CORPUS_FILES, SEPARATOR, Corpus, CorpusError
 from .folder import checked_corpus
 from .groups import draw_splits
 from .held_out import held_out_pairs
-from .synth import synth_pair_sets
+from .synth import synth_clips, synth_pair_sets
 
 # %% ../../nbs/corpora/35_debian.ipynb #933c245d
 _types = dict.fromkeys(['file','label','group','language','licence','source'], str)
@@ -153,8 +154,15 @@ def _splits(clips, settings):
         split[rows] = draw_splits(len(rows), how['valid_share'], [how['seed'], k], clips.group[rows])
     return split
 
+def _with_synth(table, about, recipe_from, audio, n, settings):
+    "The recordings, and clips of the embedded corpus beside them, each a group of its own."
+    if not n: return table,about
+    clips,made_by = synth_clips(recipe_from, audio, n, **settings_for(synth_clips, settings))
+    table = pd.concat([table, clips.assign(group=clips.file)[table.columns]], ignore_index=True)
+    return table,about | made_by | {'n_synth_clips': n}
+
 def _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings):
-    "Make the pairs of the embedded corpus, where its recipe is named, and mixtures of held-out clips."
+    "The embedded corpus's pairs, where its recipe is named, and mixtures of held-out recordings."
     if recipe_from:
         synth_pair_sets(recipe_from, pairs, dev_pairs, **sets, **settings_for(synth_pair_sets, settings))
     if n_own_pairs:
@@ -170,6 +178,7 @@ def debian_corpus(
     dev_pairs,          # folder for the development pairs
     *,
     recipe_from:str='', # folder of the embedded corpus's recipe, whose pairs are taken; "": `pairs_from`
+    n_synth_clips:int=0, # clips of the embedded corpus to learn from too: the noise that the recordings lack
     n_pairs:int=200,    # test pairs of the embedded corpus
     n_dev_pairs:int=60, # its development pairs
     n_own_pairs:int=60, # mixtures of held-out clips, in own_pairs/; 0: none
@@ -178,11 +187,16 @@ def debian_corpus(
 )->Corpus:
     "Make a corpus of Debian's recordings. Raises `CorpusError` where none were fetched, or none can be used."
     out = Path(out)
+    if n_synth_clips and not recipe_from:
+        raise CorpusError(
+            f"n_synth_clips={n_synth_clips}: where is the embedded corpus's recipe? set `recipe_from`")
     clips,about = debian_clips(data, out, **settings_for(debian_clips, settings))
     table = clips[['file','labels','group']].assign(split=_splits(clips, settings))
+    table,about = _with_synth(table, about, recipe_from, out/'audio', n_synth_clips, settings)
     made = checked_corpus(
         table, {}, out/'audio', Path(data)/'manifest.csv', out, truth, pairs, dev_pairs, title=title,
         about=about, **settings_for(checked_corpus, settings))
     sets = dict(n_pairs=n_pairs, n_dev_pairs=n_dev_pairs)
-    _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings)
+    recorded = replace(made, table=made.table[made.table.file.isin(clips.file)].reset_index(drop=True))
+    _more_pairs(recorded, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings)
     return made
