@@ -161,6 +161,16 @@ def _with_synth(table, about, recipe_from, audio, n, settings):
     table = pd.concat([table, clips.assign(group=clips.file)[table.columns]], ignore_index=True)
     return table,about | made_by | {'n_synth_clips': n}
 
+# %% ../../nbs/corpora/35_debian.ipynb #e5c2f2eb
+def _recordings(data, out, recipe_from, n_synth_clips, settings):
+    "The table of all clips with their splits, what corpus.json says, and which clips are recordings."
+    if n_synth_clips and not recipe_from:
+        raise CorpusError(
+            f"n_synth_clips={n_synth_clips}: where is the embedded corpus's recipe? set `recipe_from`")
+    clips,about = debian_clips(data, out, **settings_for(debian_clips, settings))
+    table = clips[['file','labels','group']].assign(split=_splits(clips, settings))
+    return *_with_synth(table, about, recipe_from, out/'audio', n_synth_clips, settings),table.file
+
 def _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings):
     "The embedded corpus's pairs, where its recipe is named, and mixtures of held-out recordings."
     if recipe_from:
@@ -186,17 +196,11 @@ def debian_corpus(
     **settings,         # of `debian_clips` and `checked_corpus`
 )->Corpus:
     "Make a corpus of Debian's recordings. Raises `CorpusError` where none were fetched, or none can be used."
-    out = Path(out)
-    if n_synth_clips and not recipe_from:
-        raise CorpusError(
-            f"n_synth_clips={n_synth_clips}: where is the embedded corpus's recipe? set `recipe_from`")
-    clips,about = debian_clips(data, out, **settings_for(debian_clips, settings))
-    table = clips[['file','labels','group']].assign(split=_splits(clips, settings))
-    table,about = _with_synth(table, about, recipe_from, out/'audio', n_synth_clips, settings)
+    table,about,recorded = _recordings(data, Path(out), recipe_from, n_synth_clips, settings)
     made = checked_corpus(
-        table, {}, out/'audio', Path(data)/'manifest.csv', out, truth, pairs, dev_pairs, title=title,
+        table, {}, Path(out)/'audio', Path(data)/'manifest.csv', out, truth, pairs, dev_pairs, title=title,
         about=about, **settings_for(checked_corpus, settings))
+    own = replace(made, table=made.table[made.table.file.isin(recorded)].reset_index(drop=True))
     sets = dict(n_pairs=n_pairs, n_dev_pairs=n_dev_pairs)
-    recorded = replace(made, table=made.table[made.table.file.isin(clips.file)].reset_index(drop=True))
-    _more_pairs(recorded, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings)
+    _more_pairs(own, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings)
     return made

@@ -9,9 +9,11 @@ __all__ = ['fit', 'outside_share', 'light_curve', 'training_report']
 import math, time
 import numpy as np
 from torch import nn
+from ..core.devices import blocks_kept
 from ..core.progress import progress_bar
 
 # %% ../../nbs/training/03_loop.ipynb #fd630f08
+@blocks_kept()
 def fit(
     task,               # has `step(batch) -> dict` with "loss"; may be `finished` early
     batches,            # iterable of batches, the first for step `start`

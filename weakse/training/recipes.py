@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 import torch
-from ..core.devices import blocks_kept, device_words, processor_words
+from ..core.devices import device_words, processor_words
 from ..core.keywords import all_keywords, keywords
 from ..core.outputs import check_files
 from ..core.schema import check_limits
@@ -71,8 +71,7 @@ def learn(
     folder = Path(checkpoints or f'{out}.checkpoints')
     save = Checkpoint(folder, checkpoint_every, task=recipe.task, settings=settings | recipe.data)
     start = save.restore()
-    with blocks_kept():
-        made = fit(recipe.task, recipe.batches(start), recipe.steps, [*recipe.rounds, save], start, progress)
+    made = fit(recipe.task, recipe.batches(start), recipe.steps, [*recipe.rounds, save], start, progress)
     with steps_kept(folder):
         more = recipe.save(save.history) or {}
     save.clear()
