@@ -122,9 +122,9 @@ def in_precision(
     return torch.autocast(device.type, dtype, enabled=dtype!=torch.float32)
 
 # %% ../../nbs/core/22_devices.ipynb #6a1d2c02
-_trim,_top_pad,_map = -1,-2,-3   # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD of glibc's mallopt(3)
-_defaults = {_trim: 2**17, _top_pad: 2**17, _map: 2**17}
-_keeping = {_trim: 2**31 - 1, _top_pad: 2**28, _map: 2**30}
+# M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of glibc's mallopt(3)
+_defaults = {-1: 2**17, -2: 2**17, -3: 2**17}
+_keeping = {-1: 2**31 - 1, -2: 2**28, -3: 2**30}
 
 def _tell_malloc(options):
     "Set options of glibc's allocator; False where there is none."
