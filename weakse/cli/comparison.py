@@ -53,11 +53,15 @@ def _check_files(out, looks):
     if looks:
         read_looks(looks)
 
-def _looked(looks, systems, out, scores):
+def _check_named(names, pairs):
+    "Refuse names of pairs without pairs."
+    if names and not pairs:
+        raise ValueError(f"--names {names} says which pairs count, but there are none: give --pairs")
+
+def _looked(looks, what, n):
     "Write down that these pairs were looked at; how often that was."
     from weakse.evaluation.looks import add_look
-    n = next(iter(scores.values()))['n_files']
-    return add_look(looks, f"compare {' '.join(systems)}: {out.name}", n)
+    return add_look(looks, what, n)
 
 def _close(scores, said):
     "The closing line, and what has no value. Raises `typer.Exit(1)` where a file was not scored."
@@ -91,7 +95,9 @@ def compare(
     with scratch_folder() as folder:
         scores = _scores(rows, pairs, folder, tolerance=tolerance, seed=seed)
     if looks:
-        note = f"{note} {_looked(looks, systems, out, scores)}".strip()
+        n = next(iter(scores.values()))['n_files']
+        said = _looked(looks, f"compare {' '.join(systems)}: {out.name}", n)
+        note = f"{note} {said}".strip()
     _write_table(scores, out, title, note, overwrite)
     return _close(scores, f"{len(rows)} systems in {out} and {out.with_suffix('.md')}")
 
@@ -104,15 +110,18 @@ def combine(
     pairs:Path=None,   # folder with `clean/` and `noisy/`, scored in place of the runs' own test pairs
     names:Path=None,   # text file that names the pairs that count, one a line; default: all
     title:str=None,    # what the pairs are; default: the title of the runs
+    looks:Path=None,   # csv that counts how often these pairs were looked at; a row is added
     overwrite:bool=False, # replace what is there
     seed:int=0,        # of the draws behind the 95 % intervals
 )->str:                # closing line
     "Write one table of several runs that differ in their seed: means, intervals, the spread over seeds."
     from weakse.evaluation.printing import print_table1
     from weakse.evaluation.seeds import combine_runs, steadiness
-    if names and not pairs:
-        raise ValueError(f"--names {names} says which pairs count, but there are none: give --pairs")
-    table = combine_runs(runs, out, pairs=pairs, names=names, title=title, overwrite=overwrite, seed=seed)
+    _check_files(out, looks)
+    _check_named(names, pairs)
+    table = combine_runs(
+        runs, out, pairs=pairs, names=names, title=title, overwrite=overwrite, seed=seed,
+        note=lambda n: _looked(looks, f"combine {' '.join(map(str, runs))}: {out.name}", n) if looks else '')
     print_table1(table)
     steady = [f"; {steadiness(s)[:-1]}" for s in table['spread'] if s['system']=='weakse']
     return f"{len(runs)} runs in {out} and {out.with_suffix('.md')}{''.join(steady)}"

@@ -253,19 +253,20 @@ def combine_runs(
     title:str=None, # what the pairs are; None: as the runs say
     overwrite:bool=False, # may the table be replaced?
     seed:int=0,     # of the bootstrap
+    note=lambda n: '', # what to say of the pairs, told how many were scored
     progress:bool=True,   # show bars
 )->dict:          # the table
     "Write one table of several runs. Raises `ValueError` or `FileNotFoundError` for runs that do not fit."
     check_table(out_json, [*folders, *([pairs] if pairs else [])], overwrite=overwrite)
     runs = [read_run(f) for f in folders]
     check_runs(runs)
-    if pairs is None:
-        scores = {row: [run.scores[row] for run in runs] for row in runs[0].scores}
-    else:
-        scores = score_runs(runs, pairs, names, progress=progress)
+    scores = (
+        {row: [run.scores[row] for run in runs] for row in runs[0].scores} if pairs is None
+        else score_runs(runs, pairs, names, progress=progress))
     measured = title or runs[0].values.get('title', 'own corpus')
     table = combined(_first_table(runs[0], scores, pairs, measured), scores, [r.seed for r in runs], seed)
-    table |= dict(title=f"Table 1 ({measured}, {len(runs)} seeds)", measured=measured)
+    said = note(next(iter(scores.values()))[0]['n_files'])
+    table |= dict(title=f"Table 1 ({measured}, {len(runs)} seeds)", measured=measured, note=said)
     table = read_json(write_json(out_json, table, overwrite=overwrite))
     write_text(Path(out_json).with_suffix('.md'), to_markdown(table), overwrite=overwrite)
     return table
