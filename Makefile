@@ -7,6 +7,7 @@
 #   make additive                           what each of our departures from the paper's recipe is worth (an hour)
 #   make mining                             what the mining is worth in longer runs (hours; a GPU helps)
 #   make full                               the long run with three seeds, and its table (many hours; stopped, it goes on)
+#   make debian                             learn from recordings out of Debian's packages (1 GB), three seeds, and score (two hours)
 #   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
@@ -30,7 +31,7 @@ BROWSER := $(VENV)/browser-$(WANTED)
 DOCS := $(VENV)/docs-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive mining full trials paper test lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive mining full debian trials paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -75,7 +76,18 @@ full: $(STAMP)
 	@$(BIN)/weakse repro --params params/full.yaml --seeds 0,1,2
 	@$(BIN)/weakse combine $(FULL) -o results/full/table1.json --overwrite
 	@test ! -d $(REAL) || $(BIN)/weakse combine $(FULL) -o results/full/real.json --overwrite --pairs $(REAL) \
-	  --names sources/real_pairs/report.txt --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
+	  --names sources/real_pairs/report.txt --looks results/real_looks.csv --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
+
+# the same on recordings that anyone can get; on mixtures of what was held out of them too
+DEBIAN := runs/debian runs/debian_1 runs/debian_2
+debian: $(STAMP)
+	@$(BIN)/weakse fetch debian ../data/debian
+	@$(BIN)/weakse repro table1 --params params/debian.yaml --seeds 0,1,2
+	@$(BIN)/weakse combine $(DEBIAN) -o results/debian/table1.json --overwrite
+	@$(BIN)/weakse combine $(DEBIAN) -o results/debian/held_out.json --overwrite --pairs runs/debian/artifacts/corpus/own_pairs \
+	  --title "mixtures of recordings that were held out"
+	@test ! -d $(REAL) || $(BIN)/weakse combine $(DEBIAN) -o results/debian/real.json --overwrite --pairs $(REAL) \
+	  --names sources/real_pairs/report.txt --looks results/real_looks.csv --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
 
 trials: $(STAMP)
 	@$(BIN)/weakse trials --overwrite
