@@ -235,7 +235,7 @@ OWN = dict(
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '
     'write_stand_ins write_anchors '
-    'synth_pair_sets held_out_pairs debian_clips debian_corpus',
+    'synth_clips synth_pair_sets held_out_pairs debian_clips debian_corpus',
     edits_what_it_has_read='set_verdict write_readme make_manifest present_clips add_look list_collections',
     downloads_what_is_not_there='fetch pinned fetch_collection fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated fetch_debian',

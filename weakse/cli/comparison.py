@@ -63,6 +63,13 @@ def _looked(looks, what, n):
     from weakse.evaluation.looks import add_look
     return add_look(looks, what, n)
 
+def _with_looks(note, looks, systems, out, scores):
+    "A note, and how often these pairs were looked at where that is counted."
+    if not looks: return note
+    what = f"compare {' '.join(systems)}: {out.name}"
+    return f"{note} {_looked(looks, what, next(iter(scores.values()))['n_files'])}".strip()
+
+# %% ../../nbs/cli/05_comparison.ipynb #5e9c59ce
 def _close(scores, said):
     "The closing line, and what has no value. Raises `typer.Exit(1)` where a file was not scored."
     from weakse.evaluation.printing import print_failures
@@ -94,10 +101,7 @@ def compare(
     _check_files(out, looks)
     with scratch_folder() as folder:
         scores = _scores(rows, pairs, folder, tolerance=tolerance, seed=seed)
-    if looks:
-        n = next(iter(scores.values()))['n_files']
-        said = _looked(looks, f"compare {' '.join(systems)}: {out.name}", n)
-        note = f"{note} {said}".strip()
+    note = _with_looks(note, looks, systems, out, scores)
     _write_table(scores, out, title, note, overwrite)
     return _close(scores, f"{len(rows)} systems in {out} and {out.with_suffix('.md')}")
 
