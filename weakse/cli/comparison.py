@@ -7,7 +7,8 @@ __all__ = ['compare', 'combine']
 
 # %% ../../nbs/cli/05_comparison.ipynb #70a54d24
 from pathlib import Path
-from .command import as_table, fail, verb
+from .written import as_table
+from .command import fail, verb
 from .evaluation import count_scored
 
 # %% ../../nbs/cli/05_comparison.ipynb #114a3379
@@ -53,8 +54,9 @@ def _check_files(out, looks):
     if looks:
         read_looks(looks)
 
-def _check_named(names, pairs):
-    "Refuse names of pairs without pairs."
+def _check_named(out, looks, names, pairs):
+    "Refuse names of pairs without pairs, and what `_check_files` does."
+    _check_files(out, looks)
     if names and not pairs:
         raise ValueError(f"--names {names} says which pairs count, but there are none: give --pairs")
 
@@ -63,6 +65,13 @@ def _looked(looks, what, n):
     from weakse.evaluation.looks import add_look
     return add_look(looks, what, n)
 
+def _with_looks(note, looks, systems, out, scores):
+    "A note, and how often these pairs were looked at where that is counted."
+    if not looks: return note
+    what = f"compare {' '.join(systems)}: {out.name}"
+    return f"{note} {_looked(looks, what, next(iter(scores.values()))['n_files'])}".strip()
+
+# %% ../../nbs/cli/05_comparison.ipynb #5e9c59ce
 def _close(scores, said):
     "The closing line, and what has no value. Raises `typer.Exit(1)` where a file was not scored."
     from weakse.evaluation.printing import print_failures
@@ -94,10 +103,7 @@ def compare(
     _check_files(out, looks)
     with scratch_folder() as folder:
         scores = _scores(rows, pairs, folder, tolerance=tolerance, seed=seed)
-    if looks:
-        n = next(iter(scores.values()))['n_files']
-        said = _looked(looks, f"compare {' '.join(systems)}: {out.name}", n)
-        note = f"{note} {said}".strip()
+    note = _with_looks(note, looks, systems, out, scores)
     _write_table(scores, out, title, note, overwrite)
     return _close(scores, f"{len(rows)} systems in {out} and {out.with_suffix('.md')}")
 
@@ -117,8 +123,7 @@ def combine(
     "Write one table of several runs that differ in their seed: means, intervals, the spread over seeds."
     from weakse.evaluation.printing import print_table1
     from weakse.evaluation.seeds import combine_runs, steadiness
-    _check_files(out, looks)
-    _check_named(names, pairs)
+    _check_named(out, looks, names, pairs)
     table = combine_runs(
         runs, out, pairs=pairs, names=names, title=title, overwrite=overwrite, seed=seed,
         note=lambda n: _looked(looks, f"combine {' '.join(map(str, runs))}: {out.name}", n) if looks else '')
