@@ -10,7 +10,7 @@
 #   make debian                             learn from recordings out of Debian's packages (1 GB), three seeds, and score (two hours)
 #   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
-#   make app                                pick, mix and compare sounds in a browser
+#   make app                                pick, mix and hear the sounds of a recording in a browser
 #   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
 #   make docs                               the documentation as a site, in _docs/
 #   make lab · make bench
@@ -117,7 +117,9 @@ paper: $(AUDIOSET)
 test: $(STAMP)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest tests -q -n 2 --dist worksteal -p no:cacheprovider
 
+# the notebooks of this clone are trusted: their players and widgets show
 lab: $(STAMP)
+	@$(BIN)/jupyter trust $$(git ls-files 'nbs/*.ipynb') >/dev/null
 	@$(BIN)/jupyter lab --notebook-dir nbs
 
 # what makes pages of the notebooks (docs/build.py); nothing is executed for it

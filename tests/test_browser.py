@@ -71,11 +71,11 @@ def open_page(browser, page_path):
 def test_one_sound_plays_and_another_takes_over(open_page, tmp_path):
     page = open_page(viewport=dict(width=1400, height=1000))
     page.locator('#experiment2 .clip:not(.true):visible').nth(4).click()
-    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_2_enhanced2.mp3'")
+    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_2_enhanced2.ogg'")
     page.wait_for_function("audio.currentTime > .5")
     before = page.evaluate("audio.currentTime")
     page.keyboard.press('ArrowRight')
-    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_3_extracted3.mp3'")   # alone
+    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_3_extracted3.ogg'")   # alone
     at = page.evaluate("audio.currentTime")
     # it went on, or came round
     assert before-.05 <= at or at < .5
@@ -92,13 +92,13 @@ def test_keys(open_page):
     page.keyboard.press(' ')
     page.wait_for_function(f"{heard}.length === 0")
     page.keyboard.press('ArrowRight')
-    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
+    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.ogg'
     page.keyboard.press('n')
-    assert page.evaluate(current) == 'scene_000_5dB_noisy_0_noisy.mp3'
+    assert page.evaluate(current) == 'scene_000_5dB_noisy_0_noisy.ogg'
     page.keyboard.press('n')
-    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
+    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.ogg'
     page.keyboard.press('ArrowDown')
-    assert page.evaluate(current) == 'scene_000_5dB_oracle_mask_1_extracted1.mp3'
+    assert page.evaluate(current) == 'scene_000_5dB_oracle_mask_1_extracted1.ogg'
     assert page.evaluate("audio.volume") == 1
     page.keyboard.press('m')
     assert page.evaluate("audio.volume") == pytest.approx(
@@ -110,10 +110,10 @@ def test_level_keeps_the_sample(open_page):
     page = open_page()
     page.keyboard.press('ArrowRight')
     page.click('.levels label:has-text("0 dB")')
-    assert page.evaluate(current) == 'scene_000_0dB_joint_1_extracted1.mp3'
+    assert page.evaluate(current) == 'scene_000_0dB_joint_1_extracted1.ogg'
     page.keyboard.press('ArrowLeft')
     # after a click the keys belong to the page
-    assert page.evaluate(current) == 'scene_000_0dB_noisy_0_noisy.mp3'
+    assert page.evaluate(current) == 'scene_000_0dB_noisy_0_noisy.ogg'
     page.click('.levels label:has-text("All")')
     assert page.locator('tbody:visible').count() == page.locator('tbody').count()
 

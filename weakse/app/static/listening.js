@@ -95,8 +95,8 @@ function describe() {
   $('#where').textContent = [sample, level + ' dB', $('h2', section).dataset.short, table]
     .filter(Boolean)
     .join(' · ');
-  $('#numbers').innerHTML = now.closest('td') ? $('dl', now.closest('td')).outerHTML : '';
-  $('#picture img').src = now.href.replace(/mp3$/, 'webp');
+  $('#numbers').replaceChildren(...(now.closest('td') ? [$('dl', now.closest('td')).cloneNode(true)] : []));
+  $('#picture img').src = now.href.replace(/ogg$/, 'webp');
   $('#row').replaceChildren(
     ...ofRow(now).map((e) => {
       const b = document.createElement('button');
@@ -184,6 +184,7 @@ document.addEventListener(
   true,
 );
 document.addEventListener('keydown', (ev) => {
+  if ($('#blind') && !$('#blind').hidden) return; // the keys are those of the blind test
   if (ev.ctrlKey || ev.metaKey || ev.altKey) return;
   const control = ev.target.closest('nav, #dock'),
     clip = ev.target.closest('.clip');
