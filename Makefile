@@ -7,7 +7,7 @@
 #   make additive                           what each of our departures from the paper's recipe is worth (an hour)
 #   make mining                             what the mining is worth in longer runs (hours; a GPU helps)
 #   make full                               the long run with three seeds, and its table (many hours; stopped, it goes on)
-#   make debian                             learn from recordings out of Debian's packages (1 GB), three seeds, and score (two hours)
+#   make debian                             learn from recordings out of Debian's packages (1 GB), three seeds, and score (hours)
 #   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
