@@ -76,10 +76,10 @@ _sets = dict(test=("test", 7, 16, 8), development=("dev", 17, 18, 28))
 
 def _groups(sound_types, kind, which):
     "The seen classes of a kind, and those that are unseen in a set of scenes."
-    mine = sound_types[sound_types.kind == kind]
-    seen = mine.seen.astype(bool)
-    given = mine.set if "set" in mine else np.where(seen, "seen", "unseen-test")
-    return mine["class"][seen].tolist(),mine["class"][given == f"unseen-{which}"].tolist()
+    of_kind = sound_types[sound_types.kind == kind]
+    seen = of_kind.seen.astype(bool)
+    given = of_kind.set if "set" in of_kind else np.where(seen, "seen", "unseen-test")
+    return of_kind["class"][seen].tolist(),of_kind["class"][given == f"unseen-{which}"].tolist()
 
 def _taking_turns(sound_types, kind, unseen, place, seed, which):
     """The class of a kind in every scene, "" where the table has none, seen or unseen, and what the table

@@ -64,8 +64,8 @@ def _unrecognised(system, why):
 # %% ../../nbs/evaluation/20_recognition.ipynb #97afcc5a
 def _asked_about(kinds, which):
     "The seen classes, and the unseen ones of a set."
-    mine = kinds.seen.astype(bool)
-    return set(kinds["class"][mine | (kinds.set == f"unseen-{which}" if "set" in kinds else True)])
+    seen = kinds.seen.astype(bool)
+    return set(kinds["class"][seen | (kinds.set == f"unseen-{which}" if "set" in kinds else True)])
 
 def recognition(
     system,               # `System` with a classification branch
