@@ -72,11 +72,12 @@ mining: $(STAMP)
 # three runs that differ in their seed, then one table of them; on real pairs too, where they are at hand
 FULL := runs/full runs/full_1 runs/full_2
 REAL := ../shared/real/pairs
+ON_REAL := --overwrite --pairs $(REAL) --names sources/real_pairs/report.txt --looks results/real_looks.csv \
+  --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
 full: $(STAMP)
 	@$(BIN)/weakse repro --params params/full.yaml --seeds 0,1,2
 	@$(BIN)/weakse combine $(FULL) -o results/full/table1.json --overwrite
-	@test ! -d $(REAL) || $(BIN)/weakse combine $(FULL) -o results/full/real.json --overwrite --pairs $(REAL) \
-	  --names sources/real_pairs/report.txt --looks results/real_looks.csv --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
+	@test ! -d $(REAL) || $(BIN)/weakse combine $(FULL) -o results/full/real.json $(ON_REAL)
 
 # the same on recordings that anyone can get; on mixtures of what was held out of them too
 DEBIAN := runs/debian runs/debian_1 runs/debian_2
@@ -86,8 +87,7 @@ debian: $(STAMP)
 	@$(BIN)/weakse combine $(DEBIAN) -o results/debian/table1.json --overwrite
 	@$(BIN)/weakse combine $(DEBIAN) -o results/debian/held_out.json --overwrite --pairs runs/debian/artifacts/corpus/own_pairs \
 	  --title "mixtures of recordings that were held out"
-	@test ! -d $(REAL) || $(BIN)/weakse combine $(DEBIAN) -o results/debian/real.json --overwrite --pairs $(REAL) \
-	  --names sources/real_pairs/report.txt --looks results/real_looks.csv --title "15 real pairs of VoiceBank-DEMAND, speaker p257"
+	@test ! -d $(REAL) || $(BIN)/weakse combine $(DEBIAN) -o results/debian/real.json $(ON_REAL)
 
 trials: $(STAMP)
 	@$(BIN)/weakse trials --overwrite

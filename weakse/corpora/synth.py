@@ -170,7 +170,7 @@ def synth_corpus(
     _write_truth(truth, made)
     return _write_corpus(run, made, out)
 
-# %% ../../nbs/corpora/09_synth.ipynb #b81c50dd
+# %% ../../nbs/corpora/09_synth.ipynb #5d0c1b7e
 @delegates(Run)
 def synth_clips(
     data,               # folder with the recipe

@@ -265,7 +265,7 @@ def combine_runs(
         else score_runs(runs, pairs, names, progress=progress))
     measured = title or runs[0].values.get('title', 'own corpus')
     table = combined(_first_table(runs[0], scores, pairs, measured), scores, [r.seed for r in runs], seed)
-    said = note(next(iter(scores.values()))[0]['n_files'])
+    said = note(next(iter(scores.values()))[0]['n_files']) or table.get('note', '')
     table |= dict(title=f"Table 1 ({measured}, {len(runs)} seeds)", measured=measured, note=said)
     table = read_json(write_json(out_json, table, overwrite=overwrite))
     write_text(Path(out_json).with_suffix('.md'), to_markdown(table), overwrite=overwrite)
