@@ -5,19 +5,22 @@
 #   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make additive                           what each of our departures from the paper's recipe is worth (an hour)
+#   make selective_dev                      the selective system on development scenes, where its settings are chosen
 #   make mining                             what the mining is worth in longer runs (hours; a GPU helps)
 #   make full                               the long run with three seeds, and its table (many hours; stopped, it goes on)
 #   make debian                             learn from recordings out of Debian's packages (1 GB), three seeds, and score (hours)
+#   make base                               the models that come with the package: trained, packed, measured (many hours; stopped, it goes on)
 #   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
 #   make app                                pick, mix and compare sounds in a browser
 #   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
 #   make docs                               the documentation as a site, in _docs/
-#   make lab · make bench
+#   make bench [PART=...]                   what things cost, as ratios (results/bench.json); parts: python tests/bench.py -h
+#   make lab
 SHELL  := /bin/bash
 PYTHON ?= python3.11
 VENV   ?= .venv
-EXTRAS ?= dev,speech
+EXTRAS ?= dev,train,metrics,app,speech
 PARAMS ?= params.yaml
 SEED   ?= 0
 N      ?= 2000
@@ -31,7 +34,7 @@ BROWSER := $(VENV)/browser-$(WANTED)
 DOCS := $(VENV)/docs-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive mining full debian trials paper test lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base trials paper test lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,6 +67,9 @@ ablate: $(STAMP)
 additive: $(STAMP)
 	@$(BIN)/weakse repro metrics@additive --params $(PARAMS)
 
+selective_dev: $(STAMP)
+	@$(BIN)/weakse repro selective_dev --params $(PARAMS)
+
 # the mining alone, 5,000 updates: the block `ablate` of params/full.yaml
 mining: $(STAMP)
 	@$(BIN)/weakse repro metrics@ablation --params params/full.yaml
@@ -89,6 +95,18 @@ debian: $(STAMP)
 	  --title "mixtures of recordings that were held out"
 	@test ! -d $(REAL) || $(BIN)/weakse combine $(DEBIAN) -o results/debian/real.json $(ON_REAL)
 
+# the models that come with the package; what is measured is what was packed, and then stands in its card
+BASE := runs/base/artifacts
+BASE_STAGES ?= train@unet train@selective
+base: $(STAMP)
+	@$(BIN)/weakse repro $(BASE_STAGES) --params params/base.yaml
+	@$(BIN)/weakse pack $(BASE)/models/unet base --card params/cards/base.yaml
+	@$(BIN)/weakse pack $(BASE)/models/selective base-selective --card params/cards/base-selective.yaml
+	@$(BIN)/weakse enhance $(BASE)/pairs --pairs --system base --out $(BASE)/by_base
+	@$(BIN)/weakse score --clean $(BASE)/pairs/clean --enhanced $(BASE)/by_base --json $(BASE)/by_base.json --overwrite
+	@$(BIN)/weakse pack $(BASE)/models/unet base --card params/cards/base.yaml --scores $(BASE)/by_base.json
+	@$(BIN)/weakse models
+
 trials: $(STAMP)
 	@$(BIN)/weakse trials --overwrite
 
@@ -100,7 +118,7 @@ $(AUDIOSET): $(STAMP)
 
 audioset: $(AUDIOSET)
 
-# what shows widgets without JupyterLab, and clicks them in tests (with Debian's chromium)
+# what clicks widgets in tests (with Debian's chromium)
 $(BROWSER): $(STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e '.[browser]'
 	@rm -f $(VENV)/browser-*
@@ -108,7 +126,7 @@ $(BROWSER): $(STAMP)
 
 browser: $(BROWSER)
 
-app: $(BROWSER)
+app: $(STAMP)
 	@$(BIN)/weakse app
 
 paper: $(AUDIOSET)
@@ -130,7 +148,7 @@ docs: $(DOCS)
 	@$(BIN)/python docs/build.py
 
 bench: $(STAMP)
-	@$(BIN)/python tests/bench.py
+	@$(BIN)/python tests/bench.py $(PART)
 
 fuzz: $(STAMP)
 	@MPLBACKEND=agg $(BIN)/python tests/fuzz.py --seed $(SEED) --n $(N) $(if $(CASE),--case $(CASE))

@@ -1,14 +1,26 @@
-"""What things cost, as ratios measured in one run: `make bench`.
+"""What things cost, as ratios measured in one run: `make bench`, or `python tests/bench.py PART ...` for some of it.
 
-Everything is made here from noise, so no artifact is needed; a trained system is used where there is one.
+Everything is made here from noise, so no artifact is needed; a trained system is used where there is one. What was
+measured is kept in results/bench.json, with the shapes and the processor; a part that is measured again replaces its
+own rows. Where a part says processor time, it is that of this process: a busy machine does not change it.
 """
-import json, os, subprocess, sys, tempfile, time
+import argparse, json, os, subprocess, sys, tempfile, time
 from pathlib import Path
 import numpy as np, torch
+from bench_scale import parts as scale_parts
 from rich.console import Console
 from rich.table import Table
+import weakse
+from weakse.core.devices import blocks_kept, processor_words
+from weakse.core.files import read_json, write_json
 
-torch.set_num_threads(2)
+RESULTS = Path(__file__).parents[1]/'results'/'bench.json'
+THREADS = int(os.environ.get('OMP_NUM_THREADS', 2))
+torch.set_num_threads(THREADS)
+def row(what, value, unit, note='', *, wants=None, below=None, only=True):
+    "A measured number; `wants` is the least it should be, `below` the most, where `only` holds."
+    goal = {} if not only else {'wants': wants} if wants is not None else {'below': below} if below is not None else {}
+    return dict(what=what, value=float(f'{value:.4g}'), unit=unit, note=note, **goal)
 
 def seconds(f, n=1):
     "Seconds of a call, the best of `n`."
@@ -58,43 +70,150 @@ class Store:
         rng = np.random.default_rng(0)
         self.audio = (rng.standard_normal((n, int(sample_rate*seconds)))*3000).astype(np.int16)
         self.tags,self.classes = rng.random((n, n_classes), dtype=np.float32),np.arange(n)%n_classes
+    def samples(self, idx):
+        return torch.from_numpy(self.audio[np.asarray(idx)])
     def wav(self, idx):
-        return torch.from_numpy(self.audio[np.asarray(idx)]).float()/32768
+        return self.samples(idx).float()/32768
     def __len__(self):
         return len(self.audio)
 
-def large_blocks(batch=16):
-    "A training step of Table 1's network with the large blocks of its memory kept, and given back to the system."
-    import torch
-    from weakse.core.devices import blocks_kept
-    from weakse.models.unet import ConditionalUNet
-    net = ConditionalUNet(73, channels=[16, 24, 32, 48, 64, 96, 128], hop_length=256, input='cubic_root')
-    net = net.to(memory_format=torch.channels_last)
-    mix,cond = .05*torch.randn(batch, 32000),torch.rand(batch, 73)
+def large_blocks(n=4, rounds=3):
+    "A step of Table 1's network with the large blocks of its memory kept, and given back to the system."
+    net = task_of(QUICK, precision='float32').model
+    mix,cond = .05*torch.randn(n, 32000),torch.rand(n, 35)
     def step():
         net.zero_grad()
         (net(mix, cond) - mix).abs().mean().backward()
-    before = seconds(step, 3)
+    before = seconds(step, rounds)
     with blocks_kept():
-        kept = seconds(step, 3)
-    yield 'large blocks kept', f'{before/kept:.2f} times as fast', f'{batch} times 2 s, float32: {kept:.2f} s, without {before:.2f} s'
+        kept = seconds(step, rounds)
+    yield row('step, large blocks kept, against given back', before/kept, 'x', f'quick width, {n} mixtures of 2 s, float32')
 
-def training(steps=8, batch=8):
-    """Share of a training step spent outside the network: waiting for mixtures, against forward, backward and
-    update."""
-    from weakse.training.losses import make_loss
-    from weakse.mining.mixtures import Mixtures
+# -- training ------------------------------------------------------------------------------------------------------
+
+QUICK = dict(channels=[16, 24, 32, 48, 64, 96, 128], n_fft=512, hop_length=256, input='cubic_root')  # params.yaml
+FULL = dict(width=1., n_fft=1024, hop_length=320, normalise=False)                                   # params/paper.yaml
+
+def task_of(net, n_cond=35, **how):
+    "Network, loss and optimiser on the CPU."
     from weakse.models.unet import ConditionalUNet
+    from weakse.training.losses import make_loss
     from weakse.training.tasks import WeakTask
-    from weakse.training.loop import fit, outside_share
-    store = Store()
+    return WeakTask(ConditionalUNet(n_cond, **net), make_loss({'waveform_mae': 1.}), 1e-3, device='cpu', **how)
+
+def noise_batch(n, samples, n_cond=35):
+    return dict(mix=.1*torch.randn(n, samples), target=.1*torch.randn(n, samples), cond=torch.rand(n, n_cond))
+
+def processor_seconds(fs, rounds):
+    "Processor time of each of several calls, by turns, the best of some rounds."
+    best = [float('inf')]*len(fs)
+    with blocks_kept():
+        for _ in range(rounds):
+            for i,f in enumerate(fs):
+                start = time.process_time()
+                f()
+                best[i] = min(best[i], time.process_time() - start)
+    return best
+
+def _step(name, net, n, samples, rounds, multiply=1024):
+    "A step as it is chosen here against float32 in the default layout, and against a matrix product."
+    from weakse.training.cost import step_flops
+    n_cond = 527 if net is FULL else 35
+    tasks = [task_of(net, n_cond), task_of(net, n_cond, precision='float32', layout='contiguous')]
+    batch = noise_batch(n, samples, n_cond)
+    flops = step_flops(tasks[0], batch)
+    a = torch.randn(multiply, multiply, dtype=tasks[0].dtype)
+    ours,plain,product = processor_seconds([lambda: tasks[0].step(batch), lambda: tasks[1].step(batch), lambda: a@a], rounds)
+    rate,top = flops/ours/1e9,2*multiply**3/product/1e9
+    how = f"{str(tasks[0].dtype).removeprefix('torch.')}, {tasks[0].layout}"
+    shape = f"{n} mixtures of {samples} samples"
+    yield row(f'step, {name}', ours, 's', f'{how}; {shape}; processor time')
+    yield row(f'step, {name}, against float32 in the default layout', plain/ours, 'x', how, wants=2.5, only='bfloat16' in how)
+    yield row(f'step, {name}, operations', flops/1e9, 'GFLOP', shape)
+    yield row(f'step, {name}, rate', rate, 'GFLOP/s', 'operations by processor time')
+    yield row(
+        f'step, {name}, share of a matrix product', 100*rate/top, '%',
+        f'{multiply} x {multiply}, {top:.0f} GFLOP/s of the same processor', wants=35 if net is FULL else None)
+
+def step(rounds=3):
+    "A training step at the width of the quick run."
+    yield from _step('quick width', QUICK, 4, 32000, rounds)
+
+def full_width(rounds=1):
+    "A training step at the paper's width, on one mixture."
+    yield from _step('full width', FULL, 1, 64000, rounds)
+
+def parts_of_a_step(n=4, rounds=3):
+    "Where a step's time goes: forward, backward, update; and what a batch costs before it."
+    task,batch = task_of(QUICK, ema=.99, clip=5.),noise_batch(4, 32000)
+    mixtures,box = _mixtures(n),{}
+    def forward(): box['loss'] = task.losses(batch)['loss']
+    def backward(): box['loss'].backward()
+    def update():
+        torch.nn.utils.clip_grad_norm_(task.model.parameters(), 5.)
+        task.opt.step()
+        task.average.update(task.model)
+    parts = processor_seconds([lambda: mixtures.batch(0), forward, backward, update], rounds)
+    for name,s in zip(('mixtures, made ahead', 'forward', 'backward', 'clip, Adam and average'), parts):
+        yield row(f'part of a step: {name}', s, 's', f'quick width, {n} mixtures of 2 s; processor time')
+
+def _mixtures(n, store=None):
+    from weakse.mining.mixtures import Mixtures
+    store = store or Store()
     pairs = np.random.default_rng(2).permutation(len(store)).reshape(-1, 2)
-    mixtures = Mixtures(store, pairs, None, np.eye(35, dtype=bool)[store.classes], batch_size=batch)
-    task = WeakTask(ConditionalUNet(35, width=.25), make_loss({'waveform_mae':1.}), 1e-3)
-    history = fit(task, mixtures.batches(0), steps, [], 0, False)
-    alone = seconds(lambda: mixtures.batch(0), 5)
-    yield 'a batch of mixtures', f'{1000*alone:.0f} ms', f'{batch} times 2 s, made ahead in a thread'
-    yield 'training step outside the network', f'{100*outside_share(history):.1f} %', 'at most 10 %'
+    return Mixtures(
+        store, pairs, None, np.eye(35, dtype=bool)[store.classes], batch_size=n, level='snr', n_interferers=(1, 2),
+        eq_db=6., both_directions=False)
+
+def outside(steps=6, n=4):
+    "Share of a training step spent outside the network: waiting for mixtures, against forward, backward and update."
+    from weakse.training.loop import fit, outside_share
+    mixtures = _mixtures(n)
+    history = fit(task_of(QUICK), mixtures.batches(0), steps + 1, [], 0, False)[1:]
+    yield row(
+        'step, time outside the network', 100*outside_share(history), '%', f'quick width, {n} mixtures of 2 s, wall clock',
+        below=5)
+
+def tagger_in_the_loop(n=2, rounds=1):
+    """The paper's loop: for every anchor the detector hears its clip of 10 s and the tagger the anchor, in every step.
+    EfficientAT stands in for PANNs, whose networks are an extra: it is the smaller one, so the ratio is a lower bound."""
+    from weakse.detectors.efficientat import EfficientAT
+    detector,task,mixtures = EfficientAT(),task_of(QUICK),_mixtures(n)
+    clips,anchors = .1*torch.randn(2*n, 320000),.1*torch.randn(2*n, 64000)
+    def ours(): task.step(mixtures.batch(0))
+    def theirs():
+        for clip in clips:
+            detector.framewise(clip[None])
+        detector.tags(anchors)
+        ours()
+    theirs()
+    with_tagger,without = processor_seconds([theirs, ours], rounds)
+    yield row('step with detector and tagger in it', with_tagger/without, 'x ours',
+              f'{n} mixtures from {2*n} clips of 10 s, EfficientAT; processor time', wants=3)
+
+peak = '''
+import json, resource, sys, torch
+sys.path.insert(0, "tests")
+from bench import task_of, noise_batch
+net, n, samples = json.loads(sys.argv[1])
+batch = noise_batch(n, samples)
+torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 1, 8, 8))
+def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
+before = most()
+task = task_of(net)
+for _ in range(2): task.step(batch)
+print(json.dumps([most() - before, sum(p.numel() for p in task.model.parameters())]))
+'''
+
+def memory_by_width(widths=(.125, .25, .5), n=2, samples=32000):
+    "Peak memory of two steps beyond what an import takes, each width in a process of its own."
+    for width in widths:
+        net = dict(width=width, n_fft=512, hop_length=256)
+        out = subprocess.run(
+            [sys.executable, '-c', peak, json.dumps([net, n, samples])], capture_output=True, text=True, check=True,
+            cwd=Path(__file__).parents[1])
+        most,parameters = json.loads(out.stdout.splitlines()[-1])
+        yield row(f'memory of a step, width {width:g}', most, 'MiB', f'{parameters/1e6:.1f} M parameters, {n} mixtures of 2 s')
 
 stepper = '''
 import sys, time
@@ -127,10 +246,10 @@ def beside_a_busy_core():
     finally:
         busy.kill()
         busy.wait()
-    yield 'training step, 2 threads', f'{1000*alone:.0f} ms', 'alone'
-    yield (
-        'the same beside a busy core', f'{1000 * ours:.0f} ms',
-        f'{ours / alone:.1f} x alone, at most 3; {spinning / alone:.1f} x if threads spin while they wait')
+    yield row('training step of SEGAN, 2 threads', alone, 's', 'alone; wall clock')
+    yield row(
+        'the same beside a busy core', ours/alone, 'x alone', f'{spinning / alone:.1f} x if threads spin while they wait',
+        below=2.5)
 
 worker = '''
 import sys, json, time, resource, torch
@@ -145,8 +264,10 @@ print(json.dumps([time.perf_counter()-start, resource.getrusage(resource.RUSAGE_
 
 def a_system(folder):
     "Folder of the system that `make repro` trained, or of an untrained one of the same size."
-    from weakse.models.registry import default_system, save_system
-    if (default_system()/'config.json').is_file(): return default_system()
+    from weakse.core.shipped import default_model
+    from weakse.models.registry import save_system
+    found = Path(default_model()[0] or 'none')
+    if (found/'config.json').is_file(): return found
     from weakse.core.labels import audioset_vocabulary
     from weakse.models.unet import ConditionalUNet
     v = audioset_vocabulary()
@@ -200,12 +321,38 @@ def scoring(n=3, rate=16000):
         'scoring', f'{n / seconds(lambda: [score_pair(*pair, rate) for _ in range(n)]):.1f} pairs/s',
         'of 3 s, all metrics')
 
+PARTS = dict(
+    mining=mining, large_blocks=large_blocks, step=step, parts_of_a_step=parts_of_a_step, outside=outside, tagger_in_the_loop=tagger_in_the_loop,
+    memory_by_width=memory_by_width, full_width=full_width, beside_a_busy_core=beside_a_busy_core, enhancing=enhancing,
+    long_file=long_file, scoring=scoring, **{f.__name__: f for f in scale_parts})
+
+def told(r):
+    "A row as it is printed: what, measured, note."
+    if isinstance(r, tuple): return r
+    goal = f"; at least {r['wants']:g}" if 'wants' in r else f"; at most {r['below']:g}" if 'below' in r else ''
+    return r['what'],f"{r['value']:g} {r['unit']}",r['note'] + goal
+
+def kept(parts):
+    "Keep what was measured beside what other runs have measured on this processor."
+    machine = dict(processor=processor_words(), torch=torch.__version__, weakse=weakse.__version__)
+    earlier = read_json(RESULTS) if RESULTS.is_file() else {}
+    same = earlier.get('machine')==machine
+    rows = {name: [r if isinstance(r, dict) else dict(what=r[0], said=r[1], note=r[2]) for r in rs] for name,rs in parts.items()}
+    write_json(RESULTS, dict(machine=machine, parts=(earlier['parts'] if same else {}) | rows), overwrite=True)
+
 if __name__=='__main__':
-    table = Table(
-        'what', 'measured', 'note',
-        title=f'weakse bench: {torch.get_num_threads()} threads, torch {torch.__version__}')
-    for part in (mining, training, large_blocks, beside_a_busy_core, enhancing, long_file, scoring):
-        for row in part():
-            table.add_row(*row)
-            print(*row, sep=' | ', file=sys.stderr)
-    Console(width=None if sys.stdout.isatty() else 100).print(table)
+    reader = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    reader.add_argument('part', nargs='*', help=f"what to measure: {', '.join(PARTS)}; default: all")
+    reader.add_argument('--long', action='store_true', help="two hours of sound through the network, not ten minutes")
+    wanted = reader.parse_args().part or list(PARTS)
+    unknown = set(wanted) - set(PARTS)
+    if unknown: reader.error(f"no part is called {unknown.pop()!r}; known: {', '.join(PARTS)}")
+    table = Table('what', 'measured', 'note', title=f'weakse bench: {processor_words()}, torch {torch.__version__}')
+    done = {}
+    for name in wanted:
+        done[name] = list(PARTS[name]())
+        for r in done[name]:
+            table.add_row(*told(r))
+            print(*told(r), sep=' | ', file=sys.stderr)
+        kept(done)
+    Console(width=None if sys.stdout.isatty() else 110).print(table)

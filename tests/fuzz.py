@@ -507,7 +507,7 @@ def tampered(rng, here, world):
     out = here/'copy'
     shutil.copytree(world/kind, out)
     for _ in range(int(rng.integers(1, 3))):
-        file = pick(rng, sorted(p for p in out.iterdir() if p.is_file()))
+        file = pick(rng, sorted(p for p in out.rglob('*') if p.is_file()))
         if file.suffix=='.json' and rng.random() < .7:
             try:
                 config = json.loads(file.read_bytes())
@@ -534,7 +534,8 @@ def tampered(rng, here, world):
 def use_anchors(rng, store, here):
     s = attempt(AnchorStore, store)
     if s is None: return
-    if len(s) and not np.isfinite(s.wav(0).numpy()).all(): raise Finding('non-finite', 'anchor')
+    wav = attempt(s.wav, 0) if len(s) else None
+    if wav is not None and not np.isfinite(wav.numpy()).all(): raise Finding('non-finite', 'anchor')
     verb('mine', store, store/'vocabulary.csv', here/'mined', '--params', REPO/'params'/'smoke.yaml')
     verb('sound_types', store, here/'sound_types.csv', '--params', REPO/'params'/'smoke.yaml')
 

@@ -6,7 +6,7 @@ import pytest
 from weakse.app import server as app
 
 needs_voila = pytest.mark.skipif(
-    importlib.util.find_spec('voila') is None, reason="needs voila: pip install 'weakse[browser]'")
+    importlib.util.find_spec('voila') is None, reason="needs voila: pip install 'weakse[app]'")
 
 def without_voila(monkeypatch):
     "As on a machine that has no Voila."
@@ -23,7 +23,7 @@ def test_a_theme_is_looked_at_before_voila_is_needed_and_then_voila_is_missed(mo
     without_voila(monkeypatch)
     with pytest.raises(ValueError, match="theme 'pink'"):
         app.serve(theme='pink')
-    with pytest.raises(ImportError, match=r"pip install 'weakse\[browser\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'weakse\[app\]'"):
         app.serve(open_browser=False)
 
 def test_the_token_is_no_argument_of_the_browser(tmp_path):

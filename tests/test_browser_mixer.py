@@ -11,7 +11,7 @@ absent = [m for m in ('voila','playwright','jupyterlab') if importlib.util.find_
 pytestmark = [
     pytest.mark.skipif(not chromium, reason="no chromium on this machine: apt-get install chromium"),
     pytest.mark.skipif(
-        bool(absent), reason=f"not installed: {', '.join(absent)}; pip install 'weakse[browser,dev]'"),
+        bool(absent), reason=f"not installed: {', '.join(absent)}; pip install 'weakse[app,browser,dev]'"),
 ]
 
 doubles = f"import sys; sys.path.append({os.path.dirname(__file__)!r})"
@@ -23,7 +23,7 @@ MixerView(band_scene(), 16000, band_system(), BandDetector())"""
 audit_cell = doubles + """
 import torch, pandas as pd
 from pathlib import Path
-from weakse.mining.anchors import detect_anchors
+from weakse.mining.detection import detect_anchors
 from weakse.core.audio import save_audio
 from weakse.app.audit import AuditView
 from weakse.corpora.corpus import Corpus

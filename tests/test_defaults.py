@@ -298,7 +298,7 @@ def tagger_training(d, tmp):
 @job
 def scores(d, tmp):
     from weakse.evaluation.sdr import si_sdr
-    from weakse.corpora.scenes import loudest
+    from weakse.corpora.recorded_scenes import loudest
     return si_sdr(torch.from_numpy(WAV[0]), torch.from_numpy(WAV[1])), loudest(
         torch.from_numpy(WAV[0]), 3000)
 

@@ -18,7 +18,7 @@ from weakse.inference.enhance import enhance
 from weakse.inference.extract import extract
 from weakse.inference.sequence import extract_sequence
 from weakse.inference.stream import Stream
-from weakse.mining.anchors import detect_anchors
+from weakse.mining.detection import detect_anchors
 from weakse.models.registry import load_system, save_system
 from weakse.models.segan import SEGAN
 from weakse.models.selective import SelectiveNet
@@ -300,7 +300,7 @@ def test_the_tagger_takes_log_mels_and_tells_its_loss(monkeypatch):
     def run(device):
         torch.manual_seed(0)
         monkeypatch.setattr(tasks, 'pick_device', lambda _: torch.device(device))
-        monkeypatch.setattr(tasks, 'pick_precision', lambda *_: torch.float32)
+        monkeypatch.setattr(tasks, 'fastest_way', lambda *_: (torch.float32, 'channels_last'))
         model = SmallDetector(names, width=2)
         return model,fit_small(model, mels, targets, steps=3, batch_size=2, n_frames=200, progress=False)
     here,told = run('cpu')

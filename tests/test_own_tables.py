@@ -39,7 +39,7 @@ def _store(d):
     return d/'s'
 
 def _anchors(d):
-    return _store(d)/'anchors.csv',lambda: read_anchors(d/'s')
+    return _store(d)/'anchors.csv',lambda: read_anchors(d/'s').table
 def _rejected(d):
     return _store(d)/'rejected.csv',lambda: read_anchors(d/'s')
 
@@ -57,7 +57,7 @@ def _audit(d):
 def _sound_types(d):
     write_table(
         d / 'sound_types.csv',
-        pd.DataFrame({'class': ['Dog'], 'n': [9], 'gini': [0.5], 'kind': ['transient'], 'seen': [True]}))
+        pd.DataFrame({'class': ['Dog'], 'n': [9], 'gini': [0.5], 'kind': ['transient'], 'seen': [True], 'set': ['seen']}))
     return d/'sound_types.csv',lambda: read_sound_types(d/'sound_types.csv')
 
 def _sound_types_of_scenes(d):

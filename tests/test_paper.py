@@ -41,15 +41,15 @@ def test_the_values_are_the_papers():
 def test_every_switch_is_named():
     "What a function of the method can be told is told here, but for who reads, writes and watches."
     from weakse.core.keywords import keywords
-    from weakse.mining.anchors import detect_anchors
+    from weakse.mining.detection import detect_anchors
     from weakse.mining.mine import mine
     from weakse.mining.mixtures import MixtureSettings
     from weakse.models.registry import SavedSystem
     from weakse.training.weak import train_unet
     p = yaml.safe_load(paper.read_text())
     run = {
-        'seed', 'device', 'progress', 'overwrite', 'truth', 'audit', 'split', 'checkpoints', 'focus', 'purest',
-        'n_cond', 'rank', 'world'}
+        'seed', 'device', 'progress', 'watch', 'overwrite', 'truth', 'audit', 'split', 'checkpoints', 'focus', 'purest',
+        'n_cond', 'rank', 'world', 'backend', 'n_workers', 'shard_clips'}
     of_snr = 'snr_range', 'focus_snr_range'   # of `level: snr` alone
     for f, told in (
         (detect_anchors, {'batch_size', *p['anchors']}), (mine, p['mine']), (train_unet, p['train']),

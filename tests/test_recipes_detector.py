@@ -35,6 +35,6 @@ def test_a_new_detector_is_one_notebook_and_one_line(tmp_path):
 @pytest.mark.parametrize('name', ['loudness', '', 'protocol', '../models.unet', 'os', 'detectors.small'])
 def test_a_prepared_folder_chooses_among_the_known_detectors(tmp_path, name):
     (tmp_path/'config.json').write_text(json.dumps(dict(detector=name, format=2)))
-    with pytest.raises(ValueError, match='known: small, panns, efficientat') as e:
+    with pytest.raises(ValueError, match='known: audioset, small, panns, efficientat') as e:
         load_detector(tmp_path)
     assert '\n' not in str(e.value)

@@ -108,6 +108,20 @@ def saved_files():
     from weakse.detectors.panns import FILES
     return FILES
 
+def old_store(folder):
+    "Two anchors as versions before the shards kept them."
+    import pandas as pd
+    from weakse.core.files import write_json
+    from weakse.core.labels import Vocabulary
+    folder.mkdir()
+    names = Vocabulary(['A', 'B', 'C'])
+    names.save(folder/'vocabulary.csv')
+    np.save(folder/'audio.npy', np.zeros((2, 1600), np.int16))
+    np.save(folder/'tags.npy', np.full((2, 3), 0.3, np.float16))
+    write_json(folder/'store.json', dict(sample_rate=16000, seconds=0.1))
+    pd.DataFrame({'clip': [0, 1], 'file': ['a', 'b'], 'class': ['A', 'B'], 'start': 0., 'area': .5}).to_csv(
+        folder/'anchors.csv', index=False)
+
 @pytest.mark.parametrize(
     'name,array',
     [
@@ -118,17 +132,8 @@ def saved_files():
     ids=lambda v: v if isinstance(v, str) else f'{v.shape}{v.dtype}',
 )
 def test_an_anchor_store_of_another_size(tmp_path, name, array):
-    import pandas as pd
-    from weakse.mining.anchor_store import write_anchors, read_anchors
-    from weakse.core.labels import Vocabulary
-    table = pd.DataFrame(
-        {
-            'clip': [0, 1], 'file': ['a', 'b'], 'class': ['A', 'B'], 'start': [0.0, 0.0], 'area': [0.5, 0.5],
-            'level_db': [-20.0, -20.0]}
-    )
-    write_anchors(
-        tmp_path / 's', table, torch.zeros(2, 1600), np.full((2, 3), 0.3), Vocabulary(['A', 'B', 'C']),
-        dict(sample_rate=16000, seconds=0.1))
+    from weakse.mining.anchor_store import read_anchors
+    old_store(tmp_path/'s')
     read_anchors(tmp_path/'s')
     np.save(tmp_path/'s'/f'{name}.npy', array)
     with pytest.raises(UnusableFileError) as caught:
@@ -136,3 +141,27 @@ def test_an_anchor_store_of_another_size(tmp_path, name, array):
     assert (
         f'{name}.npy' in str(caught.value) and 'run `weakse detect` again' in str(caught.value)
         and '\n' not in str(caught.value))
+
+@pytest.mark.parametrize('damage', ['short', 'other classes', 'nan', 'gone'])
+def test_a_shard_of_another_size(tmp_path, damage):
+    from weakse.mining.anchor_shards import record_type
+    from weakse.mining.anchor_store import read_anchors, write_anchors
+    old_store(tmp_path/'o')
+    old = read_anchors(tmp_path/'o')
+    new = write_anchors(
+        tmp_path/'s', old.table, old.wav([0, 1]), old.tags, old.vocabulary, dict(sample_rate=16000, seconds=0.1))
+    assert new.table.equals(old.table) and np.array_equal(new.audio, old.audio)
+    shard = tmp_path/'s'/'shards'/'00000.npy'
+    records = np.load(shard)
+    if damage=='short':
+        shard.write_bytes(shard.read_bytes()[:-7])
+    elif damage=='gone':
+        shard.unlink()
+    elif damage=='nan':
+        records['tags'] = np.nan
+        np.save(shard, records)
+    else:
+        np.save(shard, np.zeros(2, record_type(4, 1600)))
+    with pytest.raises(UnusableFileError) as caught:
+        read_anchors(tmp_path/'s').tags[[0]]
+    assert 'run `weakse detect` again' in str(caught.value) and '\n' not in str(caught.value)

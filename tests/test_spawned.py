@@ -27,14 +27,15 @@ def test_selective(monkeypatch, tmp_path):
     import pandas as pd
     from doubles import band_system
     caught(monkeypatch, selective)
+    seen = dict(transient='Whistle', transient_seen=True, stationary='Hum', stationary_seen=True)
     monkeypatch.setattr(selective, 'load_systems', lambda joint: {'joint': band_system()})
     monkeypatch.setattr(
-        selective, 'read_scenes', lambda folder: pd.DataFrame([dict(name='a'), dict(name='b')]))
+        selective, 'read_scenes', lambda folder: pd.DataFrame([dict(name=n, **seen) for n in 'ab']))
     with pytest.raises(Sent) as sent:
         selective.run_experiments(
             'scenes', 'sound_types.csv', 'joint', tmp_path / 'out', tmp_path / 'o.json', progress=False)
     f,items = sent.value.args
-    assert items==[(0, dict(name='a')), (1, dict(name='b'))]
+    assert items==[(i, dict(name=n, **seen, absent={})) for i,n in enumerate('ab')]
     pickle.loads(pickle.dumps(f))
 
 def test_spawn(monkeypatch):

@@ -30,7 +30,7 @@ ablate: {variants: [], seeds: [0], steps: 1, width: 0.03125, batch_size: 2, n_pa
 additive: {seeds: [0], steps: 1, batch_size: 2, n_pairs: 1, progress: false}
 sound_types: {min_anchors: 1, transient: 0.5, stationary: 0.45}
 joint: {width: 0.03125, depth: 2, n_fft: 128, hop_length: 64, n_embed: 4, steps: 1, batch_size: 1, n_references: 1, progress: false}
-scenes: {n_scenes: 4, seconds: 1.0, n_workers: 1, progress: false}
+scenes: {n_scenes: 4, n_dev_scenes: 4, seconds: 1.0, n_workers: 1, progress: false}
 selective: {snrs: [5.0], extra_snrs: [5.0], n_samples: 1, n_workers: 1, progress: false}
 listen: {n_scenes: 1, n_workers: 1, progress: false}
 """
@@ -60,8 +60,8 @@ CASES = dict(
     figures="figures c tagger pairs noisy @into:figures",
     ablate="ablate c tagger anchors truth pairs_dev @table:r/ablation.json",
     additive="additive c tagger anchors truth pairs_dev @table:r/additive.json",
-    sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes",
-    train_selective="train_selective anchors classes.csv @into:joint --json @file:r/joint.json",
+    sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes --dev @folder:scenes_dev --hashes @file:r/scenes.json",
+    train_selective="train_selective anchors classes.csv @into:joint --hashes r/scenes.json --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
     listen="listen r/selective.json selective scenes @folder:listen")
 # verb -> its words, and what it writes beside its words' outputs: `@edit` is somebody's own file, of which a
@@ -353,11 +353,11 @@ def prepare(case, home):
     # a detector of two steps knows nothing: tags as a good one gives them
     if case=='mine':
         known = list(pd.read_csv(home/'anchors'/'vocabulary.csv').name)
-        np.save(
-            home / 'anchors' / 'tags.npy',
-            np.eye(len(known), dtype=np.float16)[
-                [known.index(c) for c in pd.read_csv(home / 'anchors' / 'anchors.csv')['class']]],
-        )
+        shard = home/'anchors'/'shards'/'00000.npy'
+        records = np.load(shard)
+        records['tags'] = np.eye(len(known))[
+            [known.index(c) for c in pd.read_csv(home / 'anchors' / 'anchors.csv')['class']]]
+        np.save(shard, records)
     if case=='scenes' and (home/'sound_types.csv').is_file():
         shutil.copy(home/'sound_types.csv', home/'classes.csv')
 
@@ -398,12 +398,13 @@ def test_a_verb_touches_its_outputs_alone(run, case):
 @pytest.mark.parametrize(
     'case', [c for c in CASES if c in ('tagger', 'anchors', 'mine', 'paired', 'sound_types', 'ablate', 'additive', 'trials')
              or c.startswith('train')])
-def test_what_trains_or_chooses_opens_no_test_pair(run, case):
+def test_what_trains_or_chooses_opens_no_test_pair_and_no_test_scene(run, case):
     home,_,seen = run
     def below(case, folder):
         return [p for p in seen[case]['opened'] if Path(p).is_relative_to(home/folder)]
     assert below('score', 'pairs') and below('figures', 'pairs')            # the trace sees what is there
-    assert seen[case]['opened'] and not below(case, 'pairs')
+    assert below('selective', 'scenes') and below('listen', 'scenes')
+    assert seen[case]['opened'] and not below(case, 'pairs') and not below(case, 'scenes')
 
 WAY_OUT = (
     'choose another', 'pass `--overwrite`', 'empty it', 'move it away', 'give one with --out', 'expected .')

@@ -226,15 +226,15 @@ def writers():
 
 # writers without `overwrite`, and why none is needed
 OWN = dict(
-    replaces_its_folder_alone='unpack_archive detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes '
-                              'write_prepared save_small train_tagger fetch_voicebank write_scene',
+    replaces_its_folder_alone='unpack_archive detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes write_scenes '
+                              'write_prepared save_small train_tagger fetch_voicebank write_scene keep_clips pack_model write_folder prepare_shipped',
     asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
                                         'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs write_pair_sets '
                                         'save write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '
-    'write_stand_ins write_anchors '
+    'write_stand_ins write_anchors write_index '
     'synth_clips synth_pair_sets held_out_pairs debian_clips debian_corpus',
     edits_what_it_has_read='set_verdict write_readme make_manifest present_clips add_look list_collections',
     downloads_what_is_not_there='fetch pinned fetch_collection fetch_published read_record fetch_list fetch_clips fetch_audioset '
@@ -242,9 +242,10 @@ OWN = dict(
     writes_its_verdict_beside_the_weights='checked_once check_weights first_hearing',
     writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
                                    'training_cost held_out_recognition score_runs',
-    keeps_its_cells_in_a_folder_of_its_own='kept_cell kept_result run_cells',
+    keeps_its_cells_in_a_folder_of_its_own='kept_cell kept_result run_cells add_row listen',
     hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings sized chain',
     is_used_behind_check_output='write_chunks write_like_input',
+    writes_into_the_folder_of_its_run='make_shard write_shard',
     has_hidden_files_of_its_own='checkpointed_chunks refuse_unwritable')
 
 def test_every_public_writer_asks_or_needs_not():
@@ -257,9 +258,10 @@ ALONE = dict(
     _poured="in the folder of this run", _receive="a part, see `check_part`", _check="the part that it made",
     _remove_part="the part that it made", _locked="a part of a hidden name", checkpointed_chunks="the same",
     refuse_unwritable="the probe that it made", Checkpoint="its own step_*.pt",
-    _write_state="under `atomic_path`", _bring_up_to_date="a link in its run",
+    _write_state="under `atomic_path`", _bring_up_to_date="a link in its run", _point="the same",
+    _forget="a link in its run, or DVC's import there",
     append_chunks="into a file that is being written, before its rename",
-    _take_out="under `atomic_path`", _with_names="in a temporary folder")
+    _take_out="under `atomic_path`", _copied="the same", write_new="the mark of the folder that it made", _with_names="in a temporary folder")
 CHANGING = {
     'write_text', 'write_bytes', 'unlink', 'rmtree', 'rmdir', 'rename', 'renames', 'copyfile', 'copytree',
     'copy2', 'move', 'symlink_to', 'hardlink_to', 'mkdtemp', 'mkstemp', 'NamedTemporaryFile'}

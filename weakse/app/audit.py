@@ -20,6 +20,7 @@ from ..core.resampling import resample
 from ..core.tables import write_table
 from ..corpora.corpus import Corpus, read_corpus
 from ..detectors.protocol import Detector, load_detector
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/09_audit.ipynb #18e594af
 def audit_classes(
@@ -247,7 +248,9 @@ class AuditView(View):
 @patch
 def _asked(self:AuditView, name, n):
     "Which class, and how many of its anchors: the widgets that ask."
-    from ipywidgets import BoundedIntText, Dropdown
+    widgets = from_extra('ipywidgets')
+    BoundedIntText = widgets.BoundedIntText
+    Dropdown = widgets.Dropdown
     options = [(f"{c} ({k} anchors)", c) for c,k in audit_classes(self.store).items()]
     style = dict(description_width='auto')
     asked = (
@@ -275,7 +278,7 @@ def update(self:AuditView):
 @patch
 def _choice(self:AuditView, file, name, verdict):
     "Three buttons below a card; a click is written at once."
-    from ipywidgets import ToggleButtons
+    ToggleButtons = from_extra('ipywidgets').ToggleButtons
     choice = ToggleButtons(
         options=[('Accept', 'accept'), ('Reject', 'reject'), ('Undecided', '')], value=verdict,
         tooltips=[f'{v} {file}' for v in ('Accept', 'Reject', 'Leave undecided')])

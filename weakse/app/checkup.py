@@ -24,7 +24,7 @@ from ..corpora.groups import broken_groups
 from ..corpora.folder import class_names, file_names, heard_classes, table_problems
 from ..corpora.label_tables import read_labels
 from ..detectors.protocol import load_detector
-from ..mining.anchors import detect_anchors
+from ..mining.detection import detect_anchors
 from ..mining.conditions import close_related
 
 # %% ../../nbs/app/13_checkup.ipynb #b7565299

@@ -12,6 +12,7 @@ from .checkup import Report
 from .label_sets import one_family
 from .theme import palette_colour
 from ..core.display import plain_text
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/14_checkup_figures.ipynb #01b95ca9
 # becomes the page's own colour of text
@@ -19,7 +20,7 @@ _ink = "#010203"
 
 def _figure(width, height):
     "A figure and its axes, all lines in ink, without pyplot's global state."
-    from matplotlib.figure import Figure
+    Figure = from_extra('matplotlib.figure').Figure
     fig = Figure(figsize=(width, height), layout="constrained")
     ax = fig.add_subplot()
     ax.spines[["top", "right"]].set_visible(False)
@@ -33,7 +34,7 @@ def svg_of(
     name:str, # what it shows, for those who cannot see it
 )->str:       # SVG
     "A figure as an SVG element that takes the page's colour and width."
-    import matplotlib
+    matplotlib = from_extra('matplotlib')
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         fig.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

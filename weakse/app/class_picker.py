@@ -12,6 +12,7 @@ from ..core.labels import Vocabulary
 from .class_tree import tree_html, tree_rows
 from .theme import head_html, line_html, note_html, widget_html
 from .widgets import View, add_classes, button, column, html_box, row
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/05_class_picker.ipynb #e922fbd9
 def pick(
@@ -65,7 +66,7 @@ _verbs = dict(keep='Keep', drop='Take out')
 class _Line:
     "The widgets of one line of the tree; `show` makes it another line."
     def __init__(self, picker):
-        from ipywidgets import ToggleButton
+        ToggleButton = from_extra('ipywidgets').ToggleButton
         self.picker = picker
         self.shown = None
         self.quiet = False
@@ -123,7 +124,7 @@ class ClassPicker(View):
 @patch
 def _build(self:ClassPicker):
     "The widgets: a field to search in, the tree, what was picked, the two lines."
-    from ipywidgets import Text
+    Text = from_extra('ipywidgets').Text
     self.search = Text(
         placeholder=f"Search {len(self.vocabulary)} sounds, such as {self.vocabulary.names[0].lower()}",
         continuous_update=True)

@@ -14,6 +14,7 @@ from ..core.equal_loudness import loudness
 from .players import players_html
 from .theme import head_html, note_html, widget_html
 from .widgets import View, html_box, upload
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/06_comparison.ipynb #51f6e22e
 def comparison_tracks(
@@ -59,7 +60,7 @@ class Comparison(View):
         seconds:float=30.,                  # s, length of the part that is shown
         uploads:bool=None,                  # whether recordings can be dropped in; None: if none is given
     ):
-        from ipywidgets import IntSlider
+        IntSlider = from_extra('ipywidgets').IntSlider
         self.names = names
         self.seconds = seconds
         self.sounds = [(w, sample_rate) for w in (before,after)]

@@ -17,8 +17,8 @@ from ..evaluation.selective_tables import SPEECH_METRICS
 
 # %% ../../nbs/app/18_listening_html.ipynb #6b10df0c
 def _metrics(kind):
-    "Those of speech, or those of an object, the improvement first."
-    return SPEECH_METRICS if kind=="speech" else ("sdri", "sdr", "sar")
+    "Those of speech, or those of an object, the absolute one first."
+    return SPEECH_METRICS if kind=="speech" else ("sdr", "sir", "sar", "sdri")
 
 def number_text(
     x,             # number, or None

@@ -18,6 +18,7 @@ from ..core.resampling import resample
 from ..core.files import atomic_path
 from ..core.outputs import check_output
 from ..corpora.scenes import load_scene, scene_parts
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/17_listening_sounds.ipynb #cfac04c4
 def _mp3(wav, rate):
@@ -33,7 +34,7 @@ def _mp3(wav, rate):
 
 def _webp(db, top, span=70):
     "The bytes of a spectrogram's picture; `top` dB is drawn brightest, `span` below it black."
-    from matplotlib import colormaps
+    colormaps = from_extra('matplotlib').colormaps
     from PIL import Image
     shade = ((db.flip(0)-top)/span+1).clamp(0, 1).numpy()
     buffer = io.BytesIO()

@@ -17,6 +17,7 @@ from .theme import fill, handler, head_html, line_html, note_html, style_html, w
 from .widgets import View, button, column, html_box, row, upload
 from ..core.audio import load_audio
 from ..inference.mixer import Mixer
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/08_mixer_view.ipynb #9f267250
 def label_of(
@@ -104,7 +105,9 @@ def _strip(
     on_move,     # `f()`, called after something was moved
 ):               # `ipywidgets.HBox`
     "Colour, fader, mute, solo and time bars of one class."
-    from ipywidgets import FloatSlider, ToggleButton
+    widgets = from_extra('ipywidgets')
+    FloatSlider = widgets.FloatSlider
+    ToggleButton = widgets.ToggleButton
     said = label_of(name)
     fader = FloatSlider(
         min(12.0, max(-40.0, mixer.gains[name])), min=-40, max=12, step=1, description=said,
@@ -138,9 +141,9 @@ class MixerView(View):
     def __init__(self,
         audio=None,                  # path of a sound file, waveform, or a `Mixer`; None: wait for a file
         sample_rate:int=None,        # Hz, of a waveform
-        system=None,                 # name, folder or `System`; None: the one that `make repro` trained
+        system=None,                 # name, folder or `System`; None: the usual one, see `core.shipped`
         # name or folder of a detector, or a `Detector`; None: ask nobody, then name the classes
-        detector="artifacts/tagger",
+        detector="default",
         classes=None,                # names, ids or nodes of the ontology; None: what the detector hears
     ):
         self.mixer = None

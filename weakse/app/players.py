@@ -17,6 +17,7 @@ from ..core.spectrogram import LogMel
 from ..core.waveform import check_audio, down_mix
 from ..core.equal_loudness import matching_gains
 from .theme import fill, handler, head_html, widget_html
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/02_players.ipynb #59cb48fa
 def sound_uri(
@@ -62,7 +63,7 @@ def spectrogram_uri(
     span=70,  # dB below `top` that are drawn black
 )->str:       # address of the picture
     "A spectrogram as a picture; pictures with the same `top` can be compared."
-    from matplotlib import colormaps
+    colormaps = from_extra('matplotlib').colormaps
     top = float(db.max()) if top is None else top
     return picture_uri(
         (colormaps['magma'](((db.flip(0) - top) / span + 1).clamp(0, 1).numpy())[..., :3] * 255).astype(
@@ -148,7 +149,7 @@ def static_players(
     title:str="",               # above the player
 ):                              # `IPython.display.HTML`; its text is in `.data`
     "Players for a page without a kernel, style and all. Raises as `players_html` does."
-    from IPython.display import HTML
+    HTML = from_extra('IPython.display').HTML
     head = head_html(title) if title else ''
     players = players_html(tracks, sample_rate, loudness_matched, pictures, title or "Listen")
     return HTML(widget_html(head+players))

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from .audit import AuditView
 from .class_picker import ClassPicker
-from .class_tree import audioset_ontology
+from ..core.ontology import audioset_ontology
 from .comparison import Comparison
 from .mixer_view import MixerView
 from .theme import fill, handler, look, note_html, style_html
@@ -26,7 +26,9 @@ from ..inference.enhance import enhance
 from ..inference.requests import vocabulary_of
 from ..core.labels import audioset_vocabulary
 from ..core.terminal import say
-from ..models.registry import UnusableSystemError, default_system
+from ..core.shipped import default_model
+from ..models.registry import UnusableSystemError
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/20_server.ipynb #78a549af
 def example_recording(
@@ -64,7 +66,7 @@ def mix_part()->View: # `MixerView`
 def compare_part()->View: # `Comparison`
     "The example before and after."
     _,wav,rate = example_recording()
-    system = None if default_system().is_dir() else 'wiener'
+    system = None if default_model()[0] else 'wiener'
     return Comparison(wav, enhance(wav, rate, system), rate, uploads=True)
 
 # %% ../../nbs/app/20_server.ipynb #77292ea1
@@ -96,7 +98,7 @@ def page(
     theme:str="auto", # "light", "dark" or "auto"
 ):                    # `ipywidgets.VBox`
     "The page with its four parts, the first of them open."
-    from ipywidgets import ToggleButtons
+    ToggleButtons = from_extra('ipywidgets').ToggleButtons
     choice = ToggleButtons(options=list(parts))
     place,made = column(),{}
     def open_part(_=None):
@@ -199,7 +201,7 @@ def _server(url):
     try:
         from voila.app import Voila
     except ImportError:
-        raise ImportError("the app needs Voila: pip install 'weakse[browser]'") from None
+        raise ImportError("the app needs Voila: pip install 'weakse[app]'") from None
     class Server(Voila):
         def launch_browser(self):   # Voila's own forgets the token
             address = _opening(Path(self.notebook_path).with_name('open.html'), url)

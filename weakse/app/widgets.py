@@ -12,6 +12,7 @@ from ..core.audio import load_audio
 from ..core.decoding import SOUND_SUFFIXES
 from ..core.files import scratch_folder
 from .theme import handler, head_html, look
+from ..core.extras import from_extra
 
 # %% ../../nbs/app/03_widgets.ipynb #2716be1a
 def add_classes(
@@ -51,7 +52,7 @@ def html_box(
     *classes:str,  # of the style sheet
 ):                 # `ipywidgets.HTML`
     "A piece of a page inside a widget."
-    from ipywidgets import HTML
+    HTML = from_extra('ipywidgets').HTML
     return add_classes(HTML(text), *classes)
 
 # %% ../../nbs/app/03_widgets.ipynb #9a226b7a
@@ -62,7 +63,7 @@ def button(
     **options,    # of `ipywidgets.Button`: icon, tooltip, disabled
 ):                # `ipywidgets.Button`
     "A button that calls a function."
-    from ipywidgets import Button
+    Button = from_extra('ipywidgets').Button
     made = Button(description=text, **options)
     made.on_click(lambda _: on_click())
     return add_classes(made, *classes)
@@ -71,7 +72,7 @@ def column(
     *children,    # ipywidgets
 ):                # `ipywidgets.VBox`
     "Widgets below each other."
-    from ipywidgets import VBox
+    VBox = from_extra('ipywidgets').VBox
     return VBox(list(children))
 
 def row(
@@ -79,7 +80,7 @@ def row(
     name="",   # class of the style sheet
 ):             # `ipywidgets.HBox`
     "Widgets beside each other."
-    from ipywidgets import HBox
+    HBox = from_extra('ipywidgets').HBox
     return add_classes(HBox(list(children)), *([name] if name else []))
 
 # %% ../../nbs/app/03_widgets.ipynb #268c28bb
@@ -108,7 +109,7 @@ def upload(
     text:str="Choose a recording",    # on the button
 ):                                # `ipywidgets.HBox`
     "A place to drop a recording on, and a button for the dialogue."
-    from ipywidgets import FileUpload
+    FileUpload = from_extra('ipywidgets').FileUpload
     zone = html_box(_drop_html(what))
     chooser = FileUpload(accept=','.join(SOUND_SUFFIXES), description=text, icon='', tooltip=text)
     def read(change):

@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 from ..core.fingerprints import fingerprint, is_door
 from ..core.terminal import logger
-from .command import as_folder, verb
+from .written import as_folder
+from .command import verb
 from .stage_table import stages
 
 # %% ../../nbs/cli/15_code.ipynb #afb31f59

@@ -7,7 +7,8 @@ __all__ = ['compare', 'combine']
 
 # %% ../../nbs/cli/05_comparison.ipynb #70a54d24
 from pathlib import Path
-from .command import as_table, fail, verb
+from .written import as_table
+from .command import fail, verb
 from .evaluation import count_scored
 
 # %% ../../nbs/cli/05_comparison.ipynb #114a3379
@@ -53,8 +54,9 @@ def _check_files(out, looks):
     if looks:
         read_looks(looks)
 
-def _check_named(names, pairs):
-    "Refuse names of pairs without pairs."
+def _check_named(out, looks, names, pairs):
+    "Refuse names of pairs without pairs, and what `_check_files` does."
+    _check_files(out, looks)
     if names and not pairs:
         raise ValueError(f"--names {names} says which pairs count, but there are none: give --pairs")
 
@@ -121,8 +123,7 @@ def combine(
     "Write one table of several runs that differ in their seed: means, intervals, the spread over seeds."
     from weakse.evaluation.printing import print_table1
     from weakse.evaluation.seeds import combine_runs, steadiness
-    _check_files(out, looks)
-    _check_named(names, pairs)
+    _check_named(out, looks, names, pairs)
     table = combine_runs(
         runs, out, pairs=pairs, names=names, title=title, overwrite=overwrite, seed=seed,
         note=lambda n: _looked(looks, f"combine {' '.join(map(str, runs))}: {out.name}", n) if looks else '')

@@ -9,7 +9,7 @@ __all__ = ['detect_files', 'detect']
 import os
 from pathlib import Path
 from .command import for_recordings, given_options, verb
-from .names import find_detector, usual_detector
+from .names import find_detector, say_used
 from .piping import piped
 from .reports import check_file, closing, readable_report, show_table
 from .stages import stage
@@ -118,6 +118,15 @@ def _detect_files(inputs, out, labels, detector, threshold, repair, overwrite, j
         'detect', report, ' and '.join(str(p) for p in (out, labels) if p), json, detector=detector,
         **given_options(threshold=threshold))
 
+# %% ../../nbs/cli/12_detection.ipynb #db532c09
+def _find_anchors(corpus, detector, anchors, params, workers, audit, backend):
+    "Find the anchors of a corpus; the closing line."
+    store = stage('anchors', params)(
+        Path(corpus), say_used('detector', detector), anchors, n_workers=workers,
+        **given_options(audit=audit, backend=backend))
+    lost = store.info.get('failed', 0)
+    return f"{len(store)} anchors in {anchors}" + f"; {lost} clips could not be read"*bool(lost)
+
 # %% ../../nbs/cli/12_detection.ipynb #db532c0a
 @verb(panel=for_recordings, device=True, out='-o', former=dict(csv='out'))
 def detect(
@@ -126,20 +135,21 @@ def detect(
     *,
     out:Path=None,        # csv file for the events: file, class, onset s, offset s, score
     labels:Path=None,     # folder for labels of Audacity, a .txt for each recording; a .txt for a single one
-    detector:str=usual_detector,  # name or folder of a detector
+    # name or folder of one; default, see `weakse models`: $WEAKSE_DETECTOR, trained here, weakse's own
+    detector:str=None,
     threshold:float=None, # probability above which a class is present; default: the detector's own
     # put zeros in the place of samples that are no numbers (NaN, infinite), instead of refusing the recording
     repair:bool=False,
     overwrite:bool=False, # replace what is there
     json:Path=None,       # file for the report, a row a recording
     anchors:Path=None,    # folder to make: one anchor for each clip and class (Eqs. 5-6)
+    backend:str=None,     # with --anchors: serial | process | ray (at RAY_ADDRESS); default: processes
+    workers:int=2,        # with --anchors: processes, or processors of a Ray cluster that is started here
     audit:Path=None,      # csv of verdicts on anchors (file, class, verdict): those rejected are left out
     params:Path=Path('params.yaml'), # file with the values of every stage
 )->str:                   # closing line
     """Say which sounds there are, and when; with --anchors, find the anchors of a corpus.
 
     Such as: weakse detect talk.wav -o events.csv"""
-    if anchors:
-        store = stage('anchors', params)(Path(inputs[0]), detector, anchors, **given_options(audit=audit))
-        return f"{len(store)} anchors in {anchors}"
+    if anchors: return _find_anchors(inputs[0], detector, anchors, params, workers, audit, backend)
     return _detect_files(inputs, out, labels, detector, threshold, repair, overwrite, json)

@@ -11,9 +11,11 @@ from pathlib import Path
 from ..core.schema import ParamsError
 from ..core.params import load_params
 from ..core.terminal import console, logger
-from .command import as_file, fail, given_options, keep_json, verb
+from .written import as_file, keep_json
+from .command import fail, given_options, verb
 from .stage_table import singles, stages
 from .stages import block_values, import_function, stage
+from ..core.extras import need_extras
 
 # %% ../../nbs/cli/03_evaluation.ipynb #9bb56424
 def count_scored(
@@ -39,6 +41,7 @@ def score(
 )->str:            # closing line
     "Score a folder against the clean one: PESQ, CSIG, CBAK, COVL, SSNR, STOI and more, with 95 % intervals."
     from weakse.evaluation.printing import print_scores
+    need_extras('pesq', 'pystoi', 'fast_bss_eval')
     f = import_function(stages['score'].functions['score'])
     values = block_values('score', f, params) | given_options(tolerance=tolerance, seed=seed)
     scores = f(clean, enhanced, **(values if check else {k:v for k,v in values.items() if k!='expected'}))

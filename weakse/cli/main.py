@@ -7,14 +7,16 @@ __all__ = ['modules', 'interrupted_again', 'main']
 
 # %% ../../nbs/cli/14_main.ipynb #05016fa2
 import signal, sys
-from . import (
-    stage_verbs, evaluation, comparison, runs, trials, code, fetching, recordings, detection, pages)
+from weakse.cli import (
+    stage_verbs, evaluation, comparison, runs, trials, code, fetching, recordings, detection, models, new,
+    pages)
 from .command import app
 
 # %% ../../nbs/cli/14_main.ipynb #2abd214f
 # imported in the order of the help
 modules = [
-    stage_verbs, evaluation, comparison, runs, trials, code, fetching, recordings, detection, pages]
+    stage_verbs, evaluation, comparison, runs, trials, code, fetching, recordings, detection, models,
+    new, pages]
 
 def interrupted_again(
     ignored, # what `sys.unraisablehook` gets

@@ -9,7 +9,7 @@ __all__ = ['FileOptions', 'RunOptions', 'enhance', 'PartOptions', 'extract']
 import dataclasses
 from pathlib import Path
 from .command import for_recordings, given_options, verb
-from .names import complete_class, complete_gain, find_detector, parse_gains, usual_detector
+from .names import complete_class, complete_gain, find_detector, parse_gains, say_used
 from .piping import piped
 from .reports import check_file, closing, readable_report
 from .stages import block_values
@@ -77,8 +77,7 @@ def enhance(
     inputs:list[str],
     *,
     out:Path,            # folder for the results; a file name for a single recording
-    # name (noisy, highpass, wiener) or folder of a system; default: artifacts/models/unet, made by `make
-    # repro`
+    # name or folder of a system; default, see `weakse models`: $WEAKSE_SYSTEM, trained here, weakse's own
     system:str=None,
     target:str=None,     # class to keep; default: Speech
     strength:float=None, # 1: all of the system's estimate; 0.9 leaves a tenth of the input
@@ -93,7 +92,8 @@ def enhance(
     from weakse.inference.enhance import enhance_file
     from weakse.models.registry import load_system
     given = given_options(target=target, strength=strength)
-    options,model = block_values('enhance', enhance_file, params) | given,load_system(system)
+    options,model = block_values('enhance', enhance_file, params) | given,load_system(
+        say_used('enhancer', system))
     if pairs: return _enhance_pairs(inputs[0], out, model, options, part.given(), params)
     report = _enhance_files(inputs, out, model, options | part.given(), run)
     return closing('enhance', report, out, run.json, system=model.name, **given, **part.given())
@@ -117,7 +117,6 @@ _completed = dict(keep=complete_class, drop=complete_class, gains=complete_gain)
 # %% ../../nbs/cli/11_recordings.ipynb #bf68517d
 def _extract_files(inputs, out, request, part, run, names):
     "Extract from recordings; the closing line."
-    from weakse.app.class_tree import audioset_ontology
     from weakse.core.ontology import Ontology
     from weakse.inference.extract_files import extract_files
     from weakse.models.registry import load_system
@@ -125,10 +124,10 @@ def _extract_files(inputs, out, request, part, run, names):
     _refuse_file(out)
     if 'gains' in request:
         request['gains'] = parse_gains(request['gains'])
-    model,detector = load_system(names['system']),names['detector']
+    model,detector = load_system(say_used('selective', names['system'])),names['detector']
     asked = dict(
         system=model, detector=None if detector=='none' else find_detector(detector),
-        ontology=Ontology.read(names['ontology']) if names['ontology'] else audioset_ontology())
+        ontology=Ontology.read(names['ontology']) if names['ontology'] else 'audioset')
     with piped(inputs) as (files,stdin):
         report = extract_files(
             files, _folder(out), **request, **part, **asked, overwrite=run.overwrite, resume=run.resume,
@@ -151,9 +150,9 @@ def extract(
     strength:float=None,   # 1: all of the change; 0.9 leaves a tenth of the input
     floor_db:float=None,   # what is removed stays at this level, such as -30; default: it goes altogether
     part:PartOptions=PartOptions(), # of each recording, and the coding of its results
-    system:str=None,       # name or folder of a system; default: artifacts/models/unet, made by `make repro`
-    # name or folder of the detector that says what is there; none: nobody is asked
-    detector:str=usual_detector,
+    system:str=None,       # name or folder of a system; default: as for `weakse enhance`
+    # detector that says what is there; none: nobody is asked; default: $WEAKSE_DETECTOR, as for systems
+    detector:str=None,
     # ontology.json of your own, for names of several classes; default: AudioSet's, as in --keep Animal
     ontology:Path=None,
     run:RunOptions=RunOptions(), # what becomes of an earlier one

@@ -7,7 +7,8 @@ __all__ = ['show_table', 'summary', 'readable_report', 'count_of', 'closing', 'c
 
 # %% ../../nbs/cli/10_reports.ipynb #272727b6
 import logging
-from .command import fail, keep_json
+from .command import fail
+from .written import keep_json
 from ..core.terminal import console, logger, put, table_of
 
 # %% ../../nbs/cli/10_reports.ipynb #fadf9412

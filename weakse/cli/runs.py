@@ -6,7 +6,7 @@
 __all__ = ['own_seeds', 'own_rows', 'run_folder', 'dvc_repro', 'has_pairs', 'default_targets', 'read_seeds', 'repro']
 
 # %% ../../nbs/cli/06_runs.ipynb #ca8fd1df
-import contextlib, os, subprocess, sys, time
+import contextlib, os, shutil, subprocess, sys, time
 from pathlib import Path
 import yaml
 from ..core.schema import ParamsError
@@ -17,6 +17,7 @@ from .evaluation import report
 from .stage_table import singles, stages as known_stages
 from .stages import check_params
 from ..models.rows import rows
+from ..core.extras import need_extras
 
 # %% ../../nbs/cli/06_runs.ipynb #925ab708
 def _rebase(values, up):
@@ -43,8 +44,31 @@ def _own_run(run):
     return own_folder(run, says=made_run)
 
 # %% ../../nbs/cli/06_runs.ipynb #95de422f
-def _point(path, data):
-    "Write the pointer to raw input, unless it points there: DVC keeps its hashes in the same file."
+def _point(run, data, recipe):
+    """Write the pointer to raw input. The embedded recipe is imported, as in a fresh clone; anything else is
+    a link, since an import copies it, and the cache does once more. DVC hashes what a link leads to."""
+    if data==recipe:
+        if (run/'data').is_symlink():
+            (run/'data').unlink()
+        return _import(run/'data.dvc', data)
+    if (run/'data').is_symlink() and os.readlink(run/'data')==data: return
+    _forget(run)
+    (run/'data').symlink_to(data, target_is_directory=True)
+
+def _forget(run):
+    "Remove a link to raw input, or its import with what that has copied."
+    from weakse.core.outputs import ForeignPathError
+    if (run/'data').is_symlink():
+        (run/'data').unlink()
+    elif (run/'data').exists() and not (run/'data.dvc').is_file():
+        raise ForeignPathError(f"{run/'data'} is in the place of a link to the raw input: move it away")
+    elif (run/'data').exists():
+        shutil.rmtree(run/'data')
+    (run/'data.dvc').unlink(missing_ok=True)
+
+# %% ../../nbs/cli/06_runs.ipynb #2a6a89e9
+def _import(path, data):
+    "Write an import, unless it is there: DVC keeps its hashes in the same file."
     from weakse.core.files import edit_text
     there = path.is_file() and yaml.safe_load(path.read_text(encoding='utf-8'))['deps'][0]['path']
     if there!=data:
@@ -59,7 +83,7 @@ _dvc_config = """[core]
 [cache]
     dir = ../../../.dvc/cache
 """
-_ignored = dict(git='artifacts/\ndata/\nresults/listen/\n__pycache__/\n', dvc='__pycache__\n_modidx.py\n')
+_ignored = dict(git='artifacts/\n/data\nresults/listen/\n__pycache__/\n', dvc='__pycache__\n_modidx.py\n')
 
 # %% ../../nbs/cli/06_runs.ipynb #a1c0f3d2
 def _git(run, *words):
@@ -139,7 +163,8 @@ def own_rows(
     for stage in made['stages'].values():
         _without(stage, absent)
     for plot in [p for item in made.get('plots', []) if isinstance(item, dict) for p in item.values()]:
-        plot['y'] = {f: of for f,of in plot['y'].items() if Path(f).stem not in absent}
+        plot['y'] = {
+            f: of for f,of in plot['y'].items() if not {Path(f).stem, Path(f).parent.name} & {*absent}}
     return yaml.safe_dump(made, sort_keys=False, width=1000)
 
 # %% ../../nbs/cli/06_runs.ipynb #a1c0f3d4
@@ -155,7 +180,7 @@ def _bring_up_to_date(run, params, root, seed):
     edit_text(run/'.dvc'/'config', _dvc_config.format(no_scm='false' if _keeps_history(run) else 'true'))
     for of,text in _ignored.items():
         edit_text(run/f'.{of}ignore', text)
-    _point(run/'data.dvc', values.get('data', '../../sources'))
+    _point(run, values.get('data', '../../sources'), '../../sources')
     if not (run/'audit.csv').exists():
         edit_text(run/'audit.csv', 'file,class,verdict\n')
     if (run/'weakse').is_symlink() and not (run/'weakse').exists():
@@ -175,7 +200,9 @@ def run_folder(
     that name that is no run."""
     params,root = Path(params),Path(root)
     if not (root/'dvc.yaml').is_file():
-        raise ParamsError(f"no `dvc.yaml` in `{root}`: run this in a checkout of weakse")
+        raise ParamsError(
+            f"no `dvc.yaml` in `{root}`: run this in a clone of weakse, or in a folder that `weakse new` "
+            "made")
     data = load_params(params).get('data', singles['data'])
     if not (root/data).is_dir():
         raise ParamsError(
@@ -193,7 +220,9 @@ def dvc_repro(
     folder:Path,  # of a run
     *targets:str, # stages of dvc.yaml
 ):
-    "Run `dvc repro`, with this environment's commands first. Raises `ValueError` when a stage fails."
+    """Run `dvc repro`, with this environment's commands first. Raises `ValueError` when a stage fails,
+    `MissingExtraError` without DVC."""
+    need_extras('dvc')
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
     done = subprocess.run(
         [sys.executable, '-m', 'dvc', 'repro', *targets], cwd=folder, env={**os.environ, 'PATH': path})
@@ -254,14 +283,24 @@ def repro(
 )->str:                              # closing line
     "Run every stage that has changed: Table 1 first, which is printed, then the selective system."
     wanted = [None] if seeds is None else read_seeds(seeds)
+    if params==Path('params.yaml') and not params.is_file():
+        raise ParamsError(
+            "there is nothing to run here, no `params.yaml`: `weakse new FOLDER --labels my.csv` makes a "
+            "folder that trains on sounds of yours; in a clone of weakse, run this at its top")
+    need_extras('dvc')
     check_params(params)
     begun = time.time() if since is None else since
     return '; '.join([_run_of_seed(targets, params, seed, begun) for seed in wanted])
 
 # %% ../../nbs/cli/06_runs.ipynb #af1b7622
-def _groups(targets, params):
+def _graph(folder):
+    "The stages of a folder's dvc.yaml."
+    return (yaml.safe_load((folder/'dvc.yaml').read_text(encoding='utf-8')) or {}).get('stages') or {}
+
+def _groups(targets, params, folder):
     "Groups of stages, one after the other; `table1` alone is what is made first by default."
-    usual = default_targets(params)
+    # what `weakse new` made is run as a whole
+    usual = default_targets(params) if 'metrics' in _graph(folder) else [[]]
     if targets==['table1'] and has_pairs(params): return usual[:1]
     return [targets] if targets else usual
 
@@ -275,7 +314,7 @@ def _show_table1(folder, begun, changed):
 # %% ../../nbs/cli/06_runs.ipynb #af1b7623
 def _check_rows(folder, params):
     "Raise `ParamsError` where the checkout's own values lack a row that its `dvc.yaml` has."
-    absent = _absent(load_params(params)) if folder==Path('.') else []
+    absent = _absent(load_params(params)) if folder==Path('.') and 'table1' in _graph(folder) else []
     if absent:
         raise ParamsError(
             f"`{params}` has no block `{absent[0]}`, a row of Table 1: write it, or give the file another "
@@ -287,7 +326,7 @@ def _run_of_seed(targets, params, seed, begun):
     _check_rows(folder, params)
     lock = folder/'dvc.lock'
     before = lock.read_bytes() if lock.is_file() else b''
-    for group in _groups(targets, params):
+    for group in _groups(targets, params, folder):
         dvc_repro(folder, *group)
         if {'score@noisy','metrics@table1'} <= {*group}:
             _show_table1(folder, begun, lock.read_bytes()!=before)

@@ -6,14 +6,16 @@
 __all__ = ['run_stage', 'make_verb', 'stage_verbs']
 
 # %% ../../nbs/cli/04_stage_verbs.ipynb #63df5074
-import inspect
+import inspect, os
 from collections.abc import Sized
 from pathlib import Path
 from ..core.params import load_params
 
-from .command import keep_json, verb
+from .written import keep_json
+from .command import verb
 from .cost import say_cost
-from .stage_table import Word, singles, stages
+from .stage_row import Word
+from .stage_table import singles, stages
 from .stages import stage
 
 # %% ../../nbs/cli/04_stage_verbs.ipynb #4c37b5ff
@@ -45,6 +47,18 @@ def _of_the_run(row, title, params):
     named = title or run.get('title', singles['title'])
     return blocks | ({'title': row.title.format(title=named)} if row.title else {})
 
+# %% ../../nbs/cli/04_stage_verbs.ipynb #5f6e3d82
+def _number_among(row, block):
+    "This process's number among those of `torchrun`. Raises `ValueError` for a stage that is made for one."
+    if not {'RANK', 'WORLD_SIZE'} & set(os.environ): return 0   # and no stage depends on what tells them
+    from weakse.core.ranks import rank_and_world
+    rank,world = rank_and_world()
+    if world > 1 and not row.together:
+        raise ValueError(
+            f"`{row.verb or block}` runs in one process, and torchrun started {world}: start it without "
+            "torchrun")
+    return rank
+
 # %% ../../nbs/cli/04_stage_verbs.ipynb #e4699087
 def _closing(row, made, values):
     "The closing line of a stage."
@@ -56,12 +70,14 @@ def _closing(row, made, values):
     beside = {f'{k}_md': v.with_suffix('.md') for k,v in values.items() if isinstance(v, Path)}
     return row.closing.format(**counts | facts | beside | values)
 
+# %% ../../nbs/cli/04_stage_verbs.ipynb #eb3aed8f
 def run_stage(
     block:str,    # of the parameter file
     values:dict,  # word -> value, as typed
 )->str:           # closing line
     "Run a stage with the values of its block and the words that were typed."
     row,params = stages[block],values.get('params')
+    rank = _number_among(row, block)
     chosen = _chosen(row, values)
     filled = stage(block, params)
     if values.get('dry_run'): return say_cost(values['anchors'], filled.keywords, params)
@@ -69,6 +85,7 @@ def run_stage(
     typed = [values[name] for name,word in row.words.items() if not word.option]
     # what the parameter file gives counts before the row's own heading
     made = filled(*typed, **{k: v for k,v in more.items() if k!='title' or k not in filled.keywords})
+    if rank: return ''   # the first process writes and speaks
     if row.words.get('json') and row.words['json'].option:
         keep_json(values['json'], made)
     return _closing(row, made, values)

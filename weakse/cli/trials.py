@@ -9,7 +9,8 @@ __all__ = ['trials']
 from pathlib import Path
 from ..core.params import load_params
 from ..core.schema import check_values
-from .command import as_table, verb
+from .written import as_table
+from .command import verb
 from .runs import dvc_repro, run_folder
 from .stages import check_params
 

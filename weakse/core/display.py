@@ -11,6 +11,7 @@ from torch import Tensor
 from .resampling import resample
 from .spectrogram import LogMel, hz_to_mel
 from .waveform import check_audio, down_mix
+from .extras import from_extra
 
 # %% ../../nbs/core/09_display.ipynb #b81d7e65
 def plain_text(
@@ -28,7 +29,7 @@ def show(
     db_range=80,     # dB below the peak that are drawn
 ):                   # the Axes
     "Draw the log-mel spectrogram over time."
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     if ax is None:
         ax = plt.subplots(figsize=(8.5,2.6), dpi=80, layout='constrained')[1]
     wav = down_mix(check_audio(wav, sample_rate).detach()).cpu()
@@ -53,7 +54,7 @@ def play(
 ):                   # `IPython.display.Audio`
     "A small player: MP3, the first 10 s, at the waveform's own level; over full scale is clipped."
     import soundfile as sf
-    from IPython.display import Audio
+    Audio = from_extra('IPython.display').Audio
     wav = check_audio(wav, sample_rate).detach().cpu()[:, :10*sample_rate]
     if len(wav)>2:
         wav = down_mix(wav)[None]

@@ -70,6 +70,7 @@ def read_config(
     schema,                  # dataclass: its fields are keys; those without a default have to be there
     error=UnusableFileError, # to raise
     remedy:str="train again", # last words of a message
+    newest:int=newest_format, # form of the file that this version writes; older ones are read
 )->dict:                     # the whole content; keys that the schema does not name are kept
     "Read settings that fit a schema. Raises `error` in one line."
     path = Path(path)
@@ -84,9 +85,9 @@ def read_config(
     if missing := _missing(schema, values):
         raise error(f"{path} has no {', '.join(missing)}: it was not written by weakse, or edited; {remedy}")
     check_settings(schema, values, f'{path}: ', error, remedy)
-    if values.get('format', 1) not in range(1, newest_format + 1):
+    if values.get('format', 1) not in range(1, newest + 1):
         raise error(
-            f"{path} has format {values['format']}, known here are 1 to {newest_format}: update weakse, or "
+            f"{path} has format {values['format']}, known here are 1 to {newest}: update weakse, or "
             f"{remedy}")
     return values
 

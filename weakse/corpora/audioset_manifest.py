@@ -22,6 +22,7 @@ from ..core.tables import load_table, write_table
 from ..core.parallel import pmap
 from .audioset_segments import find_clips
 from .corpus import CorpusError
+from ..core.extras import from_extra
 
 # %% ../../nbs/corpora/16_audioset_manifest.ipynb #395dd5dc
 _facts = dict(seconds=np.nan, level_db=np.nan, sha256='', error='')
@@ -193,7 +194,7 @@ def show_coverage(
     ax=None,            # matplotlib Axes; None: a new figure
 ):                      # the Axes
     "Draw clips listed and present over the classes, the largest first."
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     if ax is None:
         ax = plt.subplots(figsize=(8.5,2.7), dpi=80, layout='constrained')[1]
     t = table[table.listed>0].sort_values(['listed','present'], ascending=False, kind='stable')

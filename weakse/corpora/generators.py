@@ -11,6 +11,7 @@ from ..core.display import show
 from . import (
     animals, machines, objects, places, stationary, transient, vehicles, water)
 from .sounds import GENERATORS, coloured, swell
+from ..core.extras import from_extra
 
 # %% ../../nbs/corpora/04_generators.ipynb #2a54f370
 # grows with every change that gives other samples for the same seed, and with every new class
@@ -74,7 +75,7 @@ def show_classes(
     sample_rate:int=16000, # Hz
 ):                         # matplotlib Figure
     "Log-mel spectrograms of a few sounds of each class."
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     n = round(seconds*sample_rate)
     fig,axes = plt.subplots(
         len(names), draws, figsize=(9, .8*len(names)), dpi=55, layout="constrained", squeeze=False)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'URL', 'SHA256', 'kaldi_mel_bank', 'FrontEnd', 'round_channels', 'ChannelGate', 'InvertedResidual',
-           'MobileNet', 'EfficientAT', 'fetch_weights', 'load_weights', 'SavedEfficientAT', 'load', 'prepare']
+           'MobileNet', 'EfficientAT', 'fetch_weights', 'load_weights', 'SavedEfficientAT', 'load', 'write_folder',
+           'prepare', 'prepare_shipped']
 
 # %% ../../nbs/detectors/05_efficientat.ipynb #9a9ca730
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from torch import Tensor, nn
 
 from ..corpora.corpus import read_corpus
 from .protocol import classes_with_clips, corpus_thresholds, window_starts
-from .published import read_weights, write_prepared
+from .published import WeightsError, read_weights, write_prepared
 from ..core.devices import device_of, pick_device
 from ..core.fetch import fetch
 from ..core.outputs import check_output
+from ..core.shipped import shipped_folder
 from ..core.labels import Vocabulary, audioset_vocabulary
-from ..core.saved import read_config, read_names
+from safetensors.torch import save
+from ..core.files import atomic_path, write_json
+from ..core.saved import build_saved, newest_format, read_config, read_names
 
 # %% ../../nbs/detectors/05_efficientat.ipynb #5d2efefb
 def kaldi_mel_bank(
@@ -228,22 +232,52 @@ class SavedEfficientAT:
     hop:float    # s
     format:int=1 # of this file
 
+_copy = "copy the folder again, or install weakse again"
+
 def load(
-    folder:str|Path|None=None, # what `prepare` wrote; None: AudioSet's classes without thresholds
+    # what `prepare` wrote, or one that holds the weights too; None: AudioSet's classes without thresholds
+    folder:str|Path|None=None,
     *,
     device=None,               # where it computes, see `pick_device`
 )->EfficientAT:
     """The published detector, with the thresholds of a prepared folder. Raises FetchError when the weights
     cannot be had."""
     device = pick_device(device)
-    if folder is None: return _loaded().to(device)
+    if folder is None: return _loaded(None).to(device)
     config = read_config(Path(folder)/"config.json", SavedEfficientAT, remedy="run `weakse tagger` again")
     names = read_names(Path(folder)/"vocabulary.csv", remedy="run `weakse tagger` again")
-    return _loaded(names, config["window"], config["hop"]).to(device)
+    own = Path(folder)/"model.safetensors"
+    return _loaded(own, names, config["window"], config["hop"]).to(device)
 
-def _loaded(*settings):
+# %% ../../nbs/detectors/05_efficientat.ipynb #6e8de422
+def _loaded(own, *settings):
+    "With the weights that a folder holds itself, or else the published ones."
     with torch.device("cpu"):
-        return load_weights(EfficientAT(*settings), fetch_weights())
+        model = EfficientAT(*settings)
+        if own is None or not own.is_file(): return load_weights(model, fetch_weights())
+        def make():
+            return MobileNet(len(model.vocabulary))
+        model.net = build_saved(make, own, WeightsError, _copy, "MobileNet")
+    return model.to(memory_format=torch.channels_last).eval()
+
+# %% ../../nbs/detectors/05_efficientat.ipynb #26e7687d
+def write_folder(
+    weights:str|Path, # the published file
+    out:str|Path,     # folder to make: config.json, vocabulary.csv, model.safetensors
+    *,
+    window:float=1.0, # s, what one frame of a detection listens to
+    hop:float=0.25,   # s between frames
+)->Path:              # the folder, which `load` reads without the published file
+    "A detector that carries its weights, with PANNs' published thresholds. Raises `WeightsError`."
+    model = load_weights(EfficientAT(), weights)
+    with atomic_path(out, [weights]) as tmp:
+        tmp.mkdir(parents=True)
+        weights = {k: v.contiguous() for k,v in model.net.state_dict().items()}
+        (tmp/"model.safetensors").write_bytes(save(weights))
+        audioset_vocabulary().save(tmp/"vocabulary.csv")
+        write_json(
+            tmp/"config.json", dict(format=newest_format, detector="efficientat", window=window, hop=hop))
+    return Path(out)
 
 # %% ../../nbs/detectors/05_efficientat.ipynb #1af03965
 def prepare(
@@ -267,4 +301,27 @@ def prepare(
     write_prepared(
         out, detector.vocabulary.with_thresholds(thresholds), [corpus_folder], detector="efficientat",
         window=window, hop=hop, result=result)
+    return result
+
+# %% ../../nbs/detectors/05_efficientat.ipynb #cbef557f
+def prepare_shipped(
+    corpus_folder:str|Path, # a corpus with weak labels, named as in AudioSet
+    out:str|Path,           # folder to write: config.json, vocabulary.csv, model.safetensors
+    *,
+    name:str='audioset',    # of a detector that comes with the package
+    device=None,            # where it computes, see `pick_device`
+    batch_size:int=32,      # clips heard at once
+    progress:bool=True,     # show a bar
+)->dict:                    # n_clips, n_classes, n_thresholds
+    "`prepare` with the weights of the package. Raises UnknownClassError, ShippedModelError."
+    check_output(out, [corpus_folder], folder=True)
+    corpus,folder = read_corpus(corpus_folder),shipped_folder(name)
+    detector = load(folder, device=device)
+    names = detector.vocabulary
+    thresholds = corpus_thresholds(detector, corpus, batch_size, progress, others=names.thresholds)
+    result = dict(n_clips=len(corpus), n_classes=len(names), n_thresholds=classes_with_clips(corpus))
+    settings = dict(window=detector.window, hop=detector.hop, result=result)
+    write_prepared(
+        out, names.with_thresholds(thresholds), [corpus_folder], detector="efficientat",
+        weights=folder/"model.safetensors", **settings)
     return result

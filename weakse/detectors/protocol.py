@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'Detector', 'as_heard', 'at_door', 'as_detector', 'detect', 'window_starts', 'sliding_probs', 'clip_batches',
-           'clip_tags', 'corpus_thresholds', 'classes_with_clips', 'SavedDetector', 'load_detector']
+           'clip_tags', 'corpus_thresholds', 'classes_with_clips', 'SavedDetector', 'default_detector', 'load_detector']
 
 # %% ../../nbs/detectors/00_protocol.ipynb #2ed01cd3
 import importlib, math, os
@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..core.waveform import check_audio, check_rate, down_mix
+from ..core.waveform import AudioError, check_audio, check_rate, down_mix
 from ..core.loudness import extreme, times_two_to
 from ..core.devices import device_of
 from ..core.messages import named
@@ -26,6 +26,7 @@ from ..core.resampling import batch_resample, resample
 from ..core.labels import Vocabulary
 from ..core.saved import read_config
 from .thresholds import equal_pr_thresholds
+from ..core.shipped import default_model, no_default, shipped_folder, shipped_models
 
 # %% ../../nbs/detectors/00_protocol.ipynb #7cb7b715
 @runtime_checkable
@@ -103,7 +104,7 @@ def as_detector(
 def detect(
     wav,                         # `(T,)` or `(C,T)` waveform
     sample_rate:int,             # Hz
-    detector="artifacts/tagger", # a `Detector`, or what `load_detector` takes
+    detector="default",          # a `Detector`, or what `load_detector` takes
     threshold:float|None=None,   # probability above which a class is present; None: the vocabulary's
     gap:float=1.0,               # s, a shorter pause does not end an event
     *,
@@ -149,6 +150,25 @@ def sliding_probs(
     return tags.unflatten(0, (len(wav), len(starts)))[:, serves.to(tags.device)]
 
 # %% ../../nbs/detectors/00_protocol.ipynb #d10de634
+def _read_clips(corpus, chunk, failed):
+    "Numbers and waveforms of the clips that can be read; the others go to `failed`, if there is one."
+    read = {}
+    for i in chunk.tolist():
+        try:
+            read[i] = corpus.load(i)
+        except (AudioError, OSError) as e:
+            if failed is None: raise
+            failed(i, e)
+    return np.array(list(read), np.int64), list(read.values())
+
+def _batch(corpus, wavs, sample_rate, shortest):
+    "Waveforms `(B,T)` of clips, padded with zeros, and their seconds `(B,)`."
+    n = max(round(shortest*corpus.sample_rate), *(len(w) for w in wavs))
+    batch = torch.stack([torch.nn.functional.pad(w, (0, n - len(w))) for w in wavs])
+    seconds = torch.tensor([len(w) for w in wavs], dtype=torch.float32, device='cpu') / corpus.sample_rate
+    return resample(batch, corpus.sample_rate, sample_rate), seconds
+
+# %% ../../nbs/detectors/00_protocol.ipynb #378676bf
 def clip_batches(
     corpus,            # `Corpus`: `load(i)`, `table.seconds`, `sample_rate`
     indices,           # clips to read
@@ -157,6 +177,7 @@ def clip_batches(
     shortest:float=0., # s; shorter clips are padded with zeros to this length
     progress:bool=True, # show a bar
     title:str="clips", # in front of the progress bar
+    failed=None,       # `failed(i, error)` for a clip that cannot be read; None: the error is raised
 )->Iterator[tuple[np.ndarray, Tensor, Tensor]]: # indices `(B,)`, waveforms `(B,T)`, seconds `(B,)`
     "Waveforms of a corpus, clips of similar length together, padded with zeros."
     seconds = corpus.table.seconds.to_numpy()
@@ -164,12 +185,9 @@ def clip_batches(
     with progress_bar(None, progress, total=len(order), desc=title, unit="clip") as bar:
         for at in range(0, len(order), batch_size):
             chunk = order[at:at + batch_size]
-            wavs = [corpus.load(i) for i in chunk.tolist()]
-            n = max(round(shortest*corpus.sample_rate), *(len(w) for w in wavs))
-            batch = torch.stack([torch.nn.functional.pad(w, (0, n - len(w))) for w in wavs])
-            yield (
-                chunk, resample(batch, corpus.sample_rate, sample_rate),
-                torch.tensor([len(w) for w in wavs], dtype=torch.float32, device='cpu') / corpus.sample_rate)
+            read, wavs = _read_clips(corpus, chunk, failed)
+            if wavs:
+                yield read, *_batch(corpus, wavs, sample_rate, shortest)
             bar.update(len(chunk))
 
 # %% ../../nbs/detectors/00_protocol.ipynb #af244d00
@@ -216,12 +234,15 @@ KINDS = (
     "efficientat",
 )
 
+def _of_package():
+    return [name for name,model in shipped_models().items() if model.kind=='detector']
+
 def _module(kind):
     "The module of a kind of detector, imported when it is asked for."
     if kind not in KINDS:
         raise ValueError(
-            f"unknown detector {kind[:80]!r}; known: {', '.join(KINDS)}, or a folder that `weakse tagger` "
-            "wrote")
+            f"unknown detector {kind[:80]!r}; known: {', '.join([*_of_package(), *KINDS])}, or a folder that "
+            "`weakse tagger` wrote")
     return importlib.import_module(f"weakse.detectors.{kind}")
 
 # %% ../../nbs/detectors/00_protocol.ipynb #9d418672
@@ -231,13 +252,29 @@ class SavedDetector:
     detector:str # one of `KINDS`
     format:int=1 # of this file
 
+def default_detector()->str: # name or folder
+    "The detector that is meant when none is named, see `core.shipped`. Raises `ValueError` for none."
+    found,_ = default_model('detector')
+    if found is None: raise ValueError(no_default('detector'))
+    return found
+
+def _shipped(name):
+    "Folder of a detector that comes with the package; None: there is none of that name."
+    model = shipped_models().get(name) if isinstance(name, str) else None
+    return shipped_folder(name) if model and model.kind=='detector' else None
+
+# %% ../../nbs/detectors/00_protocol.ipynb #194b57b2
 def load_detector(
-    name_or_path:str|Path, # `panns`, `efficientat`, or a folder that the stage `tagger` wrote
+    # "default", see `core.shipped`; a detector of the package; `panns`, `efficientat`, or a folder that the
+    # stage `tagger` wrote
+    name_or_path:str|Path='default',
     *,
     device=None,           # where it computes, see `pick_device`
 )->Detector:
     "A detector ready to listen. Raises ValueError when there is none of that name."
-    config = Path(name_or_path)/"config.json"
+    if str(name_or_path)=='default':
+        name_or_path = default_detector()
+    config = (_shipped(name_or_path) or Path(name_or_path))/"config.json"
     if config.exists():
         return _module(
             read_config(config, SavedDetector, remedy="run `weakse tagger` again")["detector"]

@@ -6,7 +6,7 @@
 __all__ = ['WeightsError', 'read_weights', 'write_prepared']
 
 # %% ../../nbs/detectors/02_published.ipynb #a5fbf440
-import pickle, re
+import pickle, re, shutil
 from pathlib import Path
 
 import torch
@@ -82,10 +82,13 @@ def write_prepared(
     out:str|Path,          # folder to make: config.json, vocabulary.csv
     vocabulary:Vocabulary, # the classes and their thresholds
     inputs:list,           # paths that are read
+    weights=None,          # `.safetensors` to copy into it; None: they stay where they are published
     **config,              # for `config.json`: the `detector`, which is one of `KINDS`, and what it asks for
 ):
     "Keep a detector whose weights are published elsewhere."
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir(parents=True)
+        if weights:
+            shutil.copyfile(weights, tmp/"model.safetensors")
         vocabulary.save(tmp/"vocabulary.csv")
         write_json(tmp/"config.json", dict(format=newest_format) | config)

@@ -18,7 +18,7 @@ from .ablation_cells import (
     cell_fingerprint, choose_pairs, file_scores, copy_pairs, kept_cell)
 from .ablation_questions import asked, base_settings, changes, merged
 from .scoring import score_folders
-from ..mining.anchors import NoAnchorsError
+from ..mining.detection import NoAnchorsError
 from ..mining.mine import NoPairsError
 
 # %% ../../nbs/evaluation/17_ablation.ipynb #c0957268

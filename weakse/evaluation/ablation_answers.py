@@ -12,6 +12,7 @@ from .ablation_questions import metrics, questions
 from .intervals import crossed_interval
 from .markdown import markdown_table
 from .metrics import headings, metric_names, metric_of
+from ..core.extras import from_extra
 
 # %% ../../nbs/evaluation/16_ablation_answers.ipynb #94a7aabe
 def _paired(paper, other, metric):
@@ -213,7 +214,7 @@ def draw_ablation(
 ):                                # matplotlib Figure
     """The differences of every question as a forest plot: blue `side` helps, red it hurts, grey nobody can
     tell."""
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     answers = result['answers']
     fig, axs = plt.subplots(
         1, len(which), figsize=(4.2 + 2.6 * len(which), 1.2 + 0.46 * len(answers)), dpi=80, sharey=True,

@@ -15,7 +15,7 @@ from ..core.outputs import own_folder, remove_own
 from .metrics import metric_names
 from .scoring import score_folders
 from ..inference.enhance import enhance_pairs
-from ..mining.anchors import detect_anchors
+from ..mining.detection import detect_anchors
 from ..mining.anchor_store import read_anchors
 from ..mining.mine import mine
 from ..training.weak import train_unet

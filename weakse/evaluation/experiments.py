@@ -18,35 +18,43 @@ from ..core.outputs import check_output, check_table
 from ..core.tables import write_table
 from ..core.parallel import pmap
 from ..core.terminal import logger
-from ..corpora.scenes import load_scene, read_scenes, scene_parts
-from .experiment_rows import COMPARED, difference_rows, summarise
-from .experiment_systems import ORDERS, class_of, outputs, rows_of
+from ..corpora.scenes import load_examples, load_scene, read_scenes, scene_facts, scene_parts
+from .class_aware import chain, chain_scores
+from .experiment_rows import COMPARED, OBJECTS, difference_rows, summarise
+from .experiment_systems import ORDERS, Scene, class_of, outputs, rows_of
 from .metrics import score_pair
 from .recognition import held_out_recognition
-from .sdr import sdr_sar
-from .selective_tables import SPEECH_METRICS, goals, selective_markdown
+from .sdr import sdr_sir_sar
+from .selective_controls import (
+    absent_classes, ask_absent, controls, energy_back, manipulations)
+from .selective_tables import MANIPULATION_METRICS, SPEECH_METRICS, selective_markdown
 from ..models.registry import load_system
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #29678300
-def _run_rows(rows, mix, row, parts, snr, rate):
+def _run_rows(rows, mix, scene, snr):
     "Outputs of all rows that are computed at this level, beginning with the mixture itself."
     out = [dict(system="noisy", condition="0", object="noisy", kind="speech", wav=mix)]
     for name,order,f,snrs,seen_only in rows:
-        if snr in snrs and (not seen_only or row["transient_seen"] and row["stationary_seen"]):
-            out += [dict(system=name, **o) for o in outputs(order, f(mix, ORDERS[order], row, parts, rate))]
-    return out
+        if snr not in snrs or (seen_only and not _all_seen(scene.row)): continue
+        passes = f(mix, ORDERS[order], scene)
+        if passes is not None:
+            out += [dict(system=name, **o) for o in outputs(order, passes)]
+    return out + controls(mix, scene, out)
+
+def _all_seen(row):
+    "Are both objects of a scene of seen classes?"
+    return bool(row["transient_seen"] and row["stationary_seen"])
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #2214fe47
 def _score_objects(found, parts, mix):
-    "SDR, SAR and SDR improvement of all extracted objects of one level."
+    "SDR, SIR, SAR and SDR improvement of all extracted objects of one level."
     values = []
-    for kind in ("transient", "stationary"):
-        mine = [o for o in found if o["kind"]==kind]
-        sdr,sar = sdr_sar(parts[kind], mix-parts[kind], torch.stack([mix, *(o["wav"] for o in mine)]))
-        for o,d,a in [(dict(found[0], kind=kind), sdr[0], sar[0]), *zip(mine, sdr[1:], sar[1:])]:
-            values += [
-                dict(o, metric="sdr", value=d), dict(o, metric="sar", value=a),
-                dict(o, metric="sdri", value=d - sdr[0])]
+    for kind in OBJECTS:
+        mine = [dict(found[0], kind=kind), *(o for o in found if o["kind"]==kind)]
+        wavs = torch.stack([o["wav"] for o in mine])
+        ratios = sdr_sir_sar(parts[kind], mix - parts[kind], wavs)
+        for o,*one in zip(mine, *ratios, ratios[0] - ratios[0][0]):
+            values += [dict(o, metric=m, value=v) for m,v in zip(("sdr", "sir", "sar", "sdri"), one)]
     return values
 
 def _score_speech(found, parts, rate):
@@ -55,41 +63,74 @@ def _score_speech(found, parts, rate):
     scores = [score_pair(parts["speech"], o["wav"], rate, SPEECH_METRICS) for o in speech]
     return [dict(o, metric=m, value=s[m]) for o,s in zip(speech, scores) for m in SPEECH_METRICS]
 
-def _seen(row, o, scene_seen):
-    "Is the object's class seen? For speech: are both objects of the scene?"
-    return bool(scene_seen if o["kind"]=="speech" else row[f"{o['kind']}_seen"])
+def _score_manipulations(ways, rate):
+    "SDR, PESQ and STOI of speech with one object, the other one dropped."
+    values = []
+    for o in ways:
+        told = score_pair(o["target"], o["wav"], rate, MANIPULATION_METRICS[1:])
+        sdr = sdr_sir_sar(o["target"], o["dropped"], o["wav"][None])[0][0]
+        values += [dict(o, metric=m, value=v) for m,v in dict(told, sdr=sdr).items() if m!="failed"]
+    return values
+
+# %% ../../nbs/evaluation/22_experiments.ipynb #1bc717f3
+def _score_joint(system, mix, scene, absent, threshold):
+    "What is asked of the system alone: classes that are not there, and the whole chain."
+    values = [
+        dict(o, metric="energy_back", value=energy_back(o["wav"], mix))
+        for o in ask_absent(system, mix, scene.rate, absent)]
+    if system.takes!="embedding": return values
+    estimates = chain(system, mix, scene.rate, threshold)
+    return values + [
+        dict(v, system="joint", condition="chain", kind="chain")
+        for v in chain_scores(scene.row, scene.parts, estimates)]
+
+def _seen(row, o):
+    "Is the object's class seen, or that of the object that is dropped? For all else: are both of the scene?"
+    kind = o.get("kind_dropped", o["kind"])
+    return bool(row[f"{kind}_seen"]) if kind in OBJECTS else _all_seen(row)
 
 # columns of values.csv
-VALUES = ["scene", "snr_db", "seen", "system", "condition", "object", "kind", "metric", "class", "value"]
+VALUES = [
+    "scene", "snr_db", "seen", "system", "condition", "object", "kind", "metric", "class", "transient",
+    "stationary", "value"]
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #fe1862b5
 def run_scene(
     folder,     # of the scenes
-    row:dict,   # of scenes.csv
+    row:dict,   # of scenes.csv, and "absent": kind -> class that is not there
     rows:list,  # made by `rows_of`
     snrs:tuple, # dB
     audio=None, # folder for what was extracted; None: keep nothing
-)->list:        # dicts of scene, system, condition, snr_db, object, kind, class, seen, metric, value
+    joint=None, # the `System` that is asked for what is not there, and for all that is; None: nobody is
+    threshold:float=.5, # from which it counts a class as there
+)->list:        # dicts of `VALUES`
     "Run and score one scene at every level."
-    scene,rate = load_scene(folder, row["name"])
-    values = []
+    whole,rate = load_scene(folder, row["name"])
+    examples,values = load_examples(folder, row["name"]),[]
     for snr in snrs:
-        parts = scene_parts(scene, snr)
-        mix = sum(parts.values())
-        found = _run_rows(rows, mix, row, parts, snr, rate)
+        scene = Scene(row, scene_parts(whole, snr), rate, examples)
+        mix = sum(scene.parts.values())
+        found = _run_rows(rows, mix, scene, snr)
         if audio is not None:
             _keep(audio, found, row["name"], snr, rate)
-        scored = _score_objects(found, parts, mix) + _score_speech(found, parts, rate)
+        scored = _score_objects(found, scene.parts, mix) + _score_speech(found, scene.parts, rate)
+        scored += _score_manipulations(manipulations(mix, scene, found), rate)
+        if joint is not None:
+            scored += _score_joint(joint, mix, scene, row.get("absent", {}), threshold)
         values += [_value_row(row, snr, v) for v in scored]
     return values
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #e2b15a03
 def _value_row(row, snr, v):
     "A row of values.csv; more digits than these are rounding of another run."
-    both = row["transient_seen"] and row["stationary_seen"]
+    kind = v.get("kind_dropped", v["kind"])
+    own = {k: row[k] if kind in (k, "speech", "chain") else "" for k in OBJECTS}
+    if "asked" in v:
+        own[kind] = v["asked"]          # the class that was asked for and is not there
     named = {k: v[k] for k in ("system", "condition", "object", "kind", "metric")}
-    named |= {"class": class_of(row, v["kind"]), "value": float(f"{v['value']:.7g}")}
-    return dict(scene=row["name"], snr_db=snr, seen=_seen(row, v, both), **named)
+    name = own[kind] if kind in OBJECTS else class_of(row, "speech")
+    named |= {"class": name, **own, "value": float(f"{v['value']:.7g}")}
+    return dict(scene=row["name"], snr_db=snr, seen=_seen(row, v), **named)
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #70ad8134
 def _keep(audio, found, name, snr, rate):
@@ -109,18 +150,18 @@ def write_selective(
     told:list=(),        # rows of `recognition`
     seed:int=0,          # of the bootstrap
     overwrite:bool=False, # may files that are there be replaced?
-)->dict:                 # what was stored: rows, differences, goals, ...
+    about:dict=None,     # more to store, such as "scenes", what they were
+)->dict:                 # what was stored: rows, differences, ...
     "Store rows, differences and tables. Raises `ForeignPathError` for a file that is there."
     check_table(out_json, overwrite=overwrite)
     rows,there = summarise(values, seed) + list(told),set(values.system)
     differences = [
-        r for a, b in COMPARED if a[0] in there and b[0] in there for r in difference_rows(values, a, b, seed)
-    ]
+        r for a, b in COMPARED if {a[0], b[0]} <= there for r in difference_rows(values, a, b, seed)]
     t = dict(
-        title=title, n_scenes=values.scene.nunique(), snrs=list(snrs), extra_snrs=list(extra_snrs), rows=rows,
-        differences=differences, goals=goals(rows, differences))
+        title=title, **(about or {}), n_scenes=values.scene.nunique(), snrs=list(snrs),
+        extra_snrs=list(extra_snrs), rows=rows, differences=differences)
     # markdown is made from what is stored, so both agree to the last digit
-    t = read_json(write_json(out_json, t, overwrite=overwrite))
+    t = read_json(write_json(out_json, t, digits=4, overwrite=overwrite))
     write_text(Path(out_json).with_suffix(".md"), selective_markdown(t), overwrite=overwrite)
     return t
 
@@ -128,12 +169,18 @@ def write_selective(
 def load_systems(
     joint,              # folder of the jointly trained system
     *,
-    ablation=None,      # folder of the system trained with a = b = 0; None: left out
+    # folder of the same after a short run, with which the following are compared; None: left out
+    short=None,
+    stop_gradient=None, # folder of the system whose branches are not trained jointly
     table=None,         # folder of the system with a fixed class table
+    table_again=None,   # folder of the same with another seed
     unconditioned=None, # folder of the system without condition
+    ablation=None,      # folder of the system trained with a = b = 0
 )->dict:                # name -> `System`
     "The systems by the names of the tables. Raises `ValueError` for one that takes no condition."
-    folders = dict(joint=joint, ablation=ablation, table=table, unconditioned=unconditioned)
+    folders = dict(
+        joint=joint, short=short, stop_gradient=stop_gradient, table=table, table_again=table_again,
+        unconditioned=unconditioned, ablation=ablation)
     loaded = {name: load_system(folder) for name,folder in folders.items() if folder is not None}
     for name,system in loaded.items():
         if system.vocabulary is None:
@@ -145,11 +192,20 @@ def load_systems(
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #056a6e5a
 def _check_scenes(scenes, snrs, extra_snrs):
-    "The scenes as dicts. Raises `ValueError` for levels outside `snrs`, `CorpusError` for no scenes."
+    """The scenes as dicts, each with classes that are not there. Raises `ValueError` for levels outside
+    `snrs`, `CorpusError` for no scenes."""
     beyond = set(extra_snrs) - set(snrs)
     if beyond or not extra_snrs:
         raise ValueError(f"extra_snrs={tuple(extra_snrs)}; expected some of snrs={tuple(snrs)}")
-    return read_scenes(scenes).to_dict("records")
+    rows = read_scenes(scenes).to_dict("records")
+    return [dict(row, absent=absent) for row,absent in zip(rows, absent_classes(rows))]
+
+def _about_scenes(scenes, listed, joint):
+    "What the scenes were, and whether the system was trained when they were there."
+    which = listed[0].get("set", "test") if listed else "test"
+    before = (joint.config.get("training") or {}).get("scenes_before") or {}
+    facts = scene_facts(scenes)
+    return dict(which=which, **facts, before_training=before.get(which)==facts["sha256"])
 
 def _checked(out, out_json, overwrite, scenes, sound_types, *others):
     "The paths that are read, once it is sure that none of them would be destroyed."
@@ -159,18 +215,19 @@ def _checked(out, out_json, overwrite, scenes, sound_types, *others):
     return inputs
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #75cbc1df
-def _run_one(scenes, rows, snrs, audio, n_samples, numbered):
+def _run_one(scenes, rows, snrs, audio, n_samples, joint, threshold, numbered):
     "`run_scene` for a scene with its number; the first ones keep their audio."
     i,row = numbered
-    return run_scene(scenes, row, rows, snrs, audio if i < n_samples else None)
+    return run_scene(scenes, row, rows, snrs, audio if i < n_samples else None, joint, threshold)
 
-def _run_scenes(scenes, listed, systems, folder, snrs, extra_snrs, n_samples, n_workers, progress):
+def _run_scenes(scenes, listed, systems, folder, snrs, extra_snrs, n_samples, threshold, n_workers, progress):
     "Scores of all scenes; they and the audio of the first scenes are written to `folder`."
     folder.mkdir()
     if not listed:
         logger.warning(
             f"selective: {scenes} has no scene, so the tables have no rows; see what `weakse scenes` said")
-    one = partial(_run_one, scenes, rows_of(systems, tuple(snrs), tuple(extra_snrs)), snrs, folder, n_samples)
+    rows = rows_of(systems, tuple(snrs), tuple(extra_snrs))
+    one = partial(_run_one, scenes, rows, snrs, folder, n_samples, systems["joint"], threshold)
     if any(s.device.type!='cpu' for s in systems.values()):
         n_workers = 1    # weights on a GPU stay with the process that has put them there
     found = pmap(one, list(enumerate(listed)), n_workers=n_workers, progress="scenes" if progress else None)
@@ -178,29 +235,39 @@ def _run_scenes(scenes, listed, systems, folder, snrs, extra_snrs, n_samples, n_
     write_table(folder/"values.csv", values.round(5))
     return values
 
+# %% ../../nbs/evaluation/22_experiments.ipynb #f4bd5f8e
+def _measured(folder, scenes, joint, peers, how, asked, n_workers, progress):
+    "Scores of all scenes, and what else is stored: the scenes' facts, and how often anchors are recognised."
+    listed,systems = _check_scenes(scenes, how["snrs"], how["extra_snrs"]),load_systems(joint, **peers)
+    values = _run_scenes(scenes, listed, systems, folder, **how, n_workers=n_workers, progress=progress)
+    about = _about_scenes(scenes, listed, systems["joint"])
+    told = held_out_recognition(
+        systems, **asked, folder=folder/"held_out", progress=progress, which=about["which"])
+    return values,dict(told=told, about=dict(scenes=about))
+
 # %% ../../nbs/evaluation/22_experiments.ipynb #69c64389
 @delegates(load_systems)
 def run_experiments(
-    scenes,    # folder of test scenes
+    scenes,    # folder of a set of scenes
     sound_types, # class table of the run
     joint,     # folder of the jointly trained system
     out,       # folder to make: values.csv, audio of the first scenes
     out_json,  # file to make: all rows; tables beside it with the suffix .md
-    *, corpus=None, # folder of the corpus, for the accuracy on its held-out clips; None: left out
-    detector=None,  # folder or name of the detector that finds their anchors
+    # folder of the corpus, for the accuracy on its held-out clips, and the detector that finds their anchors
+    *, corpus=None, detector=None,
     title:str="Selective system",              # heading of the tables
     snrs:tuple[float,...]=(0., 5., 10., 15.),  # speech against both objects, dB
     extra_snrs:tuple[float,...]=(5.,),         # levels of the oracles and of the orders beyond the page, dB
     n_samples:int=5,      # scenes whose audio is kept
+    threshold:float=.5,   # probability from which the system itself counts a class as there
     overwrite:bool=False, # may the tables be replaced?
-    n_workers:int=2,      # processes; the results do not depend on it
-    seed:int=0, progress:bool=True, device=None, # of the bootstrap; show bars; see `pick_device`
+    n_workers:int=2, seed:int=0, progress:bool=True, device=None, # processes; of the bootstrap; show bars
     **kwargs,             # of `load_systems`
 )->dict:                  # what was stored in `out_json`
     "Stage `selective`: Experiments I and II. Raises `ValueError`; `CorpusError` where there are no scenes."
     read = _checked(out, out_json, overwrite, scenes, sound_types, joint, corpus, detector, *kwargs.values())
+    how = dict(snrs=snrs, extra_snrs=extra_snrs, n_samples=n_samples, threshold=threshold)
+    asked = dict(sound_types=sound_types, corpus=corpus, detector=detector, seed=seed)
     with use_device(device), atomic_path(out, read) as tmp:
-        listed,systems = _check_scenes(scenes, snrs, extra_snrs),load_systems(joint, **kwargs)
-        values = _run_scenes(scenes, listed, systems, tmp, snrs, extra_snrs, n_samples, n_workers, progress)
-        told = held_out_recognition(systems, corpus, detector, sound_types, tmp/"held_out", seed, progress)
-    return write_selective(values, out_json, title, snrs, extra_snrs, told, seed, overwrite)
+        values,more = _measured(tmp, scenes, joint, kwargs, how, asked, n_workers, progress)
+    return write_selective(values, out_json, title, snrs, extra_snrs, seed=seed, overwrite=overwrite, **more)

@@ -25,6 +25,7 @@ from ..core.labels import is_absent
 from ..core.tables import load_table
 from ..core.terminal import logger
 from ..core.progress import progress_bar
+from ..core.extras import from_extra
 
 # %% ../../nbs/evaluation/13_figures.ipynb #4b96d0f0
 class NothingToDrawError(ValueError):
@@ -95,7 +96,7 @@ def save_figure(
     """Write a figure as a small PNG, the same bytes for the same picture. Raises `ForeignPathError` for a
     file that is there."""
     import io
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     from PIL import Image
     buffer = io.BytesIO()
     fig.savefig(buffer, format='png', dpi=width/fig.get_figwidth(), metadata={'Software': None})
@@ -150,8 +151,8 @@ def figure2(
     enhanced,          # folder with the estimates, under the same names
 )->tuple:              # matplotlib Figure, caption
     "Figure 2 of Kong et al. (2021): a column for each pair. Raises `AudioError` naming a missing file."
-    import matplotlib.pyplot as plt
-    from matplotlib.cm import ScalarMappable
+    plt = from_extra('matplotlib.pyplot')
+    ScalarMappable = from_extra('matplotlib.cm').ScalarMappable
     examples = [_example(r, Path(pairs), Path(enhanced)) for r in rows.itertuples()]
     titles = [f"{r.noise or Path(r.file).stem}, SNR {r.snr_db:g} dB" for r in rows.itertuples()]
     fig,axs = plt.subplots(3, len(rows), figsize=(8.5, 6.8), dpi=80, layout='constrained', squeeze=False)
@@ -201,7 +202,7 @@ def _stored(drawn, out, width)->dict: # figure -> caption
 # %% ../../nbs/evaluation/13_figures.ipynb #bbdffe05
 def _or_words(name, draw):
     "A figure with its caption and its rule, or a picture of the words why there is none."
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     try:
         return draw()
     except NothingToDrawError as e:

@@ -26,10 +26,14 @@ metric_list = import_names(
     'weakse.evaluation.segmental.LLR',
     'weakse.evaluation.segmental.WSS',
     'weakse.evaluation.sdr.SDR',
+    'weakse.evaluation.sdr.SIR',
     'weakse.evaluation.sdr.SAR',
     'weakse.evaluation.sdr.SDRI',
     'weakse.evaluation.experiment_rows.ACCURACY',
     'weakse.evaluation.experiment_rows.NEAREST',
+    'weakse.evaluation.experiment_rows.ENERGY_BACK',
+    'weakse.evaluation.experiment_rows.CA_SDRI',
+    'weakse.evaluation.experiment_rows.SET_RIGHT',
 )
 
 # %% ../../nbs/evaluation/05_metrics.ipynb #c81071a3

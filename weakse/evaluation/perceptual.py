@@ -12,20 +12,16 @@ from ..core.resampling import resample
 from .metric_records import Metric
 from .pesq_process import longest, pesq_apart
 from .signals import MetricError, signal_pair
+from ..core.extras import from_extra
 
 # %% ../../nbs/evaluation/03_perceptual.ipynb #75b0eed3
 def _pesq16(c, e)->float:
     """Wide-band PESQ at 16 kHz with every failure as a `MetricError`; in a process of its own where the
     package's table of utterances could overflow."""
+    pesq = from_extra('pesq')
     try:
-        from pesq import PesqError,pesq
-    except ImportError:
-        raise MetricError(
-            "PESQ needs the package `pesq`: pip install pesq (it is compiled, so a C compiler is needed)"
-        ) from None
-    try:
-        value = float(pesq(16000, c, e, 'wb')) if len(c) <= longest else _apart(c, e)
-    except (PesqError,ValueError) as error:
+        value = float(pesq.pesq(16000, c, e, 'wb')) if len(c) <= longest else _apart(c, e)
+    except (pesq.PesqError,ValueError) as error:
         why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
         raise MetricError(f"PESQ has no value ({type(error).__name__}: {why})") from None
     if not np.isfinite(value): raise MetricError(f"PESQ returned {value}")
@@ -64,7 +60,7 @@ def stoi(
 )->float:            # about 0 to 1
     """Short-time objective intelligibility (Taal et al. 2011). Raises `MetricError` where fewer than 30
     frames have speech."""
-    from pystoi import stoi as pystoi
+    pystoi = from_extra('pystoi').stoi
     c,e,sample_rate = *signal_pair(clean, estimate, silence=False),check_rate(sample_rate)
     try:
         with hushed(RuntimeWarning), np.errstate(divide='raise', over='raise', invalid='raise'):

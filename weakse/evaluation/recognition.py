@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 import torch
 from .experiment_rows import KEYS, mean_row
-from ..mining.anchors import NoAnchorsError, detect_anchors
+from ..mining.detection import NoAnchorsError, detect_anchors
 from ..mining.sound_types import read_sound_types
 from ..training.selective import heard_as
 from ..training.scene_batches import pure_anchors
 
 # %% ../../nbs/evaluation/20_recognition.ipynb #0de80b94
 RECOGNISED = [("all", True, "accuracy"), ("all", True, "nearest"), ("all", False, "nearest"),
-              *((k, True, "accuracy") for k in ("speech", "transient", "stationary"))]   # kind, seen, metric
+              *((k, True, "accuracy") for k in ("speech", "transient", "stationary")),
+              *((k, False, "nearest") for k in ("transient", "stationary"))]   # kind, seen, metric
 
 def _listened(system, wav):
     "Embeddings and logits of waveforms: to the device of the system, and back."
@@ -39,8 +40,8 @@ def _recognised(system, store, kinds, at):
     info = kinds.set_index("class").loc[[store.vocabulary.names[k] for k in own]]
     return pd.DataFrame(
         dict(
-            kind=info.kind.to_numpy(), seen=info.seen.to_numpy(bool), accuracy=head == own,
-            nearest=near == own)
+            anchor=[str(i) for i in at], name=info.index.to_numpy(str), kind=info.kind.to_numpy(),
+            seen=info.seen.to_numpy(bool), accuracy=head == own, nearest=near == own)
     )
 
 # %% ../../nbs/evaluation/20_recognition.ipynb #b6cc37e2
@@ -48,29 +49,39 @@ def _recognition_rows(system, table, seed, why):
     "The means of what `_recognised` gave; a row without any anchor says `why`."
     rows = []
     for kind,seen,metric in RECOGNISED:
-        x = table[(table.seen==seen) & (True if kind=="all" else table.kind==kind)][metric]
+        part = table[(table.seen==seen) & (True if kind=="all" else table.kind==kind)]
         row = mean_row(
             dict(zip(KEYS, (system.name, "", "mean", "held-out anchors", kind, seen, metric))),
-            x.to_numpy(float), seed)
+            part[metric].to_numpy(float), [part["anchor"], part["name"]], seed)
         rows.append(row if row["n"] else dict(row, why=why))
     return rows
 
 def _unrecognised(system, why):
     "The rows of `recognition` where there is nothing to recognise."
-    return _recognition_rows(system, pd.DataFrame(columns=["kind", "seen", "accuracy", "nearest"]), 0, why)
+    columns = ["anchor", "name", "kind", "seen", "accuracy", "nearest"]
+    return _recognition_rows(system, pd.DataFrame(columns=columns), 0, why)
 
 # %% ../../nbs/evaluation/20_recognition.ipynb #97afcc5a
+def _asked_about(kinds, which):
+    "The seen classes, and the unseen ones of a set."
+    seen = kinds.seen.astype(bool)
+    return set(kinds["class"][seen | (kinds.set == f"unseen-{which}" if "set" in kinds else True)])
+
 def recognition(
     system,               # `System` with a classification branch
     store,                # anchors of held-out clips
     kinds:pd.DataFrame,   # class table
     seed:int=0,           # of the bootstrap
+    which:str="test",     # the unseen classes that are asked about: those of the "test" or of "development"
 )->list:                  # rows like those of `summarise`: metrics "accuracy" (head), "nearest" (embedding)
-    """Shares of held-out anchors whose class is recognised, with 95 % intervals; where there is none, None
-    and `why`."""
+    """Shares of held-out anchors whose class is recognised, with 95 % intervals over anchors and classes;
+    where there is none, None and `why`."""
     scale = heard_as(system.config.get("training"))   # what is heard in an anchor is told as in the training
     pools = pure_anchors(store, kinds.assign(seen=True), least=1, **scale)
-    at = {int(i): k for pool in pools.values() for k,members in pool.items() for i in members}
+    names,asked = store.vocabulary.names,_asked_about(kinds, which)
+    at = {
+        int(i): k for pool in pools.values() for k,members in pool.items() for i in members
+        if names[k] in asked}
     why = "too few held-out anchors: none of these classes is heard alone"
     if not at: return _unrecognised(system, why)
     return _recognition_rows(system, _recognised(system, store, kinds, at), seed, why)
@@ -84,6 +95,7 @@ def held_out_recognition(
     folder,           # folder to make: the anchors
     seed:int=0,       # of the bootstrap
     progress:bool=True, # show a bar
+    which:str="test", # the unseen classes that are asked about, see `recognition`
 )->list:              # rows of `recognition`
     "`recognition` of the systems that listen, on anchors of held-out clips."
     if corpus is None: return []
@@ -94,4 +106,4 @@ def held_out_recognition(
         store = detect_anchors(corpus, detector, folder, split="valid", seconds=seconds, progress=progress)
     except NoAnchorsError as e:
         return [r for s in listening for r in _unrecognised(s, f"too few held-out anchors: {e}")]
-    return [r for s in listening for r in recognition(s, store, read_sound_types(sound_types), seed)]
+    return [r for s in listening for r in recognition(s, store, read_sound_types(sound_types), seed, which)]

@@ -17,8 +17,8 @@ def _of_table1(table):
         for r in table['rows']}
 
 def _of_selective(result):
-    "System -> what was scored -> metric -> mean over the SNRs, of all objects; and what was aimed at."
-    out = {'goals': {g['what']: g['value'] for g in result['goals']}}
+    "System -> what was scored -> metric -> mean over the SNRs, of all objects."
+    out = {}
     for r in result['rows']:
         if r['snr_db']!='mean' or r['seen']!='all' or r['value'] is None: continue
         scored = f"{r['object']} {r['kind']}" + (f" {r['condition']}" if r['condition'] else '')
@@ -37,7 +37,7 @@ def run_metrics(
     if not isinstance(result, dict):
         raise ValueError(f"the result is a {type(result).__name__}; expected a table that `weakse` wrote")
     if 'answers' in result: return _of_ablation(result)
-    if 'goals' in result: return _of_selective(result)
+    if 'extra_snrs' in result: return _of_selective(result)
     if 'reported' in result: return _of_table1(result)
     raise ValueError(
         f"no table with the keys {', '.join(list(result)[:6]) or '(none)'} is known; expected table1.json, "

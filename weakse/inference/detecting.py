@@ -22,7 +22,7 @@ def detect_long(
     read,                        # `read(a, b)` -> samples a to b, `(C, b-a)`
     n:int,                       # samples of the recording
     sample_rate:int,             # Hz
-    detector="artifacts/tagger", # a `Detector`, or what `load_detector` takes
+    detector="default", # a `Detector`, or what `load_detector` takes
     threshold=None,              # probability above which a class is present; None: the vocabulary's
     *,
     seconds=60,                  # whole seconds heard at once
@@ -85,7 +85,7 @@ def write_events(
 # %% ../../nbs/inference/11_detecting.ipynb #2aba73e8
 def detect_file(
     path,                        # sound file
-    detector="artifacts/tagger", # a `Detector`, or what `load_detector` takes
+    detector="default", # a `Detector`, or what `load_detector` takes
     threshold=None,              # probability above which a class is present; None: the vocabulary's
     *,
     # put zeros in the place of NaN and infinite samples, instead of refusing them

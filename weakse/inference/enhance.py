@@ -27,13 +27,14 @@ from .reading import survey_file
 from .resuming import checkpointed_chunks, run_key
 from .writing import write_like_input
 from ..models.registry import load_system
+from ..core.extras import from_extra
 
 # %% ../../nbs/inference/09_enhance.ipynb #58c08a75
 @delegates(plan_options)
 def enhance(
     wav,                 # `(T,)` or `(C, T)` tensor or array, 1 to 64 channels
     sample_rate:int,     # Hz
-    system=None,         # name, folder or `System`; None: the one that `make repro` trained
+    system=None,         # name, folder or `System`; None: the usual one, see `core.shipped`
     *,
     clean=None,          # like `wav`: the clean speech, for an oracle
     device=None,         # where the system computes, see `load_system`
@@ -71,7 +72,7 @@ def show_enhancement(
     axs=None,
 ):                    # the matplotlib Figure
     "Log-mel spectrograms under one colour scale: Figure 2 of Kong et al. (2021)."
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     shown = {k:v for k,v in dict(noisy=noisy, clean=clean, enhanced=enhanced).items() if v is not None}
     beside = axs is None
     if beside:
@@ -102,7 +103,7 @@ def _share_scales(axs, beside):
 def enhance_file(
     path,             # sound file
     out,              # file to write; the suffix chooses the format
-    system=None,      # name, folder or `System`; None: the one that `make repro` trained
+    system=None,      # name, folder or `System`; None: the usual one, see `core.shipped`
     *,
     start=0.,         # where in the recording to begin, s
     seconds=None,     # how much of it to take, s; None: to the end
@@ -142,7 +143,7 @@ def _report_row(part, out, notes):
 def enhance_files(
     inputs,           # file, folder or pattern, or a list of them
     out,              # folder to write to (for a single file also a file)
-    system=None,      # name, folder or `System`; None: the one that `make repro` trained
+    system=None,      # name, folder or `System`; None: the usual one, see `core.shipped`
     *,
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest

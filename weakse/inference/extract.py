@@ -119,21 +119,21 @@ def extract(
     gains=None,                  # class -> dB; "rest" is what no class claims
     strength=None,               # share of the result, 0 (the input) to 1; None: see `request_for`
     floor_db=None,               # what is removed stays at this level, such as -30 dB; None: it goes
-    system=None,                 # name, folder or `System`; None: the one that `make repro` trained
-    detector="artifacts/tagger", # refuses what it does not hear, see `load_detector`; None: ask nobody
-    ontology=None,               # `Ontology`, for names that stand for several classes
+    system=None,                 # name, folder or `System`; None: the usual one, see `core.shipped`
+    detector="default",          # refuses what it does not hear, see `load_detector`; None: ask nobody
+    ontology='audioset',         # `Ontology`, for names of several classes; None: no such names
     device=None,                 # where system and detector compute, see `load_system`
     progress=False,              # show a progress bar
     **kwargs,                    # block, overlap, context, precision: see `plan_options`
 )->Extraction:                   # kept, removed, targets, report, events
-    """Keep, drop or turn down classes of sound. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`,
-    and `ValueError` on requests that make no sense."""
-    x,system = check_audio(wav).detach().cpu(),refuse_oracle(load_system(system, device=device))
-    ears = detector if x.any() else None
-    heard = hear_events(lambda a, b: x[:, a:b], x.shape[-1], check_rate(sample_rate), ears, progress, device)
+    "Keep, drop or turn down sounds. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`."
+    system = refuse_oracle(load_system(system, device=device, kind='selective'))
+    x = check_audio(wav).detach().cpu()
+    ears,rate = detector if x.any() else None,check_rate(sample_rate)
+    heard = hear_events(lambda a, b: x[:, a:b], x.shape[-1], rate, ears, progress, device)
     asked = dict(keep=keep, drop=drop, gains=gains, ontology=ontology, strength=strength, floor_db=floor_db)
     request = request_for(system, *heard, **asked)
-    targets = class_estimates(system, x, check_rate(sample_rate), request, progress, **kwargs)
+    targets = class_estimates(system, x, rate, request, progress, **kwargs)
     return _extraction(x.double(), targets, request, heard[1], wav)
 
 # %% ../../nbs/inference/14_extract.ipynb #d82d4428

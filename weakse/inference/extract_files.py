@@ -137,7 +137,7 @@ def _write_halves(outs, source, chunks, coding, dither, bitrate):
 
 # %% ../../nbs/inference/15_extract_files.ipynb #0d8b311d
 def _kept(
-    part, out, resume, progress, *, system, detector="artifacts/tagger", block=None, overlap=None,
+    part, out, resume, progress, *, system, detector="default", block=None, overlap=None,
     context=None, precision="auto", device=None, **asked):
     "Chunks of what is kept of a part of a file, see `extract`."
     info = part.info
@@ -171,7 +171,7 @@ def extract_file(
     **kwargs,        # of `extract`
 )->dict:             # input, kept, removed, seconds, status ("ok" or "silent"), gain_db, message
     "`extract` in constant memory; a stopped run goes on. Raises as `extract` and `load_audio` do."
-    kwargs['system'] = refuse_oracle(load_system(kwargs.get('system'), device=kwargs.get('device')))
+    kwargs['system'] = _loaded(kwargs)
     outs,progress = _check_outs(path, out_kept, out_removed, overwrite),kwargs.pop('progress', False)
     with noted() as notes:
         part = survey_file(path, start, seconds, repair)
@@ -198,6 +198,10 @@ def _report_row(part, outs, gain_db, notes):
         seconds=round(part.n/part.info.sample_rate, 3), status='ok' if part.rms else 'silent',
         gain_db=round(gain_db, 6), message='; '.join(notes))
 
+def _loaded(options):
+    "The system that is meant. Raises `ValueError` for an oracle."
+    return refuse_oracle(load_system(options.get('system'), device=options.get('device'), kind='selective'))
+
 # %% ../../nbs/inference/15_extract_files.ipynb #4f363979
 def _check_names(system, options):
     "Raise `UnknownClassError` or `ValueError` before the first file is read."
@@ -217,7 +221,7 @@ def extract_files(
     inputs,           # file, folder or pattern, or a list of them
     out,              # folder to write to: `out/kept/...` and `out/removed/...`
     *, keep=None,     # classes that stay, see `extract`
-    detector="artifacts/tagger", # refuses what it does not hear; None: ask nobody
+    detector="default", # refuses what it does not hear; None: ask nobody
     overwrite=False,  # replace files of an earlier run
     resume=False,     # leave the files that an interrupted run has finished, and do the rest
     progress=True,    # show a progress bar
@@ -227,7 +231,7 @@ def extract_files(
     """`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable
     folder, an unusable system."""
     out,device = Path(out),kwargs.get('device')
-    system = refuse_oracle(load_system(kwargs.pop('system', None), device=device))
+    system = refuse_oracle(load_system(kwargs.pop('system', None), device=device, kind='selective'))
     _check_names(system, dict(keep=keep, **kwargs))
     jobs = _two_outputs(find_jobs(inputs, out), out)
     done = finished_inputs(jobs, overwrite, resume and not overwrite)

@@ -15,7 +15,7 @@ from .blocks import like_given
 from .detecting import hear_events
 from .extract import class_estimates, mix_targets
 from .planning import plan_options, refuse_oracle
-from .requests import Request, gain_factor, resolve_classes, vocabulary_of
+from .requests import Request, gain_factor, known_classes, resolve_classes, vocabulary_of
 from .sequence import to_float32
 from ..models.registry import load_system
 
@@ -53,9 +53,7 @@ def _classes(classes, events, vocabulary, ontology):
     known."""
     if classes is not None: return resolve_classes(classes, vocabulary, ontology)
     if events is not None:
-        return [
-            c for c in dict.fromkeys(events.sort_values('score', ascending=False)['class']) if c in vocabulary
-        ]
+        return known_classes(events.sort_values('score', ascending=False)['class'], vocabulary, ontology)
     raise ValueError(
         "without a detector nobody knows which classes are there: name them, such as classes=['Speech', "
         "'Music']")
@@ -67,19 +65,19 @@ class Mixer:
     def __init__(self,
         wav,                         # `(T,)` or `(C, T)` tensor or array, 1 to 64 channels
         sample_rate:int,             # Hz
-        system=None,                 # name, folder or `System`; None: the one that `make repro` trained
-        detector="artifacts/tagger", # see `load_detector`; None: ask nobody, then name the classes
+        system=None,                 # name, folder or `System`; None: the usual one, see `core.shipped`
+        detector="default",          # see `load_detector`; None: ask nobody, then name the classes
         classes=None,                # names, ids or nodes of the ontology; None: what the detector hears
         progress=True,               # show a progress bar
         *,
-        ontology=None,               # `Ontology`, for names that stand for several classes
+        ontology='audioset',         # `Ontology`, for names of several classes; None: no such names
         device=None,                 # where system and detector compute, see `load_system`
         **kwargs,                    # block, overlap, context, precision: see `plan_options`
     ):
         self.wav,self.sample_rate = wav,check_rate(sample_rate)
         self._named = dict(system=system, detector=detector)
         self.x = check_audio(wav).detach().cpu()
-        self.system = refuse_oracle(load_system(system, device=device))
+        self.system = refuse_oracle(load_system(system, device=device, kind='selective'))
         self._hear(detector, classes, ontology, progress, device)
         self._take_apart(progress, **kwargs)
         self.reset()
@@ -226,7 +224,7 @@ def _doors(self:Mixer, other):
     said = {} if system is None else dict(system=system if _is_name(system) else other('system'))
     if self.chosen or detector is None: return said | dict(detector=None)
     return (
-        said if detector == 'artifacts/tagger'
+        said if detector == 'default'
         else said | dict(detector=detector if _is_name(detector) else other('detector')))
 
 class _Variable(str):

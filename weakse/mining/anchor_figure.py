@@ -12,6 +12,7 @@ from ..core.display import plain_text, show
 from ..core.resampling import resample
 from ..detectors.protocol import Detector
 from .anchors import cut_anchors, find_anchors
+from ..core.extras import from_extra
 
 # %% ../../nbs/mining/03_anchor_figure.ipynb #037e0795
 _blue, _red = "#0072B2", "#CC3311"   # told apart by all eyes
@@ -77,7 +78,7 @@ def show_anchor(
 ):                      # matplotlib Figure
     """Figure 1 of Kong et al.: spectrogram, SED curve with the anchor, tags of the anchor. Raises
     UnknownClassError."""
-    import matplotlib.pyplot as plt
+    plt = from_extra('matplotlib.pyplot')
     k, hop = detector.vocabulary.index(name), detector.hop
     wav = resample(wav, sample_rate, detector.sample_rate)
     probs, start, area, tags = _anchor_of(wav, detector, k, seconds)

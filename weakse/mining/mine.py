@@ -15,37 +15,54 @@ from ..core.keywords import takes
 from ..core.labels import Vocabulary
 from ..core.progress import progress_bar
 from .anchor_store import read_anchors
-from .conditions import RELATED, anchor_sets
+from .conditions import RELATED, clip_numbers, packed_anchor_sets
 from .pairs import MiningError, disjoint_share, pairings, sample_anchors
+from .packed_sets import classes_in
 from .report import mining_report
 from .truth import check_mined, events_behind
 
 # %% ../../nbs/mining/08_mine.ipynb #75c9f403
+class _Kept:
+    "Small arrays one after the other, merged now and then: each would take more room than what is in it."
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.merged,self.new = [],[]
+
+    def add(self, x):
+        self.new.append(x)
+        if len(self.new)==4096:
+            self.merged,self.new = [*self.merged, np.concatenate(self.new).astype(self.dtype)],[]
+
+    def whole(self):
+        return np.concatenate([*self.merged, *self.new]).astype(self.dtype)
+
 def _in_the_way(sets, idx, lone):
     "Classes that the anchors without partner share with the others of the mini-batch, once for each."
+    there = sets[idx] if len(lone) else ()
     for i in lone:
-        yield from np.flatnonzero((sets[idx[i]] & np.delete(sets[idx], i, 0)).any(0)).tolist()
+        yield from np.flatnonzero((there[i] & np.delete(there, i, 0)).any(0)).tolist()
 
+# %% ../../nbs/mining/08_mine.ipynb #e75f22b3
 def _mine_batches(sets, clips, draw, pair, n_batches, seed, progress):
     """Pairs `(M, 2)` and their mini-batches `(M,)`; each drawn anchor and whether it found a partner; classes
     in the way of others; the tally."""
-    pairs = []
-    drawn = []
-    paired = []
+    pairs, drawn = _Kept(np.int32), _Kept(np.int32)
+    paired = _Kept(bool)
+    counts = []
     blockers = Counter()
     tally = Counter()
     for step in progress_bar(range(n_batches), progress, desc='mining', unit='batch'):
-        idx, places, counts = pair(draw(step), sets, clips, np.random.default_rng([seed, 2, step]))
+        idx, places, found = pair(draw(step), sets, clips, np.random.default_rng([seed, 2, step]))
         places = np.array(places, dtype=np.int64).reshape(-1,2)
         lone = np.setdiff1d(np.arange(len(idx)), places)
         blockers.update(_in_the_way(sets, idx, lone))
-        pairs.append(idx[places])
-        drawn.append(idx)
-        paired.append(~np.isin(np.arange(len(idx)), lone))
-        tally.update(counts)
-    batches = np.repeat(np.arange(len(pairs), dtype=np.int32), [len(p) for p in pairs])
-    pairs = np.concatenate(pairs).astype(np.int32)
-    return pairs, batches, np.concatenate(drawn), np.concatenate(paired), blockers, tally
+        pairs.add(idx[places])
+        drawn.add(idx)
+        paired.add(~np.isin(np.arange(len(idx)), lone))
+        counts.append(len(places))
+        tally.update(found)
+    batches = np.repeat(np.arange(n_batches, dtype=np.int32), counts)
+    return pairs.whole(), batches, drawn.whole(), paired.whole(), blockers, tally
 
 # %% ../../nbs/mining/08_mine.ipynb #feda567a
 def _focus_class(store, focus, focus_share):
@@ -88,7 +105,7 @@ def _no_pairs(store, sets, drawn, blockers, n_batches):
     most = ', '.join(store.vocabulary.names[c] for c, _ in blockers.most_common(3))
     return NoPairsError(
         f"no disjoint pair in {n_batches} mini-batches of {len(drawn) // n_batches} anchors "
-        f"({len(np.unique(store.classes))} classes, {sets.sum(1).mean():.1f} tags an anchor; most often "
+        f"({len(np.unique(store.classes))} classes, {classes_in(sets).mean():.1f} tags an anchor; most often "
         f"shared: {most}); raise `mine.threshold_scale`, or bring clips of more classes")
 
 def _focus_places(share, batch_size, n_classes):
@@ -97,14 +114,14 @@ def _focus_places(share, batch_size, n_classes):
 
 def _clips(store, same_clip):
     "What two anchors of a pair must not share: their clip, or nothing."
-    return np.arange(len(store)) if same_clip else np.asarray(store.table['clip'])
+    return np.arange(len(store)) if same_clip else clip_numbers(store)
 
 # %% ../../nbs/mining/08_mine.ipynb #f76d48a4
 def alone_in_clip(
     store,        # anchors: `.classes`, `.table` with a column clip, perhaps `.rejected`
 )->np.ndarray:    # `(N,)` bool
     "Is an anchor's class the only one that its clip has an anchor of, or had one that somebody rejected?"
-    clips, classes = np.asarray(store.table['clip']), np.asarray(store.classes)
+    clips, classes = clip_numbers(store), np.asarray(store.classes)
     _, at = np.unique(clips, return_inverse=True)
     kinds = np.unique(np.stack([at, classes], 1), axis=0)[:,0]
     rejected = getattr(store, 'rejected', None)
@@ -115,7 +132,8 @@ def alone_in_clip(
 def _members(store, k, focus_alone):
     "Anchors of each class; of the focus class those from clips of nothing else, where that is asked for."
     classes = np.asarray(store.classes)
-    members = {int(c): np.flatnonzero(classes==c) for c in np.unique(classes)}
+    order, first = np.argsort(classes, kind='stable'), np.unique(classes, return_counts=True)
+    members = dict(zip(first[0].tolist(), np.split(order, np.cumsum(first[1])[:-1])))
     if not (focus_alone and k in members): return members
     alone = members[k][alone_in_clip(store)[members[k]]]
     if len(alone): return members | {k: alone}
@@ -130,7 +148,7 @@ def _draws(members, batch_size, seed, k, focus_share):
     return lambda step: sample_anchors(members, batch_size, seed, step, k, n_focus)
 
 # %% ../../nbs/mining/08_mine.ipynb #094df9e6
-@takes(anchor_sets)
+@takes(packed_anchor_sets)
 def mine_store(
     store,                        # anchors: `.tags`, `.classes`, `.vocabulary`, `.table` with a column clip
     thresholds,                   # `(K,)` probabilities above which a class is present
@@ -144,11 +162,11 @@ def mine_store(
     same_clip:bool=False,         # may two anchors of one clip be a pair? Algorithm 1 does not ask
     seed:int=0,                   # seed of the draws
     progress:bool=False,          # show a bar
-    **options,                    # of `anchor_sets`
+    **options,                    # of `packed_anchor_sets`
 )->tuple:      # pairs `(M, 2)` int32, tag sets `(N, K)` bool, report, mini-batch of each pair `(M,)` int32
     "Draw mini-batches of anchors and pair them. Raises `MiningError`, `NoPairsError` where no pair exists."
     k = _check_mining(store, focus, focus_share, batch_size, pairing)
-    sets = anchor_sets(store, thresholds, **options)
+    sets = packed_anchor_sets(store, thresholds, **options)
     draw = _draws(_members(store, k, focus_alone), batch_size, seed, k, focus_share)
     pairs, batches, *drawn, tally = _mine_batches(
         sets, _clips(store, same_clip), draw, pairings[pairing], n_batches, seed, progress)
@@ -176,7 +194,7 @@ _files = ['pairs.npy', 'sets.npy', 'batches.npy', 'report.json']
 def _write_mined(out, pairs, sets, batches, report):
     "Write the four files, each whole or not at all."
     own_folder(out)
-    for name,array in (('pairs', pairs), ('sets', sets), ('batches', batches)):
+    for name,array in (('pairs', pairs), ('sets', sets.bits), ('batches', batches)):
         with atomic_path(Path(out)/f'{name}.npy', overwrite=True) as tmp:
             np.save(tmp, array)
     write_json(Path(out)/'report.json', report, overwrite=True)

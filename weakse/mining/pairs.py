@@ -6,8 +6,10 @@
 __all__ = ['pairings', 'MiningError', 'mine_pairs', 'mine_pairs_fast', 'match_pairs', 'sample_anchors', 'disjoint_share']
 
 # %% ../../nbs/mining/05_pairs.ipynb #82a8615b
+import functools
 from collections import Counter
 import numpy as np
+from .packed_sets import pack_sets, share_a_class
 
 # %% ../../nbs/mining/05_pairs.ipynb #0ed3f68d
 class MiningError(ValueError):
@@ -89,9 +91,14 @@ def match_pairs(
     return sorted(tuple(sorted(p)) for p in max_weight_matching(graph, maxcardinality=True))
 
 # %% ../../nbs/mining/05_pairs.ipynb #b760db3b
+@functools.lru_cache(2048)
+def _shuffled(key, n, size):
+    "Round `n` of a shuffle: those of a class are asked for again and again until the round is through."
+    return np.random.default_rng([*key, n]).permutation(size).astype(np.int32)
+
 def _turn(items, n, key):
     "Number `n` of an endless sequence of shuffled rounds through `items`."
-    return items[np.random.default_rng([*key, n//len(items)]).permutation(len(items))[n%len(items)]]
+    return items[_shuffled(key, n//len(items), len(items))[n%len(items)]]
 
 def sample_anchors(
     members:dict,      # class -> numbers of its anchors
@@ -109,7 +116,7 @@ def sample_anchors(
     n = min(batch_size - len(first), len(others))
     if not n: return np.array(first, dtype=np.int64)
     epoch, place = divmod(step, len(others)//n)
-    classes = others[np.random.default_rng([seed, 0, epoch]).permutation(len(others))[place*n:(place + 1)*n]]
+    classes = others[_shuffled((seed, 0), epoch, len(others))[place*n:(place + 1)*n]].tolist()
     return np.array(first + [_turn(members[k], epoch, (seed, 1, k)) for k in classes], dtype=np.int64)
 
 # %% ../../nbs/mining/05_pairs.ipynb #e604f88a
@@ -169,7 +176,7 @@ pairings = dict(
 # %% ../../nbs/mining/05_pairs.ipynb #4e5399a7
 def disjoint_share(
     pairs, # `(M, 2)` anchor numbers
-    sets,  # `(N, K)` bool
+    sets,  # `(N, K)` bool, or `PackedSets`
 )->float:  # share, 0..1
     "Share of pairs whose sets have no class in common."
-    return float(1 - (sets[pairs[:,0]] & sets[pairs[:,1]]).any(1).mean())
+    return float(1 - share_a_class(pack_sets(sets), pairs[:,0], pairs[:,1]).mean())

@@ -25,11 +25,12 @@ def _tried(names, tally):
 # %% ../../nbs/mining/06_report.ipynb #fbea1aef
 def _per_class(names, classes, drawn, paired):
     "Anchors of each class, how often one was drawn, and how often it found a partner."
+    anchors,tried,found = (
+        np.bincount(x, minlength=len(names)).tolist()
+        for x in (classes, classes[drawn], classes[drawn[paired]]))
     return {
-        names[k]: {
-            'anchors': int((classes == k).sum()), 'tried': int((classes[drawn] == k).sum()),
-            'paired': int((classes[drawn[paired]] == k).sum())}
-        for k in np.unique(classes)}
+        names[k]: {'anchors': anchors[k], 'tried': tried[k], 'paired': found[k]}
+        for k in np.unique(classes).tolist()}
 
 # %% ../../nbs/mining/06_report.ipynb #beba8e73
 def mining_report(

@@ -7,7 +7,7 @@ __all__ = ['SYSTEM_FILES', 'UnusableSystemError', 'system_names', 'model_class',
            'default_system', 'load_system']
 
 # %% ../../nbs/models/06_registry.ipynb #680c7b18
-import hashlib, importlib, os, sys, typing
+import hashlib, importlib, sys, typing
 from dataclasses import dataclass
 import numpy as np, torch
 from pathlib import Path
@@ -19,6 +19,8 @@ from .protocol import TAKES, Model
 from .rows import rows
 from .system import Network, System
 from ..core.saved import build_saved, check_settings, newest_format, read_array, read_config, read_names
+from ..core.labels import nearest_names
+from ..core.shipped import default_model, no_default, shipped_folder, shipped_models
 
 # %% ../../nbs/models/06_registry.ipynb #83767d8f
 class UnusableSystemError(ValueError):
@@ -192,7 +194,7 @@ def _read_config(folder):
         raise UnusableSystemError(
             f"{folder} holds no system: config.json is missing (has the training finished?); "
             "give the folder that `save_system` or `weakse train` wrote, or one of: "
-            f"{', '.join(system_names())}")
+            f"{_offered()}")
     config = read_config(folder/'config.json', SavedSystem, UnusableSystemError, _copy)
     try:
         cls = model_class(config['model'])
@@ -258,26 +260,44 @@ def _learned(folder, vocabulary, device):
         vocabulary=names, bank=bank, block=config.get('block', 4.0), config=config, model=model)
 
 # %% ../../nbs/models/06_registry.ipynb #2148d6aa
-def default_system()->Path: # folder
-    "Folder of the system that is meant when none is named: `$WEAKSE_SYSTEM`, or what `make repro` trained."
-    return Path(os.environ.get('WEAKSE_SYSTEM') or 'artifacts/models/unet')
+def default_system(
+    kind:str='enhancer', # "enhancer", or "selective": what is to be done with it
+)->str|Path:             # name or folder
+    "The system that is meant when none is named, see `core.shipped`. Raises `UnusableSystemError` for none."
+    found,_ = default_model(kind)
+    if found is None:
+        raise UnusableSystemError(f"{no_default(kind)}; known without training: {_offered()}")
+    return found
 
+def _offered():
+    "Names of systems that anybody can use: no oracle, which wants the clean speech."
+    return ', '.join(name for name in system_names() if not rows[name].needs_clean)
+
+def _shipped(name):
+    "Folder of a system that comes with the package; None: there is none of that name."
+    model = shipped_models().get(name)
+    if model is None: return None
+    if model.kind!='detector': return shipped_folder(name)
+    raise UnusableSystemError(f"{name!r} is a detector, no system: it is asked for with `--detector`")
+
+# %% ../../nbs/models/06_registry.ipynb #417cb377
 def load_system(
-    # name of a row ("noisy", "highpass", "wiener", "oracle"), folder of `save_system`, a `System`, or None:
-    # `default_system()`
+    # name of a row ("noisy", "highpass", "wiener", "oracle") or of a model of the package, folder of
+    # `save_system`, a `System`, or None: `default_system(kind)`
     system=None,
     *,
     vocabulary=None, # refuse a system trained with another `Vocabulary` than this
     # where a network runs, see `pick_device`; None leaves a `System` where it is
     device=None,
+    kind='enhancer', # which one None stands for, see `default_system`
 )->System:
     "Any row of a table by name or folder. Raises `UnusableSystemError` that says what is wrong with it."
     if isinstance(system, System): return system if device is None else system.to(device)
-    where = pick_device(device)
+    where,system = pick_device(device),default_system(kind) if system is None else system
     if isinstance(system, str) and system in system_names(): return _filter(system)
-    folder = Path(system or default_system())
+    folder = (_shipped(system) if isinstance(system, str) else None) or Path(system)
     if folder.is_dir(): return _learned(folder, vocabulary, where)
-    what = (
-        f"there is no trained system at {folder} yet: run `make repro` first" if system is None
-        else f"{str(system)!r} is neither a known system nor a folder")
-    raise UnusableSystemError(f"{what}; known without training: {', '.join(system_names())}")
+    known = [*shipped_models(), *_offered().split(', ')]
+    raise UnusableSystemError(
+        f"{str(system)!r} is neither a known system nor a folder; known: {', '.join(known)}; nearest: "
+        f"{nearest_names(str(system), known, 1)[0]}")

@@ -7,12 +7,16 @@ __all__ = ['AdversarialTask']
 
 # %% ../../nbs/training/02_adversarial.ipynb #c4253a75
 import math
+from functools import partial
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 from ..core.keywords import takes
+from ..core.ranks import rows_of
 from ..models.segan import pre_emphasis
-from .tasks import Task
+from .probe import LAYOUTS
+from .tasks import Task, plain_numbers
+from .together import share
 
 # %% ../../nbs/training/02_adversarial.ipynb #bc434fa0
 class AdversarialTask(Task):
@@ -29,9 +33,10 @@ class AdversarialTask(Task):
         **options,                # of `Task`
     ):
         super().__init__(model, lr, **options)
-        self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)
+        self.discriminator = discriminator.to(self.device, memory_format=LAYOUTS[self.layout])
         self.l1 = l1
         self.seed = seed
+        self.losses = [partial(_loss_of_generator, self), partial(_loss_of_discriminator, self)]
         self.opts = [
             torch.optim.RMSprop(m.parameters(), lr=lr, alpha=0.9, foreach=True)
             for m in (self.model, self.discriminator)]
@@ -54,7 +59,7 @@ def generate(self:AdversarialTask,
 )->Tensor:           # `(B,T)`
     "What the generator takes the clean windows for."
     with self.autocast():
-        return model.generator(noisy, model.draw_z(len(noisy), seed).to(self.device))
+        return model.generator(noisy, _codes(self, len(noisy), seed).to(self.device))
 
 # %% ../../nbs/training/02_adversarial.ipynb #67a78c63
 @patch
@@ -76,6 +81,22 @@ def held_out(self:AdversarialTask,
     return (self.generate(noisy, self.best, None) - clean).abs().mean().item()
 
 # %% ../../nbs/training/02_adversarial.ipynb #55494e9e
+def _codes(task, n, seed):
+    "The codes of this process's `n` windows, out of those of all; held-out windows are all its own."
+    if seed is None: return task.model.draw_z(n)
+    world = task.world
+    return task.model.draw_z(n*world.size, seed)[rows_of(n*world.size, world.rank, world.size)]
+
+def _loss_of_discriminator(task, noisy, clean, fake):
+    "Towards 1 for clean windows and 0 for generated ones."
+    real, made = task.scores(torch.cat([clean, fake.detach()]), torch.cat([noisy, noisy])).chunk(2)
+    return ((real - 1).square().mean() + made.square().mean())/2
+
+def _loss_of_generator(task, noisy, fake, l1):
+    "Towards a score of 1, and near the clean windows; and the adversarial part of it."
+    adversarial = (task.scores(fake, noisy) - 1).square().mean()/2
+    return adversarial + task.l1*l1, adversarial
+
 def _update(task, which, loss):
     "One update of the generator (0) or the discriminator (1)."
     opt = task.opts[which]
@@ -85,21 +106,30 @@ def _update(task, which, loss):
     with torch.device('cpu'):
         opt.step()   # its counters
 
+# %% ../../nbs/training/02_adversarial.ipynb #8fee8985
 def _update_discriminator(task, noisy, clean, fake):
-    "Towards 1 for clean windows and 0 for generated ones; returns its loss."
-    real, made = task.scores(torch.cat([clean, fake.detach()]), torch.cat([noisy, noisy])).chunk(2)
-    loss = ((real - 1).square().mean() + made.square().mean())/2
+    "One update of the discriminator; returns its loss."
+    loss = task.losses[1](noisy, clean, fake)
     _update(task, 1, loss)
     return loss
 
 def _update_generator(task, noisy, fake, l1):
-    "Towards a score of 1, and near the clean windows; returns its loss and the adversarial part of it."
+    "One update of the generator; returns its loss and the adversarial part of it."
     task.discriminator.requires_grad_(False)
-    adversarial = (task.scores(fake, noisy) - 1).square().mean()/2
-    loss = adversarial + task.l1*l1
+    loss, adversarial = task.losses[0](noisy, fake, l1)
     _update(task, 0, loss)
     task.discriminator.requires_grad_(True)
     return loss, adversarial
+
+@patch
+def join(self:AdversarialTask,
+    world, # of `together`
+):
+    "Train with the other processes."
+    self.world = world
+    if world.size > 1:
+        nets = self.model, self.discriminator
+        self.losses = [share(net, f, self.device) for net,f in zip(nets, self.losses)]
 
 # %% ../../nbs/training/02_adversarial.ipynb #0fa36dd6
 @patch
@@ -110,16 +140,16 @@ def step(self:AdversarialTask,
     noisy, clean = self.windows(batch)
     fake = self.generate(noisy, self.model, self.seed*1_000_003 + self.n).float()
     l1 = (fake - clean).abs().mean()
-    if not math.isfinite(l1.item()): return {'loss': l1.item()}
+    told = plain_numbers({'l1': l1}, self.world)['l1']
+    if not math.isfinite(told): return {'loss': told}
     discriminator = _update_discriminator(self, noisy, clean, fake)
     loss, adversarial = _update_generator(self, noisy, fake, l1)
     self.n += 1
     if self.average:
         self.average.update(self.model)
     # reports of all versions call the discriminator "judge"
-    return dict(
-        loss=loss.item(), l1=l1.item(), adversarial=adversarial.item(), judge=discriminator.item(),
-        lr=self.rate(self.n - 1))
+    numbers = dict(loss=loss, l1=l1, adversarial=adversarial, judge=discriminator)
+    return plain_numbers(numbers, self.world) | {'lr': self.rate(self.n - 1)}
 
 # %% ../../nbs/training/02_adversarial.ipynb #e1e337e5
 @patch

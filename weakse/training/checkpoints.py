@@ -64,23 +64,27 @@ class Checkpoint:
         *,
         task,               # has `state_dict` and `load_state_dict`; may be `finished` before its last step
         settings:dict=None, # plain values that must agree for a run to go on
+        writes:bool=True,   # False: only remember, as processes beside the first do
     ):
         if every < 1: raise ValueError(f"`every` is {every}; expected at least 1 step between checkpoints")
         self.folder = Path(folder)
         self.every = every
         self.keep = keep
         self.task, self.settings = task, settings or {}
+        self.writes = writes
         self.history = []
         self.mine, self.others = [], []   # checkpoints of this run, and of runs with other settings
 
-    def __call__(self,
-        i:int,     # step just made
-        logs:dict, # its numbers
-    ):
-        "After every step: remember its numbers, save when it is time or when the task is finished."
-        self.history.append(dict(logs))
-        if (i + 1)%self.every==0 or getattr(self.task, 'finished', False):
-            self.save(i + 1)
+# %% ../../nbs/training/04_checkpoints.ipynb #4f3632db
+@patch
+def __call__(self:Checkpoint,
+    i:int,     # step just made
+    logs:dict, # its numbers
+):
+    "After every step: remember its numbers, save when it is time or when the task is finished."
+    self.history.append(dict(logs))
+    if (i + 1)%self.every==0 or getattr(self.task, 'finished', False):
+        self.save(i + 1)
 
 # %% ../../nbs/training/04_checkpoints.ipynb #ca448428
 @patch(as_prop=True)
@@ -93,6 +97,7 @@ def save(self:Checkpoint,
     step:int, # updates made
 ):
     "Write a checkpoint, and remove all but the newest."
+    if not self.writes: return
     state = dict(
         task=self.task.state_dict(), step=step, rng=torch.get_rng_state(), history=self.history,
         settings=self.settings)
@@ -143,6 +148,7 @@ def restore(self:Checkpoint)->int:
 @patch
 def clear(self:Checkpoint):
     "Remove the checkpoints, and their folder if nothing else is in it."
+    if not self.writes: return
     for path in {*self.mine, *self.others}:
         path.unlink(missing_ok=True)
     if not is_own(self.folder): return

@@ -11,11 +11,13 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from ..core.keywords import takes
 from ..core.audio import load_audio, save_audio
+from ..core.ranks import rows_of
 from ..core.outputs import check_files, own_folder, own_folders
 from ..core.tables import load_table, write_table
 from ..core.terminal import logger
 from ..corpora.groups import draw_splits, find_groups
-from ..mining.mixtures import prefetch, shuffled_positions
+from ..mining.prefetch import prefetch
+from ..mining.mixtures import shuffled_positions
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #41a141cf
 class PairsError(ValueError):
@@ -104,7 +106,7 @@ WINDOW = 16384   # samples of a window, about a second at 16 kHz: what SEGAN's g
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #e93c2cc6
 class PairedWindows:
-    """Windows of noisy and clean speech; `batch(step)` is a pure function of (seed, step). Raises
+    """Windows of noisy and clean speech; `batch(step)` is a pure function of (seed, rank, step). Raises
     `ValueError` for sizes that do not fit."""
     def __init__(self,
         pairs:list,         # arrays `(2, T)` int16 of `read_pairs`
@@ -116,19 +118,23 @@ class PairedWindows:
         # factor on the speech, and another on the noise, drawn for each window
         gain_range:tuple[float,float]=(1., 1.),
         seed:int=0,         # of order, jitter and factors
+        rank:int=0,         # number of this process
+        world:int=1,        # processes that train together, and share each batch
     ):
         _check_sizes(batch_size, overlap, gain_range)
-        self.batch_size = batch_size
-        self.window = window
-        self.gain_range = tuple(gain_range)
-        self.seed = seed
+        self.batch_size, self.window = batch_size, window
+        self.gain_range, self.seed = tuple(gain_range), seed
+        self.rows = rows_of(batch_size, rank, world)
         whole = [np.pad(p, [(0, 0), (0, max(0, window - p.shape[1]))]) for p in pairs]
         self.sound = np.concatenate(whole, 1)
+        self.ends = np.cumsum([p.shape[1] for p in whole])
         self.starts, self.room = _grid(
             [p.shape[1] for p in whole], window, max(1, round(window*(1 - overlap))), jitter)
 
-    def __len__(self):
-        return len(self.starts)
+# %% ../../nbs/training/08_clean_pairs.ipynb #18b3e34c
+@patch
+def __len__(self:PairedWindows)->int: # windows of the grid
+    return len(self.starts)
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #49aeb93e
 def _check_sizes(batch_size, overlap, gain_range):
@@ -169,21 +175,38 @@ def batches(self:PairedWindows,
     return prefetch(self.batch, start, ahead)
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #a14fd4db
+def _draw(w, step):
+    "First samples of a batch's windows, counted through all recordings, and factors `(2,B,1)` or None."
+    which = shuffled_positions(step*w.batch_size, w.batch_size, len(w), w.seed)
+    rng = np.random.default_rng([w.seed, step, 1])
+    starts = w.starts[which] + (rng.random(w.batch_size) * (w.room[which] + 1)).astype(np.int64)
+    if w.gain_range==(1., 1.): return starts[w.rows], None
+    return starts[w.rows], rng.uniform(*w.gain_range, (2, w.batch_size, 1)).astype(np.float32)[:, w.rows]
+
 @patch
 def batch(self:PairedWindows,
     step:int, # number of the update
 )->dict:      # "noisy" and "clean" `(B, window)`
-    "The batch of a step."
-    which = shuffled_positions(step*self.batch_size, self.batch_size, len(self), self.seed)
-    rng = np.random.default_rng([self.seed, step, 1])
-    found = self.at(
-        self.starts[which] + (rng.random(self.batch_size) * (self.room[which] + 1)).astype(np.int64))
-    if self.gain_range==(1., 1.): return found
-    speech, noise = torch.from_numpy(
-        rng.uniform(*self.gain_range, (2, self.batch_size, 1)).astype(np.float32))
+    "The batch of a step: this process's rows of it."
+    starts, factors = _draw(self, step)
+    found = self.at(starts)
+    if factors is None: return found
+    speech, noise = torch.from_numpy(factors)
     return {
         'noisy': speech * found['clean'] + noise * (found['noisy'] - found['clean']),
         'clean': speech * found['clean']}
+
+# %% ../../nbs/training/08_clean_pairs.ipynb #4fd3a4ba
+@patch
+def sources(self:PairedWindows,
+    step:int, # number of the update
+)->list:      # of dicts: item, recording (counted from 0 in the order of names), start in it, samples
+    "Which windows this process's rows of a batch are."
+    starts = _draw(self, step)[0]
+    which = np.searchsorted(self.ends, starts, side='right')
+    return [
+        dict(item=i, recording=int(k), start=int(s - (self.ends[k - 1] if k else 0)))
+        for i,(k, s) in enumerate(zip(which, starts))]
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #d9f89495
 def split_pairs(
@@ -222,7 +245,7 @@ def _speakers(pairs, names):
     return [s or n for s,n in zip(found, names)]
 
 # %% ../../nbs/training/08_clean_pairs.ipynb #6041b52f
-@takes(PairedWindows, but=['window'])
+@takes(PairedWindows, but=['window', 'rank', 'world'])
 def open_pairs(
     pairs:str|Path,                 # folder of training pairs
     *,

@@ -9,6 +9,7 @@ __all__ = ['learn_from_pairs', 'check_start']
 from functools import partial
 import numpy as np
 from ..core.keywords import settings_for
+from ..core.ranks import rank_and_world
 from ..models.registry import SYSTEM_FILES, save_system
 from .clean_pairs import WINDOW, open_pairs
 from .recipes import Recipe, audio_heard, fingerprint, from_seed, learn
@@ -19,7 +20,7 @@ def _rounds(task, held, every):
     def f(i, logs):
         if (i + 1)%every: return
         losses = [task.held_out(held.at(s)) for s in np.array_split(held.starts, max(1, len(held)//32))]
-        logs['valid'] = float(np.mean(losses))
+        logs['valid'] = task.world.first(float(np.mean(losses)))
         task.see(logs['valid'])
     return f
 
@@ -30,7 +31,8 @@ def _rounds_of(rows):
 # %% ../../nbs/training/09_paired.ipynb #a192d582
 def _recipe(name, pairs, out, s, make_task):
     "What both trainings are: windows, task, rounds and system. `make_task(windows, steps, ...)` is the rest."
-    windows, held = open_pairs(pairs, **settings_for(open_pairs, s))
+    rank, world = rank_and_world()
+    windows, held = open_pairs(pairs, rank=rank, world=world, **settings_for(open_pairs, s))
     steps = s['steps'] if s['epochs'] is None else max(1, round(s['epochs']*len(windows)/s['batch_size']))
     task = from_seed(lambda: make_task(windows, steps, **settings_for(make_task, s)), s['seed'])
     rounds = [_rounds(task, held, s['valid_every'])] if held else []
@@ -42,7 +44,8 @@ def _recipe(name, pairs, out, s, make_task):
         heard = audio_heard(*(n/s['sample_rate'] for n in (items*windows.window, windows.sound.shape[1])))
         return dict(epochs=items/len(windows), windows=len(windows), valid=_rounds_of(rows), **heard)
     data = {'pairs': fingerprint(windows.sound)}
-    return Recipe(task, windows.batches, steps, save, data, rounds)
+    more = dict(sources=windows.sources, sample_rate=s['sample_rate'])
+    return Recipe(task, windows.batches, steps, save, data, rounds, **more)
 
 # %% ../../nbs/training/09_paired.ipynb #a192d583
 def learn_from_pairs(

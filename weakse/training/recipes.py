@@ -17,6 +17,9 @@ from ..core.outputs import check_files
 from ..core.schema import check_limits
 from .checkpoints import Checkpoint, steps_kept
 from .loop import fit, training_report
+from .stopping import Stopping, keep_clips, with_clips
+from .together import WorldError, together
+from .watch import Watch
 
 # %% ../../nbs/training/05_recipes.ipynb #9b387ef4
 @dataclass
@@ -30,6 +33,8 @@ class Recipe:
     data:dict         # name -> fingerprint of what is learned from
     # further callables `f(i, logs)` after every step, before it is remembered: they may add numbers to it
     rounds:list = field(default_factory=list)
+    sources:Callable = None   # `sources(step)`: what the items of a batch are made from, dicts with "item"
+    sample_rate:int = 16000   # Hz, of the sounds in a batch
 
 def fingerprint(
     *data, # bytes, or arrays
@@ -53,6 +58,35 @@ def audio_heard(
     return dict(minutes_heard=round(heard/60, 1), minutes_distinct=round(distinct/60, 1))
 
 # %% ../../nbs/training/05_recipes.ipynb #1104453b
+def _begun(make, folder, every, settings, world):
+    "The recipe with its task where the newest checkpoint has it, the checkpoints, and the first step."
+    recipe = make()
+    save = Checkpoint(
+        folder, every, task=recipe.task, settings=settings | recipe.data, writes=not world.rank)
+    start = save.restore()
+    if world.any(world.first(start)!=start):
+        raise WorldError(
+            f"process {world.rank} finds {start} steps in {folder}, and another one finds others: put the "
+            "checkpoints on a disk that all machines share")
+    recipe.task.join(world)
+    return recipe, save, start
+
+def _updates(recipe, save, start, world, watching, progress):
+    "The updates that are left; the clips of a loss that is not finite are kept."
+    with Stopping(save, world, recipe.steps) as stop:
+        each,shown = [*recipe.rounds, save, *watching, stop],progress and not world.rank
+        try:
+            return fit(recipe.task, recipe.batches(start), recipe.steps, each, start, shown)
+        except FloatingPointError as e:
+            at = len(save.history)   # the step that broke is not among those remembered
+            place = save.folder.with_suffix('.not_finite' + (f'_{world.rank}' if world.size > 1 else ''))
+            raise with_clips(e, lambda: _kept(recipe, at, place)) from None
+
+def _kept(recipe, step, folder):
+    sources = recipe.sources(step) if recipe.sources else ()
+    return keep_clips(folder, next(iter(recipe.batches(step))), recipe.sample_rate, sources)
+
+# %% ../../nbs/training/05_recipes.ipynb #4e075581
 def learn(
     make:Callable,   # `make()` gives the `Recipe` of the run
     settings:dict,   # of the run, see `all_settings`
@@ -61,23 +95,30 @@ def learn(
     *,
     checkpoint_every:int=500,        # updates between checkpoints
     checkpoints:str|Path|None=None,  # their folder; None: beside `out`
+    watch:str|Path|None=None,        # folder for curve, examples and system figures meanwhile; None: none
     progress:bool=True,              # show a bar
 )->dict:                             # of `training_report`, and what the recipe adds
     """Train by a recipe and save the system; an interrupted run goes on where it was. Raises what the recipe
-    raises."""
+    raises, `TrainingStopped` where a signal has ended it."""
     check_files(out, files)   # before the hours of training, not after them
-    clock = time.perf_counter()
-    recipe = make()
-    folder = Path(checkpoints or f'{out}.checkpoints')
-    save = Checkpoint(folder, checkpoint_every, task=recipe.task, settings=settings | recipe.data)
-    start = save.restore()
-    made = fit(recipe.task, recipe.batches(start), recipe.steps, [*recipe.rounds, save], start, progress)
-    with steps_kept(folder):
-        more = recipe.save(save.history) or {}
-    save.clear()
-    seconds = time.perf_counter() - clock + _seconds_before(save.history[:start])
-    where = dict(device=device_words(recipe.task.device), processor=processor_words())
+    clock,folder = time.perf_counter(),Path(checkpoints or f'{out}.checkpoints')
+    with together() as world:
+        recipe, save, start = _begun(make, folder, checkpoint_every, settings, world)
+        watching = [Watch(watch, recipe, start)] if watch and not world.rank else []
+        made = _updates(recipe, save, start, world, watching, progress)
+        with steps_kept(folder):
+            more = {} if world.rank else recipe.save(save.history) or {}
+        save.clear()
+        seconds = time.perf_counter() - clock + _seconds_before(save.history[:start])
+        where = _where(recipe.task, world)
     return training_report(settings, save.history, made, recipe.task.model, seconds) | where | more
+
+# %% ../../nbs/training/05_recipes.ipynb #cb0bb493
+def _where(task, world):
+    "Where a training ran, and how it computed there."
+    return dict(
+        device=device_words(task.device), processor=processor_words(), processes=world.size,
+        precision=str(task.dtype).removeprefix('torch.'), layout=task.layout)
 
 # %% ../../nbs/training/05_recipes.ipynb #3935bd60
 # keywords that change how a training runs, not what comes out

@@ -13,7 +13,10 @@ import torch
 from fastcore.basics import patch
 from ..core.keywords import all_keywords, settings_for, takes
 from ..mining.conditions import close_related, purity, anchor_sets
-from ..mining.mixtures import prefetch, random_colour, scale_to_snr, shuffled_positions
+from ..core.ranks import rows_of
+from ..mining.levels import colour_draws, coloured, scale_to_snr
+from ..mining.prefetch import prefetch
+from ..mining.mixtures import shuffled_positions
 
 # %% ../../nbs/training/10_scene_batches.ipynb #e16724f5
 SLOTS = 'speech','transient','stationary'
@@ -89,9 +92,9 @@ def usable_anchors(
 class SceneSettings:
     "How scenes are made. Raises `JointError` for settings that do not fit each other."
     targets:tuple = SLOTS          # slots that are asked for
-    snr_range:tuple = (-10., 15.)  # speech against the rest, dB
+    snr_range:tuple = (-15., 15.)  # speech against the rest, dB
     balance_db:float = 10.         # largest difference of transient and stationary, dB
-    keep:float = .5                # chance of each object that is not asked for to be in the scene
+    keep:float = .8                # chance of each object that is not asked for to be in the scene
     absent_share:float = .15       # share of the items that ask for what is not there
     residual_share:float = .25     # share of the batches with an object already removed
     same_share:float = .5          # share of the references that are the target's own anchor, coloured anew
@@ -109,30 +112,35 @@ class SceneSettings:
 
 # %% ../../nbs/training/10_scene_batches.ipynb #27c5dd00
 class SceneBatches:
-    "Batches of scenes and references; `batch(step)` is a pure function of (seed, step)."
+    "Batches of scenes and references; `batch(step)` is a pure function of (seed, rank, step)."
     def __init__(self,
         store,                       # anchors
         sound_types:pd.DataFrame,          # class, kind, seen
         *,
         batch_size:int=16,           # scenes in a batch
         seed:int=0,                  # of everything random
+        rank:int=0,                  # number of this process
+        world:int=1,                 # processes that train together, and share each batch
         **settings,                  # of `SceneSettings` and `heard_sets`
     ):
         self.store = store
         self.batch_size = batch_size
         self.seed = seed
+        self.rows = rows_of(batch_size, rank, world)
         heard_as = settings_for(heard_sets, settings)
         self.settings = SceneSettings(**{k: v for k,v in settings.items() if k not in heard_as})
         self.pools = usable_anchors(store, sound_types, **heard_as)
         self.n_classes = len(store.vocabulary)
         self.classes = [np.array(list(self.pools[s])) for s in SLOTS]
 
-    def batches(self,
-        start:int=0, # first step
-        ahead:int=2, # prepared in advance, in a thread; see `prefetch`
-    ):               # iterator
-        "Batches from step `start` on, without end."
-        return prefetch(self.batch, start, ahead)
+# %% ../../nbs/training/10_scene_batches.ipynb #5dd4a88f
+@patch
+def batches(self:SceneBatches,
+    start:int=0, # first step
+    ahead:int=2, # prepared in advance, in a thread; see `prefetch`
+):               # iterator
+    "Batches from step `start` on, without end."
+    return prefetch(self.batch, start, ahead)
 
 # %% ../../nbs/training/10_scene_batches.ipynb #a0bc36c1
 def _any_of(s, slots, classes, rng):
@@ -178,29 +186,32 @@ def _draw_removed(s, d, rng):
 
 # %% ../../nbs/training/10_scene_batches.ipynb #974c3a61
 def _wav(s, idx, rng):
-    "Anchors as waveforms `(B, T)`, each in a colour of its own."
-    wav = s.store.wav(idx)
+    "This process's rows of anchors as waveforms `(B, T)`, each in a colour of its own; drawn for all rows."
+    wav = s.store.wav(idx[s.rows])
     eq_db = s.settings.eq_db
-    return random_colour(wav, eq_db, rng, s.store.sample_rate) if eq_db else wav
+    if not eq_db: return wav
+    return coloured(wav, eq_db, torch.from_numpy(colour_draws(len(idx), rng)[s.rows]), s.store.sample_rate)
 
-def _uniform(rng, low, high, n):
-    "`(n,)` float32, drawn evenly."
-    return torch.from_numpy(rng.uniform(low, high, n).astype(np.float32))
+def _uniform(rng, low, high, s):
+    "Float32, drawn evenly for all rows: this process's `(B,)`."
+    return torch.from_numpy(rng.uniform(low, high, s.batch_size).astype(np.float32)[s.rows])
 
 def _stems(s, anchors, rng):
     "Speech, transient and stationary objects of each scene at their levels, `(B, 3, T)`."
     speech, transient, stationary = (_wav(s, idx, rng) for idx in anchors.T)
-    n, balance_db = len(anchors), s.settings.balance_db
-    stationary = scale_to_snr(transient, stationary, _uniform(rng, -balance_db, balance_db, n))
-    speech = scale_to_snr(transient + stationary, speech, -_uniform(rng, *s.settings.snr_range, n))
+    balance_db = s.settings.balance_db
+    stationary = scale_to_snr(transient, stationary, _uniform(rng, -balance_db, balance_db, s))
+    speech = scale_to_snr(transient + stationary, speech, -_uniform(rng, *s.settings.snr_range, s))
     return torch.stack([speech, transient, stationary], 1)
 
 # %% ../../nbs/training/10_scene_batches.ipynb #b69abe62
 def _mix(s, d, rng):
     "Mixtures at their level, and the targets in them, `(B, T)`."
-    at, absent = torch.arange(s.batch_size, device='cpu'), torch.from_numpy(d['absent'])
-    stems = _stems(s, d['anchors'], rng)*torch.from_numpy(d['here'])[:,:,None]
-    target = stems[at,d['slot']]*~absent[:,None]
+    stems = _stems(s, d['anchors'], rng)
+    own = {k: d[k][s.rows] for k in ('absent','here','slot')}
+    stems = stems*torch.from_numpy(own['here'])[:,:,None]
+    at, absent = torch.arange(len(stems), device='cpu'), torch.from_numpy(own['absent'])
+    target = stems[at,own['slot']]*~absent[:,None]
     mix = stems.sum(1)
     gain = 10**(s.settings.level_db/20)/mix.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-8)
     return gain*mix, gain*target
@@ -212,18 +223,31 @@ def batch(self:SceneBatches,
 # "mix", "target", "reference" `(B,T)`, "classes" `(B,)` asked for, "tags" `(B,K)`; in some batches "removed"
 # `(B,T)`, "removed_classes" `(B,)`
 )->dict:
-    "The batch of a step: draw, scale, mix."
+    "The batch of a step, this process's rows of it: draw, scale, mix."
     rng = np.random.default_rng([self.seed, step])
     d = _draw(self, step, rng)
     removed = _draw_removed(self, d, rng) if rng.random() < self.settings.residual_share else {}
     mix, target = _mix(self, d, rng)
-    tags = torch.zeros(self.batch_size, self.n_classes, dtype=torch.float32, device='cpu').scatter_(
-        1, torch.from_numpy(d['classes']), torch.from_numpy(d['here']).float())
+    rows = self.rows
+    tags = torch.zeros(len(mix), self.n_classes, dtype=torch.float32, device='cpu').scatter_(
+        1, torch.from_numpy(d['classes'][rows]), torch.from_numpy(d['here'][rows]).float())
     batch = dict(
         mix=mix, target=target, reference=_wav(self, d['reference'], rng),
-        classes=torch.from_numpy(d['asked']), tags=tags)
+        classes=torch.from_numpy(d['asked'][rows]), tags=tags)
     if removed:
         batch |= dict(
             removed=_wav(self, removed['removed'], rng),
-            removed_classes=torch.from_numpy(removed['removed_classes']))
+            removed_classes=torch.from_numpy(removed['removed_classes'][rows]))
     return batch
+
+# %% ../../nbs/training/10_scene_batches.ipynb #2c23c722
+@patch
+def sources(self:SceneBatches,
+    step:int, # number of the update
+)->list:      # of dicts: item, part (speech, transient, stationary, reference), anchor
+    "What this process's scenes of a batch are made from."
+    d = _draw(self, step, np.random.default_rng([self.seed, step]))
+    anchors = np.column_stack([d['anchors'], d['reference']])[self.rows]
+    here = np.column_stack([d['here'], d['absent'] | True])[self.rows]
+    parts = (*SLOTS, 'reference')
+    return [dict(item=int(i), part=parts[k], anchor=int(anchors[i, k])) for i,k in zip(*np.nonzero(here))]

@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
+from ..core.files import read_json
 from ..core.keywords import settings_for, takes
+from ..core.ranks import rank_and_world
 from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import purity
@@ -23,9 +25,10 @@ from ..mining.sound_types import read_sound_types
 from ..models.registry import SYSTEM_FILES, save_system
 from ..models.selective import SelectiveNet
 from ..models.unet import ConditionalUNet
-from .losses import make_loss
 from .recipes import Recipe, all_settings, from_seed, learn
 from .scene_batches import SceneBatches, SceneSettings, heard_sets
+from .stopping import sources_of
+from .target_losses import make_target_loss
 from .tasks import WeakTask
 
 # %% ../../nbs/training/11_selective.ipynb #d4265fc3
@@ -64,7 +67,7 @@ class JointTask(WeakTask):
     @takes(WeakTask)
     def __init__(self,
         model:SelectiveNet,       # of any variant
-        loss,                     # `(estimate, target)` -> dict with "loss"; see `make_loss`
+        loss,                     # `(estimate, target, mix)` -> dict with "loss"; see `make_target_loss`
         lr:float=1e-3,            # highest learning rate of Adam
         *,
         a:float=.1,               # weight of the cross-entropy of the reference's class
@@ -90,7 +93,7 @@ def losses(self:JointTask,
         cond, logits, tags = ask(self.model, batch['reference'], batch['classes'], batch['mix'])
     with self.autocast():
         estimate = self.model(batch['mix'], cond.detach() if self.stop_gradient else cond)
-    logs = self.loss(estimate, batch['target'])
+    logs = self.loss(estimate, batch['target'], batch['mix'])
     if logits is None: return logs
     parts = {
         'class': F.cross_entropy(logits.float(), batch['classes']),
@@ -98,6 +101,15 @@ def losses(self:JointTask,
     return {
         **logs, **parts, 'extraction': logs['loss'],
         'loss': logs['loss'] + self.a * parts['class'] + self.b * parts['tags']}
+
+# %% ../../nbs/training/11_selective.ipynb #07ce1c86
+@patch
+def asked(self:JointTask,
+    model:SelectiveNet, # the network, or its average
+    batch:dict,         # of `SceneBatches`
+)->Tensor:              # `(B,T)` estimates
+    "What a network makes of a batch, asked by its examples."
+    return model(batch['mix'], ask(model, batch['reference'], batch['classes'])[0])
 
 # %% ../../nbs/training/11_selective.ipynb #2b678368
 @torch.no_grad()
@@ -149,14 +161,17 @@ def make_joint_task(
     model:SelectiveNet,    # of `make_selective`
     *,
     steps:int=1000,        # updates
-    loss:dict|None=None,   # loss name -> weight; None: waveform MAE
+    # loss name -> weight, see `make_target_loss`; None: relative SNR and the compressed spectrum
+    loss:dict|None=None,
+    absent_weight:float=1.,# in the loss, of items that ask for what is not there
     **options,             # of `JointTask`
 )->JointTask:
     "Network, loss and optimiser of a run."
-    return JointTask(model, make_loss(loss or {'waveform_mae': 1.0}), steps=steps, **options)
+    usual = {'relative_snr': .1, 'level_compressed_stft': 3.}
+    return JointTask(model, make_target_loss(loss or usual, absent_weight), steps=steps, **options)
 
 # %% ../../nbs/training/11_selective.ipynb #d4fc1992
-@takes(SceneBatches)
+@takes(SceneBatches, but=['rank', 'world'])
 def make_scenes(
     store,                     # anchors
     sound_types:pd.DataFrame,  # class, kind, seen
@@ -175,21 +190,35 @@ def make_scenes(
     return SceneBatches(store, sound_types, **{**targets, **(scenes or {}), **own, **options})
 
 # %% ../../nbs/training/11_selective.ipynb #2a1c08e8
-def _recipe(anchors, sound_types, out, s):
+def _scenes_before(hashes):
+    "Set -> hash of the scenes that were there; none where nobody says."
+    return {} if hashes is None else {which: facts['sha256'] for which,facts in read_json(hashes).items()}
+
+def _of_this_run(s):
+    "The settings of the run at hand: as short as it is to be, and with its own seed."
+    more = {k: s.pop(k) for k in ('hashes', 'short', 'short_steps', 'another')}
+    steps = more['short_steps'] if more['short'] and more['short_steps'] else s['steps']
+    return s | dict(steps=steps, seed=s['seed'] + more['another'])
+
+# %% ../../nbs/training/11_selective.ipynb #c79cc08b
+def _recipe(anchors, sound_types, out, s, before):
     "Scenes, network, task and system of `train_selective`."
     store, table = read_anchors(anchors), read_sound_types(sound_types)
-    scenes = make_scenes(store, table, **settings_for(make_scenes, s))
+    rank, world = rank_and_world()
+    scenes = make_scenes(store, table, rank=rank, world=world, **settings_for(make_scenes, s))
     model = make_selective(store, **settings_for(make_selective, s))
     task = make_joint_task(model, **settings_for(make_joint_task, s))
+    told = {'anchor_seconds': store.seconds, 'scenes_before': before}
     def save(rows):
         best = task.best.float().cpu().eval()
         save_system(
             best, out, sample_rate=store.sample_rate, vocabulary=store.vocabulary,
             bank=embedding_bank(best, store, s['n_references'], **heard_as(s)),
-            config={**(s['use'] or {}), 'training': {**s, 'anchor_seconds': store.seconds}})
-        return {'anchors': _counts(scenes.pools, store.vocabulary.names)}
+            config={**(s['use'] or {}), 'training': s | told})
+        return {'anchors': _counts(scenes.pools, store.vocabulary.names), 'scenes_before': before}
     data = {'kinds': table[['class', 'kind', 'seen']].to_csv(index=False)}
-    return Recipe(task, scenes.batches, s['steps'], save, data)
+    more = dict(sources=partial(sources_of, store, scenes), sample_rate=store.sample_rate)
+    return Recipe(task, scenes.batches, s['steps'], save, data, **more)
 
 def _counts(pools, names):
     "How many anchors each class of each slot has."
@@ -205,10 +234,17 @@ def train_selective(
     n_references:int=10,             # anchors behind a class's embedding in the finished system
     # how the finished system is used, see `weakse.models.registry.save_system`
     use:dict|None=None,
+    # json of the stage `scenes`: the sets of scenes that were there before this training began
+    hashes:str|Path|None=None,
+    # make `short_steps` updates instead of `steps`: what a part is worth is asked in short runs
+    short:bool=False,
+    short_steps:int|None=None,       # updates of a short run; None: as many as of the others
+    another:int=0,                   # added to the seed: the same training once more
     **settings,                      # of the network, the task, the scenes and the run
 )->dict:                             # settings, curve, anchors of each sound type, seconds
     """Train a selective system and save it with an embedding of every class; an interrupted run goes on where
     it was. Raises `JointError`."""
-    s = all_settings(train_selective, n_references=n_references, use=use, **settings)
-    recipe = partial(_recipe, anchors, sound_types, out, s)
+    given = dict(short=short, short_steps=short_steps, another=another)
+    s = _of_this_run(all_settings(train_selective, n_references=n_references, use=use, **given, **settings))
+    recipe = partial(_recipe, anchors, sound_types, out, s, _scenes_before(hashes))
     return learn(recipe, s, out, SYSTEM_FILES, **settings_for(learn, settings))

@@ -13,7 +13,7 @@ from ..models.wave_unet import WaveUNet
 from .clean_pairs import PairedWindows, open_pairs
 from .paired import check_start, learn_from_pairs
 from .recipes import all_settings, learn
-from .tasks import PairedTask
+from .paired_task import PairedTask
 
 # %% ../../nbs/training/14_wave_unet.ipynb #bcd3c271
 def _make_wave_unet(width, depth, difference, start):

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from ..core.keywords import settings_for, takes
+from ..core.ranks import rank_and_world
 from ..core.saved import check_room
 from ..mining.anchor_store import read_anchors
 from ..mining.conditions import condition_bank
@@ -18,6 +19,7 @@ from ..models.registry import SYSTEM_FILES, check_use, save_system
 from ..models.unet import ConditionalUNet
 from .losses import make_loss
 from .recipes import Recipe, all_settings, audio_heard, fingerprint, from_seed, learn
+from .stopping import sources_of
 from .tasks import WeakTask
 
 # %% ../../nbs/training/06_weak.ipynb #9a635f80
@@ -80,7 +82,8 @@ def _recipe(anchors, mined, out, s):
     "Data, network, task and system of `train_unet`."
     check_use(s['use'])   # before the hours of training, not after them
     store = read_anchors(anchors)
-    mixtures = make_mixtures(store, mined, **settings_for(make_mixtures, s))
+    rank, world = rank_and_world()
+    mixtures = make_mixtures(store, mined, rank=rank, world=world, **settings_for(make_mixtures, s))
     bank = condition_bank(store.tags, store.classes, store.vocabulary.names, s['purest'])
     model = make_unet(len(store.vocabulary), **settings_for(make_unet, s))
     task = make_weak_task(model, **settings_for(make_weak_task, s))
@@ -90,7 +93,9 @@ def _recipe(anchors, mined, out, s):
             bank=bank, config={**(s['use'] or {}), 'training': s})
         return _heard(mixtures, len(rows))
     data = {'pairs': fingerprint((Path(mined)/'pairs.npy').read_bytes())}
-    return Recipe(task, mixtures.batches, s['steps'], save, data)
+    batches = partial(mixtures.batches, device=task.device)
+    more = dict(sources=partial(sources_of, store, mixtures), sample_rate=store.sample_rate)
+    return Recipe(task, batches, s['steps'], save, data, **more)
 
 # %% ../../nbs/training/06_weak.ipynb #d43d1b92
 @takes(make_unet, make_weak_task, make_mixtures, learn)
