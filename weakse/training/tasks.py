@@ -161,7 +161,8 @@ def join(self:Task,
 def state_dict(self:Task)->dict:
     "Everything a resumed run needs."
     average = self.average.state_dict() if self.average else None
-    return {'model': self.model.state_dict(), 'n': self.n, 'average': average}
+    way = self.device.type,self.dtype,self.layout
+    return {'model': self.model.state_dict(), 'n': self.n, 'average': average, 'way': way}
 
 @patch
 def load_state_dict(self:Task,
@@ -172,6 +173,10 @@ def load_state_dict(self:Task,
     self.n = state['n']
     if self.average:
         self.average.load_state_dict(state['average'])
+    device,dtype,layout = state.get('way', (None, None, None))
+    if device==self.device.type:   # a busy machine may measure otherwise, and the rest would compute otherwise
+        self.dtype,self.layout = dtype,layout
+        self.model.to(memory_format=LAYOUTS[layout])
 
 # %% ../../nbs/training/01_tasks.ipynb #5490a84c
 @patch
