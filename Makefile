@@ -97,7 +97,7 @@ debian: $(STAMP)
 
 # the models that come with the package; what is measured is what was packed, and then stands in its card
 BASE := runs/base/artifacts
-BASE_STAGES ?= train@unet train@selective
+BASE_STAGES ?= train@unet train_selective@selective
 base: $(STAMP)
 	@$(BIN)/weakse repro $(BASE_STAGES) --params params/base.yaml
 	@$(BIN)/weakse pack $(BASE)/models/unet base --card params/cards/base.yaml

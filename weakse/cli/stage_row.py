@@ -21,6 +21,7 @@ class Word:
     usual: object = required   # its value where nobody gives one
     option: bool = False       # is it typed as `--name value`?
     check: object = None       # of what is written, such as `as_folder`; None: it is read
+    typed: str = None          # what is typed for an option whose name is another, such as `--from`
 
 # %% ../../nbs/cli/01_stage_row.ipynb #f2fc012a
 def reads(
@@ -43,9 +44,10 @@ def option(
     said:str,       # what it is
     usual=None,     # its value where nobody gives one
     kind:type=Path, # type of its value
+    typed:str=None, # what is typed, where that is not its name
 )->Word:
     "An option of a verb."
-    return Word(said, kind, usual, option=True)
+    return Word(said, kind, usual, option=True, typed=typed)
 
 # %% ../../nbs/cli/01_stage_row.ipynb #64f48345
 @dataclass(frozen=True, kw_only=True)

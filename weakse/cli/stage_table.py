@@ -98,6 +98,8 @@ def _system(**more):
         json=_report("file for the report"),
         watch=option("folder for curve, examples and system figures while it trains"))
 
+_from = option("name or folder of a trained system to go on from, such as base", None, str, '--from')
+
 _trained = dict(overwrite=True, together=True, closing="{steps} steps, a system in {out}")
 
 # %% ../../nbs/cli/01_stage_table.ipynb #31573b6f
@@ -111,6 +113,7 @@ _train = Stage(
         anchors=reads("folder of anchors", Path('artifacts/anchors')),
         pairs=reads("folder of mined pairs", Path('artifacts/mine')),
         **_system(usual=Path('artifacts/models/unet')),
+        from_system=_from,
         dry_run=option(
             "only say what it will cost: parameters, memory, seconds a step, hours; the folders need not "
             "exist",
@@ -144,6 +147,7 @@ _joint = Stage(
             "(another seed) | unconditioned | ablation (no classification losses); all but joint are short",
             'joint', str),
         hashes=option("json of the stage `scenes`: which scenes were there before this training began"),
+        from_system=_from,
     ),
     choices=dict(variant=_variants), code=dict(train_selective=()), **_trained)
 

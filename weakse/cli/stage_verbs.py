@@ -138,7 +138,8 @@ def make_verb(
             default=word.usual, annotation=word.kind)
         for k,word in words.items()])
     checks = {k: word.check for k,word in words.items() if word.check}
-    return verb(writes=checks, device=first.computes)(f)
+    short = {k: word.typed for k,word in words.items() if word.typed}
+    return verb(writes=checks, device=first.computes, **short)(f)
 
 def stage_verbs()->dict: # verb -> block -> `Stage`
     "The verbs of the table, with the rows that share each."

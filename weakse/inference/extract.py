@@ -45,12 +45,13 @@ def plan_class(
     rms:float,      # its level
     n_channels:int, # C
     n:int,          # samples
-    name:str,       # of a class
+    target,         # name of a class, or the numbers of an embedding
     **options,      # of `plan_blocks`
 )->dict:            # keyword arguments of `overlap_chunks`
     "How one class is extracted from a recording."
-    target = condition_of(system, name) if system.vocabulary is not None else "Speech"
-    return plan_blocks(system, rate, rms, n_channels, n, target=target, strength=1.0, **options)
+    cond = target if isinstance(target, str) else torch.tensor(target)
+    cond = condition_of(system, cond) if system.vocabulary is not None else "Speech"
+    return plan_blocks(system, rate, rms, n_channels, n, target=cond, strength=1.0, **options)
 
 # %% ../../nbs/inference/14_extract.ipynb #f7dae384
 def class_estimates(
@@ -70,7 +71,8 @@ def class_estimates(
             left = exact - sum(found.values())
         now = to_float32(left)
         rms = rms_of(left if offset is None else left - offset)
-        plan = plan_class(system, rate, rms, len(x), x.shape[-1], c, offset=offset, **options)
+        asked = request.examples.get(c, c)
+        plan = plan_class(system, rate, rms, len(x), x.shape[-1], asked, offset=offset, **options)
         chunks = overlap_chunks(read=lambda a, b: now[:, a:b], **plan)
         found[c] = to_grid(exact, torch.cat(list(chunks), -1))
     return found
@@ -117,6 +119,7 @@ def extract(
     *, keep=None,                # classes that stay, all else goes: a name, an id, a node, or a list of these
     drop=None,                   # classes that go
     gains=None,                  # class -> dB; "rest" is what no class claims
+    like=None,                   # recordings of sounds that stay, see `example_conditions`
     strength=None,               # share of the result, 0 (the input) to 1; None: see `request_for`
     floor_db=None,               # what is removed stays at this level, such as -30 dB; None: it goes
     system=None,                 # name, folder or `System`; None: the usual one, see `core.shipped`
@@ -128,11 +131,10 @@ def extract(
 )->Extraction:                   # kept, removed, targets, report, events
     "Keep, drop or turn down sounds. Raises `UnknownClassError`, `NotDetectedError`, `AudioError`."
     system = refuse_oracle(load_system(system, device=device, kind='selective'))
-    x = check_audio(wav).detach().cpu()
-    ears,rate = detector if x.any() else None,check_rate(sample_rate)
+    x,rate = check_audio(wav).detach().cpu(),check_rate(sample_rate)
+    ears,how = detector if x.any() else None,dict(ontology=ontology, strength=strength, floor_db=floor_db)
     heard = hear_events(lambda a, b: x[:, a:b], x.shape[-1], rate, ears, progress, device)
-    asked = dict(keep=keep, drop=drop, gains=gains, ontology=ontology, strength=strength, floor_db=floor_db)
-    request = request_for(system, *heard, **asked)
+    request = request_for(system, *heard, keep=keep, drop=drop, gains=gains, like=like, **how)
     targets = class_estimates(system, x, rate, request, progress, **kwargs)
     return _extraction(x.double(), targets, request, heard[1], wav)
 

@@ -61,7 +61,8 @@ def _weighted(drops, others, request):
 def _file_plan(system, read, n, rate, rms, n_channels, request, offset=None, **options):
     "Keyword arguments of `overlap_chunks` that give what is kept."
     def plan(c, level):
-        return plan_class(system, rate, level, n_channels, n, c, offset=offset, **options)
+        asked = request.examples.get(c, c)
+        return plan_class(system, rate, level, n_channels, n, asked, offset=offset, **options)
     drops = {c: plan(c, rms) for c,v in request.verbs.items() if v=='drop'}
     level = rms
     # of a recording that is one block, the level of what is left is known
@@ -205,7 +206,7 @@ def _loaded(options):
 # %% ../../nbs/inference/15_extract_files.ipynb #4f363979
 def _check_names(system, options):
     "Raise `UnknownClassError` or `ValueError` before the first file is read."
-    asked = ('keep', 'drop', 'gains', 'ontology', 'floor_db', 'strength')
+    asked = ('keep', 'drop', 'gains', 'like', 'ontology', 'floor_db', 'strength')
     request_for(system, **{k: options[k] for k in asked if k in options})
 
 def _two_outputs(jobs, out):

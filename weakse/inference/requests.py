@@ -9,9 +9,10 @@ __all__ = ['as_ontology', 'resolve_classes', 'known_classes', 'Request', 'gain_f
 import math
 import numpy as np
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ..core.labels import UnknownClassError, Vocabulary, nearest_names
 from ..core.messages import named
+from .examples import example_conditions
 from .sequence import NotDetectedError
 from ..models.registry import load_system
 from ..core.ontology import audioset_ontology
@@ -120,6 +121,8 @@ class Request:
     verbs:dict # class -> "keep", "drop" or "gains"
     gains:dict # class -> factor
     rest:float # factor
+    # name -> numbers of the embedding, of what an example asks for
+    examples:dict = field(default_factory=dict)
 
 def gain_factor(
     db,       # gain, dB; -inf silences
@@ -153,11 +156,12 @@ def _verbs(asked, find):
     return found
 
 # %% ../../nbs/inference/13_requests.ipynb #26779d4c
-def _make_request(asked, find, floor_db, strength, saved):
+def _make_request(asked, find, floor_db, strength, saved, examples=None):
     "The `Request` of words. Raises `ValueError` on options that make no sense."
     gains = dict(asked['gains'])
     rest = gains.pop('rest', None)
-    found = _verbs({**asked, 'gains': gains}, find)
+    examples = examples or {}
+    found = _verbs({**asked, 'gains': gains}, find) | dict.fromkeys(examples, ('keep', None))
     if not found and rest is None:
         raise ValueError(
             f"nothing is asked for: name a class in {named('keep')}, {named('drop')} or {named('gains')}, "
@@ -171,7 +175,7 @@ def _make_request(asked, find, floor_db, strength, saved):
     rest_factor = floor if 'keep' in verbs.values() else 1.0
     if rest is not None:
         rest_factor = gain_factor(rest, 'the rest')
-    return Request(verbs, {c: s*g + (1-s) for c,g in factors.items()}, s*rest_factor + (1-s))
+    return Request(verbs, {c: s*g + (1-s) for c,g in factors.items()}, s*rest_factor + (1-s), examples)
 
 # %% ../../nbs/inference/13_requests.ipynb #d91377b8
 def _floor(floor_db):
@@ -202,6 +206,7 @@ def request_for(
     keep=None,     # classes that stay, all else goes: a name, an id, a node, or a list of these
     drop=None,     # classes that go
     gains=None,    # class -> dB; "rest" is what no class claims
+    like=None,     # examples of sounds that stay, see `example_conditions`
     ontology=None, # `Ontology` or "audioset", for names that stand for several classes
     strength=None, # share of the result; None: as saved with the system if only `keep` is given, else 1
     floor_db=None, # level of what is removed, dB; None: it goes altogether
@@ -211,7 +216,8 @@ def request_for(
         raise ValueError(f"gains is {gains!r}; expected a dict from class to dB, such as {{'Music': -12}}")
     find = _finder(vocabulary_of(system), ontology, detector, events)
     asked = dict(keep=keep or [], drop=drop or [], gains=gains or {})
-    return _make_request(asked, find, floor_db, strength, system.strength)
+    examples = {} if like is None else example_conditions(system, like)
+    return _make_request(asked, find, floor_db, strength, system.strength, examples)
 
 # %% ../../nbs/inference/13_requests.ipynb #8c9f456a
 def _finder(vocabulary, ontology, detector, events):

@@ -36,6 +36,10 @@ class Model(nn.Module):
     normalise = False      # does it bring each waveform to one level itself?
     receptive_field = None # `ReceptiveField` in samples; None: it has no end, or nobody has said
 
+    def class_axes(self)->dict: # name of a weight -> the axis along which its classes lie
+        "The weights that each class has of its own."
+        return {}
+
     def at_level_one(self): # a copy that shares the weights
         "The network for waveforms that have been brought to one level."
         net = copy.copy(self)

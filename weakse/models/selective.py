@@ -149,6 +149,11 @@ def at_level_one(self:SelectiveNet)->ConditionalUNet: # the extraction branch
     "The network for waveforms that have been brought to one level."
     return self.extractor.at_level_one()
 
+@patch
+def class_axes(self:SelectiveNet)->dict: # name of a weight -> the axis along which its classes lie
+    "Both heads and the table have a row for each class."
+    return {k: 0 for k in self.state_dict() if k.partition('.')[0] in ('head', 'tag_head', 'table')}
+
 # %% ../../nbs/models/01_selective.ipynb #defefe22
 @patch
 def listen(self:SelectiveNet,

@@ -248,3 +248,8 @@ def receptive_field(self:ConditionalUNet)->ReceptiveField:
     return ReceptiveField(
         left * self.hop_length + self.n_fft, right * self.hop_length + self.n_fft,
         self.hop_length * 2**self.depth)
+
+@patch
+def class_axes(self:ConditionalUNet)->dict: # name of a weight -> the axis along which its classes lie
+    "Every `V` of Eq. 7 has a column for each class."
+    return {k: 1 for k in self.state_dict() if k.endswith('.cond.weight')}

@@ -27,6 +27,7 @@ from ..models.selective import SelectiveNet
 from ..models.unet import ConditionalUNet
 from .recipes import Recipe, all_settings, from_seed, learn
 from .scene_batches import SceneBatches, SceneSettings, heard_sets
+from .start import go_on_from
 from .stopping import sources_of
 from .target_losses import make_target_loss
 from .tasks import WeakTask
@@ -207,6 +208,8 @@ def _recipe(anchors, sound_types, out, s, before):
     rank, world = rank_and_world()
     scenes = make_scenes(store, table, rank=rank, world=world, **settings_for(make_scenes, s))
     model = make_selective(store, **settings_for(make_selective, s))
+    if s['from_system'] is not None:
+        go_on_from(model, store.vocabulary, s['from_system'])
     task = make_joint_task(model, **settings_for(make_joint_task, s))
     told = {'anchor_seconds': store.seconds, 'scenes_before': before}
     def save(rows):
@@ -240,11 +243,12 @@ def train_selective(
     short:bool=False,
     short_steps:int|None=None,       # updates of a short run; None: as many as of the others
     another:int=0,                   # added to the seed: the same training once more
+    from_system:str|None=None,       # name or folder of a trained system to go on from; None: random weights
     **settings,                      # of the network, the task, the scenes and the run
 )->dict:                             # settings, curve, anchors of each sound type, seconds
     """Train a selective system and save it with an embedding of every class; an interrupted run goes on where
     it was. Raises `JointError`."""
-    given = dict(short=short, short_steps=short_steps, another=another)
+    given = dict(short=short, short_steps=short_steps, another=another, from_system=from_system)
     s = _of_this_run(all_settings(train_selective, n_references=n_references, use=use, **given, **settings))
     recipe = partial(_recipe, anchors, sound_types, out, s, _scenes_before(hashes))
     return learn(recipe, s, out, SYSTEM_FILES, **settings_for(learn, settings))

@@ -174,7 +174,7 @@ def load_state_dict(self:Task,
     if self.average:
         self.average.load_state_dict(state['average'])
     device,dtype,layout = state.get('way', (None, None, None))
-    if device==self.device.type:   # a busy machine may measure otherwise, and the rest would compute otherwise
+    if device==self.device.type:   # a busy machine may have measured otherwise
         self.dtype,self.layout = dtype,layout
         self.model.to(memory_format=LAYOUTS[layout])
 

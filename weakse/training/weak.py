@@ -19,6 +19,7 @@ from ..models.registry import SYSTEM_FILES, check_use, save_system
 from ..models.unet import ConditionalUNet
 from .losses import make_loss
 from .recipes import Recipe, all_settings, audio_heard, fingerprint, from_seed, learn
+from .start import go_on_from
 from .stopping import sources_of
 from .tasks import WeakTask
 
@@ -86,6 +87,8 @@ def _recipe(anchors, mined, out, s):
     mixtures = make_mixtures(store, mined, rank=rank, world=world, **settings_for(make_mixtures, s))
     bank = condition_bank(store.tags, store.classes, store.vocabulary.names, s['purest'])
     model = make_unet(len(store.vocabulary), **settings_for(make_unet, s))
+    if s['from_system'] is not None:
+        go_on_from(model, store.vocabulary, s['from_system'])
     task = make_weak_task(model, **settings_for(make_weak_task, s))
     def save(rows):
         save_system(
@@ -108,10 +111,11 @@ def train_unet(
     purest:float=.1,
     # how the finished system is used: `strength`, `condition`, `level`, ...; see `weakse.models.registry`
     use:dict|None=None,
+    from_system:str|None=None,       # name or folder of a trained system to go on from; None: random weights
     **settings,                      # of the network, the task, the mixtures and the run
 )->dict:                             # settings, curve, seconds
     """Train the conditional U-Net from anchors and save it as a system; an interrupted run goes on where it
     was."""
-    s = all_settings(train_unet, purest=purest, use=use, **settings)
+    s = all_settings(train_unet, purest=purest, use=use, from_system=from_system, **settings)
     recipe = partial(_recipe, anchors, mined, out, s)
     return learn(recipe, s, out, SYSTEM_FILES, **settings_for(learn, settings))
