@@ -323,5 +323,5 @@ def prepare_shipped(
     settings = dict(window=detector.window, hop=detector.hop, result=result)
     write_prepared(
         out, names.with_thresholds(thresholds), [corpus_folder], detector="efficientat",
-        weights=folder/"model.safetensors", **settings)
+        weights_file=folder/"model.safetensors", **settings)
     return result

@@ -82,13 +82,13 @@ def write_prepared(
     out:str|Path,          # folder to make: config.json, vocabulary.csv
     vocabulary:Vocabulary, # the classes and their thresholds
     inputs:list,           # paths that are read
-    weights=None,          # `.safetensors` to copy into it; None: they stay where they are published
+    weights_file=None,     # `.safetensors` to copy into it; None: they stay where they are published
     **config,              # for `config.json`: the `detector`, which is one of `KINDS`, and what it asks for
 ):
     "Keep a detector whose weights are published elsewhere."
     with atomic_path(out, inputs) as tmp:
         tmp.mkdir(parents=True)
-        if weights:
-            shutil.copyfile(weights, tmp/"model.safetensors")
+        if weights_file:
+            shutil.copyfile(weights_file, tmp/"model.safetensors")
         vocabulary.save(tmp/"vocabulary.csv")
         write_json(tmp/"config.json", dict(format=newest_format) | config)

@@ -31,7 +31,7 @@ def relative_snr(
     "Error relative to the target, or to the mixture where there is none (Wisdom et al. 2021), mean in dB."
     here = is_there(target)
     level = torch.where(here, _energy(target), _energy(mix))
-    least = torch.where(here, 10**(-snr_max/10), 10**(-silent_max/10))
+    least = torch.where(here, 10**(-snr_max/10), 10**(-silent_max/10)).float()
     return 10*((estimate - target).float().square().sum(-1)/level + least).log10().mean()
 
 # %% ../../nbs/training/10_target_losses.ipynb #d6517a41
