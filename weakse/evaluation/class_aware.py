@@ -6,7 +6,7 @@
 __all__ = ['plain_sdr', 'ca_sdri', 'named_classes', 'chain', 'chain_scores']
 
 # %% ../../nbs/evaluation/18_class_aware.ipynb #e2ee8ff3
-from .experiment_systems import SPEECH, class_of
+from .experiment_systems import SPEECH, class_of, listened_to
 from ..inference.sequence import condition_of, extract_sequence
 
 # %% ../../nbs/evaluation/18_class_aware.ipynb #39887226
@@ -50,8 +50,9 @@ def chain(
     rate:int,           # Hz
     threshold:float=.5, # see `named_classes`
 )->dict:                # class -> `(T,)`
-    "Every class that the system hears in a mixture, extracted from it."
-    names = named_classes(system, mix, rate, threshold)
+    "Every class that the system hears in a mixture and can be asked for, extracted from it."
+    known = listened_to(system)
+    names = [c for c in named_classes(system, mix, rate, threshold) if c in known]
     passes = {c: extract_sequence(system, mix, [condition_of(system, c)], rate, strength=1.) for c in names}
     return {c: found[0][0].float() for c,found in passes.items()}
 

@@ -21,7 +21,7 @@ from ..core.terminal import logger
 from ..corpora.scenes import load_examples, load_scene, read_scenes, scene_facts, scene_parts
 from .class_aware import chain, chain_scores
 from .experiment_rows import COMPARED, OBJECTS, difference_rows, summarise
-from .experiment_systems import ORDERS, Scene, class_of, outputs, rows_of
+from .experiment_systems import ORDERS, Scene, class_of, listened_to, outputs, rows_of
 from .metrics import score_pair
 from .recognition import held_out_recognition
 from .sdr import sdr_sir_sar
@@ -191,14 +191,14 @@ def load_systems(
     return loaded
 
 # %% ../../nbs/evaluation/22_experiments.ipynb #056a6e5a
-def _check_scenes(scenes, snrs, extra_snrs):
+def _check_scenes(scenes, snrs, extra_snrs, known):
     """The scenes as dicts, each with classes that are not there. Raises `ValueError` for levels outside
     `snrs`, `CorpusError` for no scenes."""
     beyond = set(extra_snrs) - set(snrs)
     if beyond or not extra_snrs:
         raise ValueError(f"extra_snrs={tuple(extra_snrs)}; expected some of snrs={tuple(snrs)}")
     rows = read_scenes(scenes).to_dict("records")
-    return [dict(row, absent=absent) for row,absent in zip(rows, absent_classes(rows))]
+    return [dict(row, absent=absent) for row,absent in zip(rows, absent_classes(rows, known))]
 
 def _about_scenes(scenes, listed, joint):
     "What the scenes were, and whether the system was trained when they were there."
@@ -238,7 +238,8 @@ def _run_scenes(scenes, listed, systems, folder, snrs, extra_snrs, n_samples, th
 # %% ../../nbs/evaluation/22_experiments.ipynb #f4bd5f8e
 def _measured(folder, scenes, joint, peers, how, asked, n_workers, progress):
     "Scores of all scenes, and what else is stored: the scenes' facts, and how often anchors are recognised."
-    listed,systems = _check_scenes(scenes, how["snrs"], how["extra_snrs"]),load_systems(joint, **peers)
+    systems = load_systems(joint, **peers)
+    listed = _check_scenes(scenes, how["snrs"], how["extra_snrs"], listened_to(systems["joint"]))
     values = _run_scenes(scenes, listed, systems, folder, **how, n_workers=n_workers, progress=progress)
     about = _about_scenes(scenes, listed, systems["joint"])
     told = held_out_recognition(

@@ -46,9 +46,10 @@ def controls(
 # %% ../../nbs/evaluation/18_selective_controls.ipynb #fedfe97d
 def absent_classes(
     rows:list, # of scenes.csv
-)->list:       # for each scene: kind -> a class that is seen and not in the scene; where there is one
+    known:set, # classes that the system has listened to
+)->list:       # for each scene: kind -> a class that is seen, known and not in it; where there is one
     "What each scene is asked for that it does not hold; the classes take turns."
-    seen = {k: sorted({r[k] for r in rows if r[f"{k}_seen"]}) for k in OBJECTS}
+    seen = {k: sorted({r[k] for r in rows if r[f"{k}_seen"]} & known) for k in OBJECTS}
     out = []
     for i,row in enumerate(rows):
         others = {k: [c for c in seen[k] if c!=row[k]] for k in OBJECTS}
