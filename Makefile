@@ -2,6 +2,7 @@
 #   make repro [PARAMS=params/smoke.yaml]   build the corpus, train, score, print Table 1, then the selective system
 #   make table1                             that, as far as Table 1: made for half an hour on two AVX512 cores
 #   make test                               every test: notebooks and tests/
+#   make test-scale                         several processes, a Ray cluster, runs that are killed (with the extra `scale`)
 #   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make additive                           what each of our departures from the paper's recipe is worth (an hour)
@@ -32,9 +33,10 @@ STAMP  := $(VENV)/installed-$(WANTED)
 AUDIOSET := $(VENV)/audioset-$(WANTED)
 BROWSER := $(VENV)/browser-$(WANTED)
 DOCS := $(VENV)/docs-$(WANTED)
+SCALE := $(VENV)/scale-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base trials paper test lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base trials paper test test-scale lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -133,7 +135,16 @@ paper: $(AUDIOSET)
 	@$(BIN)/python tests/paper_check.py
 
 test: $(STAMP)
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest tests -q -n 2 --dist worksteal -p no:cacheprovider
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest tests -q -n 2 --dist worksteal -p no:cacheprovider -m "not scale"
+
+# several processes and machines, and what is killed at any moment: a test that is left out counts as failed
+$(SCALE): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e '.[scale]'
+	@rm -f $(VENV)/scale-*
+	@touch $@
+
+test-scale: $(SCALE)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg WEAKSE_NO_SKIP=1 $(BIN)/python -m pytest tests -q -p no:cacheprovider -m scale
 
 lab: $(STAMP)
 	@$(BIN)/jupyter lab --notebook-dir nbs

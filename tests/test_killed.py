@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason="the system has no fork")
+pytestmark = [pytest.mark.scale, pytest.mark.skipif(not hasattr(os, 'fork'), reason="the system has no fork")]
 
 @pytest.fixture(scope='module')
 def seen(tmp_path_factory):

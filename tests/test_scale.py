@@ -1,7 +1,6 @@
 """Millions of clips: the same store from every backend, nothing lost and nothing done twice, whatever is killed."""
 import hashlib, multiprocessing, os, resource, signal, time
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 import numpy as np, pandas as pd, pytest, soundfile as sf, torch
 from doubles import BANDS, BandDetector
@@ -12,6 +11,7 @@ from weakse.mining import detection
 from weakse.mining.anchor_store import read_anchors
 from weakse.mining.detection import detect_anchors
 
+pytestmark = pytest.mark.scale
 N, RATE = 24, 16000
 posix = pytest.mark.skipif(os.name!='posix', reason="forks and kills")
 
@@ -228,13 +228,3 @@ def test_recordings_are_linked_into_a_run_and_copied_nowhere(tmp_path):
     assert (run/'list.txt').read_text()=='big.wav\nsmall.wav\n'
     everywhere = sum(p.lstat().st_size for p in tmp_path.rglob('*') if p.is_file() and not p.is_symlink())
     assert everywhere < 4_000_000, everywhere
-
-# -- Ray ----------------------------------------------------------------------------------------------------
-
-def double(x):
-    return 2*x
-
-@pytest.mark.skipif(bool(find_spec('ray')), reason="Ray is installed")
-def test_without_ray_a_line_says_what_to_install():
-    with pytest.raises(ImportError, match=r"pip install 'weakse\[scale\]'"):
-        pmap(double, [1], backend='ray')
