@@ -41,6 +41,12 @@ class AdversarialTask(Task):
             torch.optim.RMSprop(m.parameters(), lr=lr, alpha=0.9, foreach=True)
             for m in (self.model, self.discriminator)]
 
+# %% ../../nbs/training/02_adversarial.ipynb #e107f503
+@patch
+def networks(self:AdversarialTask)->list: # of modules
+    "What is trained."
+    return [self.model, self.discriminator]
+
 # %% ../../nbs/training/02_adversarial.ipynb #668881a1
 @patch
 def windows(self:AdversarialTask,

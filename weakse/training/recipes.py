@@ -61,13 +61,13 @@ def audio_heard(
 def _begun(make, folder, every, settings, world):
     "The recipe with its task where the newest checkpoint has it, the checkpoints, and the first step."
     recipe = make()
-    save = Checkpoint(
-        folder, every, task=recipe.task, settings=settings | recipe.data, writes=not world.rank)
+    save = Checkpoint(folder, every, task=recipe.task, settings=settings | recipe.data, writes=not world.rank)
     start = save.restore()
     if world.any(world.first(start)!=start):
         raise WorldError(
             f"process {world.rank} finds {start} steps in {folder}, and another one finds others: put the "
             "checkpoints on a disk that all machines share")
+    recipe.task.agree(world)
     recipe.task.join(world)
     return recipe, save, start
 

@@ -156,6 +156,30 @@ def join(self:Task,
             f"{type(self).__name__} trains in one process, and {world.size} were started: start it without "
             "torchrun")
 
+# %% ../../nbs/training/01_tasks.ipynb #2addeaa3
+@patch
+def networks(self:Task)->list: # of modules
+    "What is trained."
+    return [self.model]
+
+@patch
+def compute_as(self:Task,
+    dtype,  # of the convolutions
+    layout, # of `LAYOUTS`
+):
+    "Go on with a precision and a layout that were chosen elsewhere."
+    self.dtype,self.layout = dtype,layout
+    for net in self.networks():
+        net.to(memory_format=LAYOUTS[layout])
+
+@patch
+def agree(self:Task,
+    world, # of `together`
+):
+    "Compute as the first process does: each has measured for itself what is fastest."
+    ways = [(dtype, layout) for dtype in (torch.float32, torch.bfloat16, torch.float16) for layout in LAYOUTS]
+    self.compute_as(*ways[int(world.first(ways.index((self.dtype, self.layout))))])
+
 # %% ../../nbs/training/01_tasks.ipynb #14e7d7cc
 @patch
 def state_dict(self:Task)->dict:
@@ -175,8 +199,7 @@ def load_state_dict(self:Task,
         self.average.load_state_dict(state['average'])
     device,dtype,layout = state.get('way', (None, None, None))
     if device==self.device.type:   # a busy machine may have measured otherwise
-        self.dtype,self.layout = dtype,layout
-        self.model.to(memory_format=LAYOUTS[layout])
+        self.compute_as(dtype, layout)
 
 # %% ../../nbs/training/01_tasks.ipynb #5490a84c
 @patch
