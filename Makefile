@@ -103,7 +103,7 @@ BASE_STAGES ?= train@unet train_selective@selective
 base: $(STAMP)
 	@$(BIN)/weakse repro $(BASE_STAGES) --params params/base.yaml
 	@$(BIN)/weakse pack $(BASE)/models/unet base --card params/cards/base.yaml
-	@$(BIN)/weakse pack $(BASE)/models/selective base-selective --card params/cards/base-selective.yaml
+	@test ! -d $(BASE)/models/selective || $(BIN)/weakse pack $(BASE)/models/selective base-selective --card params/cards/base-selective.yaml
 	@$(BIN)/weakse enhance $(BASE)/pairs --pairs --system base --out $(BASE)/by_base
 	@$(BIN)/weakse score --clean $(BASE)/pairs/clean --enhanced $(BASE)/by_base --json $(BASE)/by_base.json --overwrite
 	@$(BIN)/weakse pack $(BASE)/models/unet base --card params/cards/base.yaml --scores $(BASE)/by_base.json
