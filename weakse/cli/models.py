@@ -12,9 +12,14 @@ from .reports import count_of, show_table
 from ..core.terminal import say
 
 # %% ../../nbs/cli/18_models.ipynb #def166c3
+def _first(scores, n=4):
+    "The scores that the table of models has room for: those of speech that say most, or as they come."
+    names = [k for k in ('pesq', 'stoi', 'si_sdr', 'csig') if k in scores] or list(scores)
+    return {k: scores[k] for k in names[:n]}
+
 def _row(model):
     "What the table says of a model."
-    means = {k: v[0] if isinstance(v, list) else v for k,v in list(model.scores.items())[:4]}
+    means = {k: v[0] if isinstance(v, list) else v for k,v in _first(model.scores).items()}
     scores = ', '.join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k,v in means.items())
     return dict(
         model=model.name, **{'for': model.says}, made_from=model.source, MB=model.n_bytes/1e6,
@@ -46,9 +51,10 @@ def models()->str: # closing line
 def _scored(path):
     "Means and half intervals of a report of `weakse score`."
     from weakse.core.files import read_json
+    from weakse.evaluation.tables import table_columns
     report = read_json(path)
     halves = {k: (high - low)/2 for k,(low,high) in report['interval'].items() if low is not None}
-    means = {k: [report['mean'][k], half] for k,half in halves.items() if report['mean'].get(k) is not None}
+    means = {k: [report['mean'][k], halves[k]] for k in table_columns if k in halves}
     return means | {'files': report['scored']}
 
 @verb()

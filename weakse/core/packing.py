@@ -36,6 +36,7 @@ class Card:
     tags:list=field(default_factory=list)     # for the Hub
     failures:list=field(default_factory=list) # recordings on which it fails, and how
     scores:dict=field(default_factory=dict)   # of the packed files, by other means than `weakse score`
+    measured:str=''  # on what the scores were measured
 
 # %% ../../nbs/core/30_packing.ipynb #225623b4
 def read_card(
@@ -64,13 +65,14 @@ def halved(
         f"{len(lost)} weights are too large for 16 bits, the first is {lost[0]}: pack with `half=False`")
 
 # %% ../../nbs/core/30_packing.ipynb #ec3f82f4
-def _score_lines(scores):
-    "A table of what was measured; a value is a number, or mean and half of the interval."
+def _score_lines(scores, measured):
+    "A table of what was measured, and on what; a value is a number, or mean and half of the interval."
     if not scores: return ["Not measured yet."]
     def cell(v):
         return f"{v[0]:.3g} ± {v[1]:.2g}" if isinstance(v, list) else str(v)
     rows = [f"| {k} | {cell(v)} |" for k,v in scores.items()]
-    return ["| measured from these files | |", "|---|--:|", *rows]
+    on = f", on {measured}" if measured else ''
+    return [f"| measured from these files{on} | |", "|---|--:|", *rows]
 
 def _card_lines(name, card, scores, files):
     "The lines of a card, its settings first."
@@ -84,7 +86,7 @@ def _card_lines(name, card, scores, files):
     for title,text in sections.items():
         if text:
             yield from [f'## {title}', '', text.strip(), '']
-    yield from ['## Scores', '', *_score_lines(scores), '']
+    yield from ['## Scores', '', *_score_lines(scores, card.measured), '']
     yield from ['## Files', '', *(f'- `{file}`: SHA-256 {digest}' for file,digest in files.items())]
 
 # %% ../../nbs/core/30_packing.ipynb #d1e90de0
