@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np, pytest, soundfile as sf
 
 root = Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(
+    not os.environ.get('WEAKSE_SLOW'), reason="builds, installs and trains elsewhere: set WEAKSE_SLOW=1, as .ci/run does")
 EXTRAS = 'dvc networkx ipywidgets IPython voila matplotlib pesq pystoi fast_bss_eval espeakng_loader nbdev'
 
 # what every Python of these tests begins with: nobody is reached, and packages of the extras are not there
@@ -161,7 +163,6 @@ def test_help_and_import_are_quick_and_offline(weakse):
     r = weakse('-X', 'importtime', '-m', 'weakse', '--help')
     assert r.returncode==0 and not re.search(r' (torch|numpy|pandas)$', r.stderr, re.M)
 
-@pytest.mark.skipif(not os.environ.get('WEAKSE_SLOW'), reason="trains: set WEAKSE_SLOW=1, as .ci/run does")
 def test_a_folder_of_ones_own_trains_in_one_more_command(weakse, tmp_path):
     from weakse.core.audio import save_audio
     import torch

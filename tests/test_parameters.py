@@ -172,7 +172,7 @@ def values_of(name):
 def test_the_long_run_differs_between_seeds_in_its_trainings_alone():
     full = values_of('params/full.yaml')
     own = {name for name,block in full.items() if isinstance(block, dict) and 'seed' in block}
-    assert own=={'corpus', 'paired', 'sound_types'} and all(full[name]['seed']==0 for name in own)
+    assert own=={'corpus', 'tagger', 'mine', 'mine_kong', 'paired', 'sound_types'} and all(full[name]['seed']==0 for name in own)
     assert set(full)==set(values_of('params.yaml'))
 
 @pytest.mark.parametrize('name', ['params.yaml', 'params/full.yaml'])
