@@ -42,6 +42,12 @@ def _values(sounds, labels, detector, steps, **columns):
     text = (package_files('weakse.cli')/'new_folder'/'params.template').read_text(encoding='utf-8')
     return re.sub(r'@(\w+)@', lambda m: filled[m[1]], text)
 
+def _recordings(sounds, labels):
+    "The folder of the recordings: the csv's where none is named. Raises `ValueError` for what is none."
+    sounds = labels.parent if sounds is None else sounds
+    if sounds.is_dir(): return sounds
+    raise ValueError(f"{sounds} is no folder; expected the one with the recordings: --sounds")
+
 _dvc_config = '[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n'
 
 def _texts(params):
@@ -75,7 +81,7 @@ def write_new(
     return folder
 
 # %% ../../nbs/cli/19_new.ipynb #9fb64b78
-@verb(panel=for_recordings)
+@verb(panel=for_recordings, from_system='--from')
 def new(
     folder:Path,              # to make
     *,
@@ -87,6 +93,7 @@ def new(
     label_map:str='',         # esc50, urbansound8k, or a csv with columns label,name; default: class names
     detector:str='audioset',  # finds the anchors: audioset (comes with weakse), small (trained here)
     steps:int=600,            # updates of the training
+    from_system:str=None,     # trained system to go on from, such as base; default: from random weights
 )->str:                       # closing line
     """Make a folder that trains on recordings of your own; `weakse repro` in it does the rest.
 
@@ -94,9 +101,7 @@ def new(
     from weakse.core.paths import real_path
     words = dict(file_column=file_column, label_column=label_column, separator=separator)
     table,classes = _read_clips(labels, label_map, **words)
-    sounds = labels.parent if sounds is None else sounds
-    if not sounds.is_dir():
-        raise ValueError(f"{sounds} is no folder; expected the one with the recordings: --sounds")
-    text = _values(real_path(sounds), real_path(labels), detector, steps, label_map=label_map, **words)
+    at = real_path(_recordings(sounds, labels)),real_path(labels)
+    text = _values(*at, detector, steps, label_map=label_map, from_system=from_system, **words)
     write_new(folder, _texts(text))
     return f"{count_of(len(table), 'clip')} of {len(classes)} classes; now: cd {folder} && weakse repro"
