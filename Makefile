@@ -13,7 +13,7 @@
 #   make base                               the models that come with the package: trained, packed, measured (many hours; stopped, it goes on)
 #   make trials                             four candidates for every learned row of the long run, on development pairs
 #   make paper                              the paper's full-width path, 20 steps, with stand-ins for AudioSet and the weights
-#   make app                                pick, mix and compare sounds in a browser
+#   make app                                pick, mix and hear the sounds of a recording in a browser
 #   make fuzz [SEED=0 N=2000 | SEED=0 CASE=123]   hostile inputs drawn at random (a quarter of an hour), or one of them again
 #   make docs                               the documentation as a site, in _docs/
 #   make bench [PART=...]                   what things cost, as ratios (results/bench.json); parts: python tests/bench.py -h
@@ -146,7 +146,9 @@ $(SCALE): $(STAMP)
 test-scale: $(SCALE)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg WEAKSE_NO_SKIP=1 $(BIN)/python -m pytest tests -q -p no:cacheprovider -m scale
 
+# the notebooks of this clone are trusted: their players and widgets show
 lab: $(STAMP)
+	@$(BIN)/jupyter trust $$(git ls-files 'nbs/*.ipynb') >/dev/null
 	@$(BIN)/jupyter lab --notebook-dir nbs
 
 # what makes pages of the notebooks (docs/build.py); nothing is executed for it

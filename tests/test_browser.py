@@ -71,11 +71,11 @@ def open_page(browser, page_path):
 def test_one_sound_plays_and_another_takes_over(open_page, tmp_path):
     page = open_page(viewport=dict(width=1400, height=1000))
     page.locator('#experiment2 .clip:not(.true):visible').nth(4).click()
-    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_2_enhanced2.mp3'")
+    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_2_enhanced2.ogg'")
     page.wait_for_function("audio.currentTime > .5")
     before = page.evaluate("audio.currentTime")
     page.keyboard.press('ArrowRight')
-    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_3_extracted3.mp3'")   # alone
+    page.wait_for_function(f"{heard}.join() === 'scene_000_5dB_joint_3_extracted3.ogg'")   # alone
     at = page.evaluate("audio.currentTime")
     # it went on, or came round
     assert before-.05 <= at or at < .5
@@ -92,16 +92,13 @@ def test_keys(open_page):
     page.keyboard.press(' ')
     page.wait_for_function(f"{heard}.length === 0")
     page.keyboard.press('ArrowRight')
-    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
+    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.ogg'
     page.keyboard.press('n')
-    assert page.evaluate(current) == 'scene_000_5dB_noisy_0_noisy.mp3'
+    assert page.evaluate(current) == 'scene_000_5dB_noisy_0_noisy.ogg'
     page.keyboard.press('n')
-    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.mp3'
-    page.keyboard.press('ArrowDown')           # the table below has no such column: its first one
-    assert page.evaluate(current) == 'scene_000_5dB_noisy_0_noisy.mp3'
-    for key in ('ArrowDown', 'ArrowDown', 'ArrowRight'):
-        page.keyboard.press(key)
-    assert page.evaluate(current) == 'scene_000_5dB_oracle_mask_1_extracted1.mp3'
+    assert page.evaluate(current) == 'scene_000_5dB_joint_1_extracted1.ogg'
+    page.keyboard.press('ArrowDown')
+    assert page.evaluate(current) == 'scene_000_5dB_oracle_mask_1_extracted1.ogg'
     assert page.evaluate("audio.volume") == 1
     page.keyboard.press('m')
     assert page.evaluate("audio.volume") == pytest.approx(
@@ -113,10 +110,10 @@ def test_level_keeps_the_sample(open_page):
     page = open_page()
     page.keyboard.press('ArrowRight')
     page.click('.levels label:has-text("0 dB")')
-    assert page.evaluate(current) == 'scene_000_0dB_joint_1_extracted1.mp3'
+    assert page.evaluate(current) == 'scene_000_0dB_joint_1_extracted1.ogg'
     page.keyboard.press('ArrowLeft')
     # after a click the keys belong to the page
-    assert page.evaluate(current) == 'scene_000_0dB_noisy_0_noisy.mp3'
+    assert page.evaluate(current) == 'scene_000_0dB_noisy_0_noisy.ogg'
     page.click('.levels label:has-text("All")')
     assert page.locator('tbody:visible').count() == page.locator('tbody').count()
 
@@ -131,3 +128,83 @@ def test_phone(open_page, scheme):
         sum(map(int, page.evaluate(f"getComputedStyle(document.body).{k}.match(/\\d+/g).slice(0, 3)")))
         for k in ('color', 'backgroundColor'))
     assert (ink > ground) == (scheme == 'dark')
+
+def test_S2_an_address_restores_sample_level_condition_and_time(open_page):
+    page = open_page()
+    page.click('.levels label:has-text("0 dB")')
+    page.keyboard.press('ArrowRight')
+    page.keyboard.press('ArrowRight')
+    page.locator('#seek').fill('50')
+    page.wait_for_function("location.hash.endsWith('@1.0')")
+    chosen,address = page.evaluate(current),page.url
+    other = open_page()
+    other.goto('about:blank')
+    other.goto(address)
+    other.wait_for_function("audio.readyState > 0 && Math.abs(audio.currentTime-1) < .05")
+    assert other.evaluate(current)==chosen and '_0dB_' in chosen
+    assert other.locator('[name=level][value="0"]').is_checked()
+
+def test_S3_another_system_goes_on_where_it_was(open_page):
+    page = open_page()
+    page.keyboard.press('ArrowRight')
+    page.locator('#seek').fill('50')
+    page.locator('#seek').blur()
+    page.keyboard.press('Shift+ArrowDown')
+    assert page.evaluate(current)=='scene_000_5dB_oracle_mask_1_extracted1.ogg'
+    page.wait_for_function("Math.abs(audio.currentTime-1) < .05")
+
+def test_S6_filters_by_class_and_seen(open_page):
+    page = open_page()
+    rows = page.locator('#experiment2 tbody:visible tr:has(.clip):visible')
+    before = rows.count()
+    page.get_by_label('Only samples with this sound').select_option('Rain')
+    assert rows.count()==before
+    page.get_by_label('Heard in training').select_option('seen')        # the rain of this page is not
+    assert rows.count()==0
+    assert page.get_by_text('No sample has such a sound').is_visible()
+    page.get_by_label('Only samples with this sound').select_option('Knock')
+    assert rows.count()==before
+
+def test_S6_on_a_phone_one_sample_is_open_and_eight_are_no_long_way(open_page):
+    page = open_page(viewport=dict(width=390, height=800), is_mobile=True, has_touch=True)
+    assert page.locator('tr.open').count()==1
+    page.evaluate("""document.querySelectorAll('tbody tr:has(.clip):not(.open)').forEach(
+        r => { for (let i = 0; i < 7; i++) r.after(r.cloneNode(true)) })""")
+    assert page.locator('tbody:visible tr:has(th .opener):visible').count()>=5*8
+    assert page.evaluate("document.documentElement.scrollHeight")<6000
+    page.locator('.opener:visible').last.tap()
+    assert page.locator('tr.open').count()==1
+    assert page.locator('.opener:visible').last.get_attribute('aria-expanded')=='true'
+
+def test_S1_blind_ratings_are_saved_with_seed_and_page(open_page, tmp_path):
+    page = open_page()
+    page.goto(f"{page.url.split('#')[0]}?seed=7")
+    page.get_by_role('button', name='Blind test').click()
+    assert page.get_by_text('Blind test: 1 of 1').is_visible()
+    next_ = page.get_by_role('button', name='Finish')
+    letters = [b.inner_text() for b in page.locator('.rated button').all()]
+    assert letters==list('ABCDEFG')[:len(letters)] and len(letters)>=4
+    for i,letter in enumerate(letters):
+        assert next_.is_disabled()
+        page.get_by_role('slider', name=f'Rating of {letter}').fill(str(10*i))
+    assert next_.is_disabled()                                            # nothing was heard yet
+    for letter in letters:
+        page.get_by_role('button', name=f'Play {letter}').click()
+        page.wait_for_function("n => blind.trials[0].items.find(i => i.letter===n).heard >= 1", arg=letter)
+    next_.click()
+    with page.expect_download() as got:
+        page.get_by_role('button', name='Save as csv').click()
+    got.value.save_as(tmp_path/'one.csv')
+    from weakse.app.ratings import rating_means, read_ratings
+    table = read_ratings([tmp_path/'one.csv'])
+    assert set(table.seed)=={7} and 'Hidden reference' in set(table.condition) and len(table.page[0])==16
+    assert len(rating_means(table))==len(letters)
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('width', [320, 390, 1400])
+def test_F1_axe_finds_nothing_on_the_page(open_page, width, scheme):
+    from browsers import faults
+    page = open_page(viewport=dict(width=width, height=900), color_scheme=scheme)
+    assert faults(page)==[]
+    page.get_by_role('button', name='Blind test').click()
+    assert faults(page)==[]

@@ -164,10 +164,9 @@ def detect(d, tmp):
 @job
 def mixer(d, tmp):
     from weakse.inference.mixer import Mixer
-    from weakse.app.mixer_view import before_after
     m = Mixer(WAV, 8000, d/'unet', d/'tagger', progress=False)
     m.gains['rest'] = -6
-    return m.stems, m.rest, m.render(), before_after(m)
+    return m.stems, m.rest, m.render()
 
 @job
 def listening(d, tmp):

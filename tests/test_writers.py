@@ -216,10 +216,10 @@ def functions():
     return found
 
 def writers():
-    "Those that write, themselves or through others."
+    "Those that write, themselves or through others; a method is no name: `open` is Python's, whatever a class calls `open`."
     all,found = functions(),set()
     while True:
-        used = SHARED | {(m, n) if n.startswith('_') else n for m,n in found}
+        used = SHARED | {(m, n) if n.startswith('_') else n for m,n in found if n!='open'}
         new = {k for k,(names,_) in all.items() if names & used} - found
         if not new: return {k: all[k][1] for k in found if not k[1].startswith('_')}
         found |= new
@@ -240,7 +240,7 @@ OWN = dict(
     downloads_what_is_not_there='fetch pinned fetch_collection fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated fetch_debian',
     writes_its_verdict_beside_the_weights='checked_once check_weights first_hearing',
-    writes_into_a_temporary_folder='serve examine read_upload upload compare_part mix_part '
+    writes_into_a_temporary_folder='serve examine open add app_workbench '
                                    'training_cost held_out_recognition score_runs',
     keeps_its_cells_in_a_folder_of_its_own='kept_cell kept_result run_cells add_row listen',
     hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings sized chain',
@@ -261,7 +261,9 @@ ALONE = dict(
     _write_state="under `atomic_path`", _bring_up_to_date="a link in its run", _point="the same",
     _forget="a link in its run, or DVC's import there",
     append_chunks="into a file that is being written, before its rename",
-    _take_out="under `atomic_path`", _copied="the same", write_new="the mark of the folder that it made", _with_names="in a temporary folder")
+    _take_out="under `atomic_path`", _copied="the same", write_new="the mark of the folder that it made",
+    Stem="in the folder of its workbench", Uploads="the same",
+    Taking="the same", Workbench="under `atomic_path`", _with_names="in a temporary folder")
 CHANGING = {
     'write_text', 'write_bytes', 'unlink', 'rmtree', 'rmdir', 'rename', 'renames', 'copyfile', 'copytree',
     'copy2', 'move', 'symlink_to', 'hardlink_to', 'mkdtemp', 'mkstemp', 'NamedTemporaryFile'}
@@ -329,7 +331,7 @@ FILES = {
     'page.ipynb': lambda path, **how: write_page(path, **how),
     'clip.flac': lambda path, **how: cut_clip(wav_of(path), path, 0, 0.3, **how),
     'zenodo-7.json': lambda path, **how: keep_record(7, {}, 'title', path.parent, **how),
-    's.mp3': lambda path, **how: write_group(path.parent, dict(s=NOISE.repeat(3)), 16000, **how),
+    's.ogg': lambda path, **how: write_group(path.parent, dict(s=NOISE.repeat(3)), 16000, **how),
     'enhanced.wav': lambda path, **how: enhance_file(wav_of(path), path, 'noisy', **how),
     'better.wav': lambda path, **how: enhance_files([wav_of(path)], path, 'noisy', progress=False, **how),
     'kept.wav': lambda path, **how: extract_file(

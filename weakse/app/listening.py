@@ -89,7 +89,7 @@ def listening_page(
     *,
     n_scenes:int=8,     # samples to show; fewer where the sounds of fewer were kept
     title:str="Selective speech enhancement, to listen to", # of the page
-    max_mb:float=20.,   # MB that the folder may have
+    max_mb:float=40.,   # MB that the folder may have
     n_workers:int=2,    # processes; the files do not depend on it
     progress:bool=True, # show a bar
 )->dict:                # n_scenes, n_sounds, megabytes, page

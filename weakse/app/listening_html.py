@@ -6,10 +6,11 @@
 __all__ = ['number_text', 'numbers_html', 'Samples', 'listing_html', 'page_html']
 
 # %% ../../nbs/app/18_listening_html.ipynb #9f80b4ea
-import html
+import hashlib, html
 from dataclasses import dataclass
 from .listening_sounds import sound_stem
 from .listening_tables import SECTIONS, Listing, place_of
+from .desk import joined_module
 from .theme import fill, static_text
 from ..corpora.scenes import PARTS
 from ..evaluation.metrics import metric_of
@@ -57,7 +58,7 @@ class Samples:
 # %% ../../nbs/app/18_listening_html.ipynb #d1d6d687
 def _clip(stem, volume, group, label, kind, inner, extra=""):
     "A link to a sound; `data-*` is what the player needs."
-    return (f'<a class="clip{extra}" href="audio/{stem}.mp3" data-volume="{volume:.4f}" data-group="{group}" '
+    return (f'<a class="clip{extra}" href="audio/{stem}.ogg" data-volume="{volume:.4f}" data-group="{group}" '
             f'data-kind="{kind}" data-label="{html.escape(label)}" aria-label="Play: '
             f'{html.escape(label)}">{inner}</a>')
 
@@ -165,8 +166,11 @@ def page_html(
     "The listening page."
     sections = {(id, name): _section_html(id, name, what, ls, s) for id,name,what,ls in SECTIONS}
     links = "".join(f'<a href="#{id}">{name}</a>' for (id, name),section in sections.items() if section)
+    digest = hashlib.sha256("".join(sections.values()).encode()).hexdigest()[:16]
+    blind = f"{joined_module('blind.js')}\nwindow.blind = new Blind('{digest}');"
     return fill(
         'listening.html', css=static_text('theme.css') + static_text('listening.css'),
-        js=static_text('listening.js'), title=html.escape(title), n=len(s.rows), n_scenes=s.n_scenes,
+        js=static_text('listening.js')+static_text('places.js'), blind=blind,
+        title=html.escape(title), n=len(s.rows), n_scenes=s.n_scenes,
         links=links, levels=_levels_html(s.snrs, s.snrs[0] if first is None else first),
         sections="".join(sections.values()), khz=rate/2000)

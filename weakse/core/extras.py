@@ -11,7 +11,8 @@ import importlib, importlib.util
 # %% ../../nbs/core/28_extras.ipynb #0e92dc6a
 # package, as it is imported -> word that installs it
 EXTRAS = dict(
-    dvc='train', ipywidgets='app', IPython='app', voila='app', matplotlib='app',
+    dvc='train', anywidget='app', traitlets='app', ipywidgets='app', IPython='app', voila='app',
+    matplotlib='app',
     pesq='metrics', pystoi='metrics', fast_bss_eval='metrics')
 
 class MissingExtraError(ImportError):

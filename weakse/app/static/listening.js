@@ -60,6 +60,7 @@ function stop() {
   asked = false;
   sounds.forEach((a) => a.pause());
   draw();
+  noteAddress();
 }
 function choose(e, play = asked) {
   // make a clip the current one, at the same position within its sample
@@ -73,8 +74,10 @@ function choose(e, play = asked) {
   audio = sound(e);
   if (audio !== before) audio.currentTime = at;
   describe();
+  openRow(e.closest('tr'));
   if (play) start();
   else stop();
+  noteAddress();
 }
 function toggle() {
   if (!now) {
@@ -95,8 +98,8 @@ function describe() {
   $('#where').textContent = [sample, level + ' dB', $('h2', section).dataset.short, table]
     .filter(Boolean)
     .join(' · ');
-  $('#numbers').innerHTML = now.closest('td') ? $('dl', now.closest('td')).outerHTML : '';
-  $('#picture img').src = now.href.replace(/mp3$/, 'webp');
+  $('#numbers').replaceChildren(...(now.closest('td') ? [$('dl', now.closest('td')).cloneNode(true)] : []));
+  $('#picture img').src = now.href.replace(/ogg$/, 'webp');
   $('#row').replaceChildren(
     ...ofRow(now).map((e) => {
       const b = document.createElement('button');
@@ -129,8 +132,8 @@ function tick() {
   draw();
   if (asked) requestAnimationFrame(tick);
 }
-function move(key) {
-  // to another column, or to the same column of another row
+function move(key, system = false) {
+  // to another column, to the same column of another row, or to that of the same sample of another system
   if (!now) return toggle();
   const row = ofRow(now),
     i = row.indexOf(now);
@@ -139,11 +142,14 @@ function move(key) {
   else {
     const rows = $$('tbody tr').filter((r) => shown(r) && $('.clip', r)),
       name = now.dataset.label;
-    const to = rows[rows.indexOf(now.closest('tr')) + (key === 'ArrowUp' ? -1 : 1)];
-    if (to) {
-      const clips = ofRow($('.clip', to));
-      next = clips.find((e) => e.dataset.label === name) || clips[0];
-    }
+    const at = rows.indexOf(now.closest('tr'));
+    const sample = now.dataset.group;
+    const ways = (key === 'ArrowUp' ? rows.slice(0, at).reverse() : rows.slice(at + 1)).filter(
+      (r) => !system || ($('.clip', r).dataset.group === sample && r.closest('table') !== now.closest('table')),
+    );
+    // the nearest row that has this column; where none has it, the nearest row
+    const clips = ways.map((r) => ofRow($('.clip', r)));
+    next = clips.map((all) => all.find((e) => e.dataset.label === name)).find(Boolean) || clips[0]?.[0];
   }
   if (next) {
     choose(next);
@@ -184,6 +190,7 @@ document.addEventListener(
   true,
 );
 document.addEventListener('keydown', (ev) => {
+  if ($('#blind') && !$('#blind').hidden) return; // the keys are those of the blind test
   if (ev.ctrlKey || ev.metaKey || ev.altKey) return;
   const control = ev.target.closest('nav, #dock'),
     clip = ev.target.closest('.clip');
@@ -199,7 +206,7 @@ document.addEventListener('keydown', (ev) => {
   };
   if (ev.key.startsWith('Arrow')) {
     ev.preventDefault();
-    move(ev.key);
+    move(ev.key, ev.shiftKey);
   } else if (mine[ev.key]) {
     ev.preventDefault();
     mine[ev.key]();
@@ -225,15 +232,11 @@ seek.addEventListener('input', () => {
   if (audio?.duration) {
     audio.currentTime = (seek.value / 100) * audio.duration;
     draw();
+    noteAddress();
   }
 });
 {
   const a = new Audio();
   a.volume = 0.5;
   if (a.volume !== 0.5) same.closest('label').hidden = true;
-}
-level($('[name=level]:checked').value);
-{
-  const first = $$('#experiment2 .clip:not(.true)').find(shown) || $$('.clip:not(.true)').find(shown);
-  if (first) choose(first, false);
 }
