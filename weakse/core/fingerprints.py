@@ -110,7 +110,7 @@ def _data_folders(root):
 DOORS = tuple(
     f'weakse.{door}' for door in (
         'cli', 'core.params', 'core.schema', 'core.terminal', 'core.progress', 'core.messages',
-        'core.fingerprints', 'core.extras', 'core.shipped', 'models.rows'))
+        'core.fingerprints', 'core.environment', 'core.extras', 'core.shipped', 'models.rows'))
 
 def is_door(
     module:str, # dotted name
