@@ -12,7 +12,7 @@ import weakse
 from weakse.corpora.label_tables import read_labels
 from weakse.mining.anchor_store import AnchorStore, write_anchors
 from weakse.mining.audits import read_audit
-from weakse.app.server import free_port, theme_html, write_page
+from weakse.app.server import free_port, write_page
 from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.core.display import play
 from weakse.core.resampling import resample
@@ -760,7 +760,6 @@ def commands(rng, here, world):
         raise Finding('traceback', f'{words}: {done.returncode} {said[-500:]}')
 
 def app_door(rng, here, world):
-    attempt(theme_html, pick(rng, ['light','dark','auto','', '<b>', None, 3]))
     attempt(free_port, pick(rng, [0, -1, 65536, 70000, 1, 22, 10**9]))
     attempt(
         write_page,

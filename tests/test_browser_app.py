@@ -81,7 +81,7 @@ def test_the_example_is_heard_and_speech_taken_out(opened):
     look(opened, 'app_example')
     opened.get_by_role('button', name='Enhance: speech only').click()
     says(opened, '--keep Speech')
-    opened.wait_for_function("!document.querySelector('[data-name=Speech] .ws-alone').disabled")
+    opened.locator('[data-name=Speech] .ws-alone:not([disabled])').wait_for(timeout=120_000)   # the page's policy allows no `eval`
     look(opened, 'app_enhanced')
     opened.get_by_label('What to download').select_option('mix')
     with opened.expect_download() as got:

@@ -62,7 +62,8 @@ def test_enhance_keeps_length_rate_channels_and_tree(weakse, noisy, tmp_path):
     assert not sf.read(tmp_path/'out'/'zeros.wav')[0].any()
     assert '3 recordings' in r.stdout.splitlines()[-1] and ' s)' in r.stdout
 
-def test_missing_system_names_make_repro(weakse, noisy):
+def test_missing_system_names_make_repro(weakse, noisy, monkeypatch):
+    monkeypatch.setenv('WEAKSE_MODELS', 'nothing')      # a package without its models
     r = weakse('enhance', 'in', '-o', 'out')
     assert r.returncode==1 and 'make repro' in r.stderr and 'Traceback' not in r.stderr
     assert 'Traceback' in weakse('--debug', 'enhance', 'in', '-o', 'out').stderr
