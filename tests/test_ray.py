@@ -35,12 +35,22 @@ def test_ray_makes_the_same_store(corpus, truth, tmp_path, path_of_workers):
     made(corpus, tmp_path/'out', backend='ray')
     same(truth.folder, tmp_path/'out')
 
+def two_nodes(tries=3):
+    "A cluster of two nodes on this machine, and the second of them. Ray waits 30 s for a node, which a busy machine may not do."
+    from ray.cluster_utils import Cluster
+    for left in reversed(range(tries)):
+        cluster = Cluster(initialize_head=False)
+        try:
+            cluster.add_node(num_cpus=1, include_dashboard=False)
+            return cluster,cluster.add_node(num_cpus=1)
+        except Exception as e:
+            cluster.shutdown()
+            if not left or 'timed out' not in str(e): raise
+
 @with_ray
 def test_a_node_dies_and_nothing_is_lost_or_done_twice(tmp_path, path_of_workers):
     import ray
-    from ray.cluster_utils import Cluster
-    cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, include_dashboard=False))
-    second = cluster.add_node(num_cpus=1)
+    cluster,second = two_nodes()
     ray.init(address=cluster.address, log_to_driver=False, logging_level='ERROR')
     def kill():
         while len(list(tmp_path.glob('done_*'))) < 4: time.sleep(.05)
