@@ -174,6 +174,8 @@ def test_a_folder_of_ones_own_trains_in_one_more_command(weakse, tmp_path):
     assert weakse('-m', 'weakse', *words).returncode==0
     params = tmp_path/'mine'/'params.yaml'
     text = params.read_text().replace('batch_size: 16', 'batch_size: 4').replace('n_batches: 1500', 'n_batches: 30')
+    # noise is all sounds to the detector: what a clip is said to hold decides alone
+    text = text.replace('threshold_scale: 0.5', 'threshold_scale: 99.0')
     params.write_text(text.replace('seconds: 2.0', 'seconds: 2.0\n  min_area: 0.0'))
     code = "import os; os.chdir('mine'); from weakse.cli.main import main; import sys; sys.argv = ['weakse', 'repro']; main()"
     r = weakse('-c', code, without='pesq pystoi fast_bss_eval voila')
