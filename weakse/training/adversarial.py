@@ -134,8 +134,7 @@ def join(self:AdversarialTask,
     "Train with the other processes."
     self.world = world
     if world.size > 1:
-        nets = self.model, self.discriminator
-        self.losses = [share(net, f, self.device) for net,f in zip(nets, self.losses)]
+        self.losses = [share(net, f, self.device) for net,f in zip(self.networks(), self.losses)]
 
 # %% ../../nbs/training/02_adversarial.ipynb #0fa36dd6
 @patch
