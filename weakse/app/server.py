@@ -77,8 +77,8 @@ def page(
 ):                    # `ipywidgets.VBox`
     "The page: a head, the workbench, and the audit behind a button. Raises `ValueError` for another theme."
     head = html_box(
-        f'{look()}{style_html("app")}<header><h1 class="ws-app-title">weakse</h1><p class="ws-help">Take '
-        'sounds out of a recording, or all others. Everything stays on this computer.</p></header>')
+        f'{look()}{style_html("app")}<h1 class="ws-app-title">weakse</h1><p class="ws-help">Take sounds out '
+        'of a recording, or all others. Everything stays on this computer.</p>')
     box = column(head, app_workbench(theme).desk, audit_part())
     for name in ('weakse', 'ws-app'):
         box.add_class(name)

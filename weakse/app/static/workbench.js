@@ -615,7 +615,7 @@ class Bench {
     this.tryIt.hidden = !example;
     if (!theme || this.own) return;
     this.own = true;
-    this.root.closest('.ws-app')?.setAttribute('role', 'main');
+    this.becomeMain();
     const system = matchMedia('(prefers-color-scheme: dark)');
     const set = () => {
       const dark = theme === 'auto' ? system.matches : theme === 'dark';
@@ -634,6 +634,12 @@ class Bench {
       if (gains) this.restored = { gains: Object.fromEntries(Object.entries(gains).filter(([n]) => known(n))), muted: muted.filter(known), soloed: soloed.filter(known) };
       this.upload(kept.file, 'recording').catch(forget);
     });
+  }
+  // a widget is drawn before it has its place on the page: so its frame is looked for until it is there
+  becomeMain(tries = 300) {
+    const frame = this.root.closest('.ws-app');
+    if (frame) frame.setAttribute('role', 'main');
+    else if (tries) requestAnimationFrame(() => this.becomeMain(tries - 1));
   }
   key(event) {
     const target = event.target;
