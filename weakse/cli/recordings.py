@@ -139,27 +139,27 @@ def _extract_files(inputs, out, request, part, run, names):
 # %% ../../nbs/cli/11_recordings.ipynb #d20ff50f
 @verb(panel=for_recordings, device=True, out='-o', gains='--gain', complete=_completed)
 def extract(
-    # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
-    inputs:list[str],
+    inputs:list[str],      # recordings, folders, quoted patterns ('talks/*.wav'), or - for standard input
     *,
     out:Path,              # folder for the results: OUT/kept and OUT/removed
     keep:list[str]=[],     # class that stays, all else goes; may be given several times
     drop:list[str]=[],     # class that goes; may be given several times
     gains:list[str]=[],    # class and dB, as in Music=-12; "rest": what no class claims; may be repeated
     like:list[Path]=[],    # recording of a sound that stays, or folder of recordings of it; may be repeated
+    at_once:bool=False,    # take several classes in one pass, with the sum of their embeddings
     strength:float=None,   # 1: all of the change; 0.9 leaves a tenth of the input
     floor_db:float=None,   # what is removed stays at this level, such as -30; default: it goes altogether
     part:PartOptions=PartOptions(), # of each recording, and the coding of its results
     system:str=None,       # name or folder of a system; default: as for `weakse enhance`
     detector:str=None,     # says what is there; none: nobody is asked; default: $WEAKSE_DETECTOR, ...
-    # ontology.json of your own, for names of several classes; default: AudioSet's, as in --keep Animal
-    ontology:Path=None,
+    ontology:Path=None,    # ontology.json for names of several classes; default: AudioSet's, as in Animal
     run:RunOptions=RunOptions(), # what becomes of an earlier one
 )->str:                    # closing line
     """Keep, drop or turn down classes of sound; what is kept and what is removed add up to the recording.
 
     Such as: weakse extract talk.wav -o parts --keep Speech --gain Music=-12"""
     request = given_options(
-        keep=keep, drop=drop, gains=gains, like=like, strength=strength, floor_db=floor_db)
+        keep=keep, drop=drop, gains=gains, like=like, at_once=at_once or None,
+        strength=strength, floor_db=floor_db)
     names = dict(system=system, detector=detector, ontology=ontology)
     return _extract_files(inputs, out, request, part.given(), run, names)

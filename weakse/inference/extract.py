@@ -122,6 +122,7 @@ def extract(
     like=None,                   # recordings of sounds that stay, see `example_conditions`
     strength=None,               # share of the result, 0 (the input) to 1; None: see `request_for`
     floor_db=None,               # what is removed stays at this level, such as -30 dB; None: it goes
+    at_once=False,               # several classes in one question, see `asked_at_once`
     system=None,                 # name, folder or `System`; None: the usual one, see `core.shipped`
     detector="default",          # refuses what it does not hear, see `load_detector`; None: ask nobody
     ontology='audioset',         # `Ontology`, for names of several classes; None: no such names
@@ -134,13 +135,13 @@ def extract(
     x,rate = check_audio(wav).detach().cpu(),check_rate(sample_rate)
     ears,how = detector if x.any() else None,dict(ontology=ontology, strength=strength, floor_db=floor_db)
     heard = hear_events(lambda a, b: x[:, a:b], x.shape[-1], rate, ears, progress, device)
-    request = request_for(system, *heard, keep=keep, drop=drop, gains=gains, like=like, **how)
-    targets = class_estimates(system, x, rate, request, progress, **kwargs)
-    return _extraction(x.double(), targets, request, heard[1], wav)
+    asked = dict(keep=keep, drop=drop, gains=gains, like=like, at_once=at_once, **how)
+    return _extraction(system, x, rate, request_for(system, *heard, **asked), heard[1], wav, progress, kwargs)
 
 # %% ../../nbs/inference/14_extract.ipynb #d82d4428
-def _extraction(exact, targets, request, events, wav):
+def _extraction(system, x, rate, request, events, wav, progress, how):
     "Everything in the shape, and of the kind, of what was given."
+    exact,targets = x.double(),class_estimates(system, x, rate, request, progress, **how)
     kept,removed = (like_given(part, wav) for part in _split(exact, targets, request))
     shown = {c: like_given(t, wav) for c,t in targets.items()}
     return Extraction(kept, removed, shown, _report(exact, targets, request), events)

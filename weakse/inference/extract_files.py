@@ -219,7 +219,7 @@ def write_split(
 # %% ../../nbs/inference/15_extract_files.ipynb #4f363979
 def _check_names(system, options):
     "Raise `UnknownClassError` or `ValueError` before the first file is read."
-    asked = ('keep', 'drop', 'gains', 'like', 'ontology', 'floor_db', 'strength')
+    asked = ('keep', 'drop', 'gains', 'like', 'ontology', 'floor_db', 'strength', 'at_once')
     request_for(system, **{k: options[k] for k in asked if k in options})
 
 def _two_outputs(jobs, out):

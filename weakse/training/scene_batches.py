@@ -97,6 +97,8 @@ class SceneSettings:
     keep:float = .8                # chance of each object that is not asked for to be in the scene
     absent_share:float = .15       # share of the items that ask for what is not there
     residual_share:float = .25     # share of the batches with an object already removed
+    # share of the items that ask for two sounds at once; in the other batches, where all slots are asked for
+    several_share:float = .1
     same_share:float = .5          # share of the references that are the target's own anchor, coloured anew
     eq_db:float = 6.               # random colour of each anchor and reference, dB
     level_db:float = -26.          # RMS of the mixture, dBFS
@@ -106,7 +108,7 @@ class SceneSettings:
         unknown = [t for t in self.targets if t not in SLOTS]
         if unknown or not self.targets:
             raise JointError(f"`targets` is {self.targets}; known: {', '.join(SLOTS)}, at least one")
-        for name in ('keep','absent_share','residual_share','same_share'):
+        for name in ('keep','absent_share','residual_share','several_share','same_share'):
             if not 0 <= getattr(self, name) <= 1:
                 raise JointError(f"`{name}` is {getattr(self, name)}; it is a share, 0 to 1")
 
@@ -184,6 +186,19 @@ def _draw_removed(s, d, rng):
         removed_classes=d['classes'][at, slot],
         removed=_references(s, slot, d['classes'][at, slot], d['anchors'][at, slot], rng))
 
+# %% ../../nbs/training/10_scene_batches.ipynb #0bdeb417
+def _draw_also(s, d, rng):
+    """What a share of the items asks for besides, with the sum of two embeddings: its slot (-1: nothing),
+    class and a reference of it; it is in the scene from now on."""
+    if len(s.settings.targets) < len(SLOTS) or not s.settings.several_share: return {}
+    at, slot = np.arange(s.batch_size), (d['slot'] + rng.integers(1, 3, s.batch_size))%3
+    more = (rng.random(s.batch_size) < s.settings.several_share) & ~d['absent']
+    d['here'][at[more],slot[more]] = True
+    classes = d['classes'][at,slot]
+    also = _references(s, slot, classes, d['anchors'][at,slot], rng)
+    return dict(also_slot=np.where(more, slot, -1), also_classes=classes, also=also)
+
+
 # %% ../../nbs/training/10_scene_batches.ipynb #974c3a61
 def _wav(s, idx, rng):
     "This process's rows of anchors as waveforms `(B, T)`, each in a colour of its own; drawn for all rows."
@@ -205,28 +220,48 @@ def _stems(s, anchors, rng):
     return torch.stack([speech, transient, stationary], 1)
 
 # %% ../../nbs/training/10_scene_batches.ipynb #b69abe62
+def _wanted(d):
+    "Which slots of each scene are its target, `(B, 3)`; none where what is asked for is absent."
+    asked = [d[k] for k in ('slot','also_slot') if k in d]
+    return np.any([np.arange(3)==slot[:,None] for slot in asked], 0) & ~d['absent'][:,None]
+
 def _mix(s, d, rng):
     "Mixtures at their level, and the targets in them, `(B, T)`."
     stems = _stems(s, d['anchors'], rng)
-    own = {k: d[k][s.rows] for k in ('absent','here','slot')}
-    stems = stems*torch.from_numpy(own['here'])[:,:,None]
-    at, absent = torch.arange(len(stems), device='cpu'), torch.from_numpy(own['absent'])
-    target = stems[at,own['slot']]*~absent[:,None]
+    stems = stems*torch.from_numpy(d['here'][s.rows])[:,:,None]
+    target = (stems*torch.from_numpy(_wanted(d)[s.rows])[:,:,None]).sum(1)
     mix = stems.sum(1)
     gain = 10**(s.settings.level_db/20)/mix.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-8)
     return gain*mix, gain*target
+
+# %% ../../nbs/training/10_scene_batches.ipynb #4e21477b
+def _more_of(s, d, removed, rng):
+    "What some batches have besides: what is removed first, or the second references and whose they are."
+    if removed:
+        return dict(
+            removed=_wav(s, removed['removed'], rng),
+            removed_classes=torch.from_numpy(removed['removed_classes'][s.rows]))
+    if 'also' not in d: return {}
+    items = np.nonzero(d['also_slot'][s.rows] >= 0)[0]
+    return dict(
+        also=_wav(s, d['also'], rng)[items], also_classes=torch.from_numpy(d['also_classes'][s.rows][items]),
+        also_items=torch.from_numpy(items))
+
 
 # %% ../../nbs/training/10_scene_batches.ipynb #e07e48b5
 @patch
 def batch(self:SceneBatches,
     step:int, # number of the update
 # "mix", "target", "reference" `(B,T)`, "classes" `(B,)` asked for, "tags" `(B,K)`; in some batches "removed"
-# `(B,T)`, "removed_classes" `(B,)`
+# `(B,T)`, "removed_classes" `(B,)`; in the others the second references of the `n` items that ask for two
+# sounds: "also" `(n,T)`, "also_classes" and "also_items" `(n,)`
 )->dict:
     "The batch of a step, this process's rows of it: draw, scale, mix."
     rng = np.random.default_rng([self.seed, step])
     d = _draw(self, step, rng)
     removed = _draw_removed(self, d, rng) if rng.random() < self.settings.residual_share else {}
+    if not removed:
+        d |= _draw_also(self, d, rng)
     mix, target = _mix(self, d, rng)
     rows = self.rows
     tags = torch.zeros(len(mix), self.n_classes, dtype=torch.float32, device='cpu').scatter_(
@@ -234,11 +269,7 @@ def batch(self:SceneBatches,
     batch = dict(
         mix=mix, target=target, reference=_wav(self, d['reference'], rng),
         classes=torch.from_numpy(d['asked'][rows]), tags=tags)
-    if removed:
-        batch |= dict(
-            removed=_wav(self, removed['removed'], rng),
-            removed_classes=torch.from_numpy(removed['removed_classes'][rows]))
-    return batch
+    return batch | _more_of(self, d, removed, rng)
 
 # %% ../../nbs/training/10_scene_batches.ipynb #2c23c722
 @patch
