@@ -10,7 +10,7 @@ import dataclasses
 from pathlib import Path
 from .command import for_recordings, given_options, verb
 from .names import complete_class, complete_gain, find_detector, parse_gains, say_used
-from .piping import piped
+from .piping import piped, poured
 from .reports import check_file, closing, readable_report
 from .stages import block_values
 from ..core.messages import named
@@ -47,7 +47,8 @@ class RunOptions:
 def _folder(out):
     "`out`, unless it is meant to be standard output."
     if str(out)!='-': return out
-    raise ValueError("results cannot be written to standard output; expected a folder: give one with -o")
+    raise ValueError(
+        "two results, kept and removed, cannot both go to standard output; expected a folder: give one with -o")
 
 # %% ../../nbs/cli/11_recordings.ipynb #451de9ce
 def _enhance_pairs(folder, out, model, options, part, params):
@@ -60,15 +61,17 @@ def _enhance_pairs(folder, out, model, options, part, params):
     report = enhance_pairs(folder, model, out, **block_values('enhance', enhance_pairs, params) | options)
     return f"{report['files']} files, {report['seconds']/60:.1f} min of audio, by {model.name} in {out}"
 
-def _enhance_files(inputs, out, model, options, run):
-    "Enhance recordings; the report."
+def _enhance_files(inputs, out, model, options, run, given):
+    "Enhance recordings; the closing line, of which standard output takes none."
     from weakse.inference.enhance import enhance_files
     check_file(run.json, ['.json'], run.overwrite)
-    with piped(inputs) as (files,stdin):
-        settings = dict(progress=True) | options   # a block may say what the verb says too
-        report = enhance_files(
-            files, _folder(out), model, **settings | dict(overwrite=run.overwrite, resume=run.resume))
-    return readable_report(report, stdin)
+    # a block may say what the verb says too
+    settings = dict(progress=True) | options | given | dict(overwrite=run.overwrite, resume=run.resume)
+    with poured(out, inputs) as place:
+        with piped(inputs) as (files,stdin):
+            report = readable_report(enhance_files(files, place, model, **settings), stdin)
+        said = closing('enhance', report, out, run.json, system=model.name, **given)
+    return said if str(out)!='-' else None
 
 # %% ../../nbs/cli/11_recordings.ipynb #9108aba8
 @verb(panel=for_recordings, device=True, out='-o', complete=dict(target=complete_class))
@@ -76,7 +79,8 @@ def enhance(
     # recordings, folders of them, quoted patterns such as 'talks/*.wav', or - for standard input
     inputs:list[str],
     *,
-    out:Path,            # folder for the results; a file name for a single recording
+    # folder for the results; for a single recording a file name, or - for standard output
+    out:Path,
     # name or folder of a system; default, see `weakse models`: $WEAKSE_SYSTEM, trained here, weakse's own
     system:str=None,
     target:str=None,     # class to keep; default: Speech
@@ -95,8 +99,7 @@ def enhance(
     options,model = block_values('enhance', enhance_file, params) | given,load_system(
         say_used('enhancer', system))
     if pairs: return _enhance_pairs(inputs[0], out, model, options, part.given(), params)
-    report = _enhance_files(inputs, out, model, options | part.given(), run)
-    return closing('enhance', report, out, run.json, system=model.name, **given, **part.given())
+    return _enhance_files(inputs, out, model, options, run, given | part.given())
 
 # %% ../../nbs/cli/11_recordings.ipynb #1473c894
 @dataclasses.dataclass(frozen=True, kw_only=True)
