@@ -67,8 +67,8 @@ def poured(
     out,    # folder or file for a result; `-`: standard output
     inputs, # files, folders, patterns; `-` for standard input
 ):          # yields where to write the result
-    """A result as a file, which then goes to standard output where that is meant; what is said meanwhile goes to
-    standard error. Raises `ValueError` for more than one recording, or a terminal."""
+    """A result as a file, which then goes to standard output where that is meant; what is said meanwhile
+    goes to standard error. Raises `ValueError` for more than one recording, or a terminal."""
     if str(out)!='-':
         yield out
         return

@@ -48,7 +48,7 @@ def _folder(out):
     "`out`, unless it is meant to be standard output."
     if str(out)!='-': return out
     raise ValueError(
-        "two results, kept and removed, cannot both go to standard output; expected a folder: give one with -o")
+        "two results, kept and removed, cannot both go to standard output; expected a folder, given with -o")
 
 # %% ../../nbs/cli/11_recordings.ipynb #451de9ce
 def _enhance_pairs(folder, out, model, options, part, params):
