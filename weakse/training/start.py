@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from ..core.messages import named
 from ..models.registry import load_system
+from ..models.selective import SelectiveNet
+from ..models.unet import ConditionalConv, ConditionalUNet
 
 # %% ../../nbs/training/19_start.ipynb #aae5661d
 def by_name(
@@ -33,15 +35,39 @@ def _check_alike(own, kwargs, name):
             f"{named('from_system')} is system `{name}`, whose network has {k} {kwargs[k]}, and this "
             f"training's has {own.get(k)}: give the training {k} {kwargs[k]} to go on from it")
 
+# %% ../../nbs/training/19_start.ipynb #bbe5496e
+def _begin_listening(model, system):
+    """Give a network that listens the ears of an enhancer: its extraction branch then extracts speech, whatever
+    it is asked. Raises `ValueError` where it is another network."""
+    trained, branch = system.model, model.extractor
+    _check_alike(branch.kwargs, trained.kwargs, system.name)
+    if trained.kwargs['place']!='before':
+        raise ValueError(
+            f"{named('from_system')} is enhancer `{system.name}`, whose condition comes after the rectifier; a "
+            "selective system can go on from one with place 'before' only")
+    weights = {k: v for k,v in trained.state_dict().items() if not k.endswith('.cond.weight')}
+    branch.load_state_dict(weights, strict=False)
+    question = system.condition("Speech")
+    for own,old in zip(branch.modules(), trained.modules()):
+        if isinstance(own, ConditionalConv):
+            # relu(bn(Wx) + Vc): what "Speech" adds becomes part of the bias, and other questions begin at zero
+            own.bn.bias.data += old.cond(question).detach()
+            own.cond.weight.data.zero_()
+
+
 # %% ../../nbs/training/19_start.ipynb #c09bfd45
 def go_on_from(
     model,      # the network of a run; its weights are replaced
     vocabulary, # `Vocabulary` of the run
-    start,      # name or folder of a trained system of the same kind, or a `System`
+    # name or folder of a trained system, of the same kind or, for one that listens, an enhancer; or a `System`
+    start,
 )->list:        # names of the classes that it did not know
     "Give a network the weights of a trained one. Raises `ValueError` where that has another network."
     system = load_system(start, device='cpu')
     trained = system.model
+    if isinstance(model, SelectiveNet) and isinstance(trained, ConditionalUNet):
+        _begin_listening(model, system)
+        return list(vocabulary.names)
     if type(trained) is not type(model) or system.vocabulary is None:
         raise ValueError(
             f"{named('from_system')} is system `{system.name}`, a {type(trained).__name__}; this "
