@@ -171,17 +171,17 @@ def tagger_in_the_loop():
             f'{n} mixtures of 2 s at 16 kHz from {2*n} clips of 10 s, EfficientAT; processor time', wants=3)
 
 peak = '''
-import json, resource, sys, torch
+import json, sys, torch
 sys.path.insert(0, "tests")
 from bench import task_of, noise_batch
+from bench_rows import peak_mib
 net, n, samples = json.loads(sys.argv[1])
 batch = noise_batch(n, samples)
 torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 1, 8, 8))
-def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
-before = most()
+before = peak_mib()
 task = task_of(net)
 for _ in range(2): task.step(batch)
-print(json.dumps([most() - before, sum(p.numel() for p in task.model.parameters())]))
+print(json.dumps([peak_mib() - before, sum(p.numel() for p in task.model.parameters())]))
 '''
 
 def memory_by_width(widths=(.125, .25, .5), n=2, samples=32000):

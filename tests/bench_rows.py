@@ -1,5 +1,6 @@
 """How a part of `make bench` tells what it measured, and how it measures it."""
-import contextlib, time
+import contextlib, resource, sys, time
+from pathlib import Path
 from weakse.core.devices import blocks_kept
 
 def row(what, value, unit, note='', *, wants=None, below=None, only=True):
@@ -35,6 +36,14 @@ def processor_seconds(fs, rounds):
                 f()
                 best[i] = min(best[i], time.process_time() - start)
     return best
+
+def peak_mib():
+    """The most memory that this process has had, MiB. What `getrusage` says begins, after an exec, with what the process had
+    that started it; Linux says it without."""
+    status = Path('/proc/self/status')
+    if status.is_file():
+        return next(int(line.split()[1])/1024 for line in status.read_text().splitlines() if line.startswith('VmHWM'))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/(1024**2 if sys.platform=='darwin' else 1024)
 
 @contextlib.contextmanager
 def clocked(places):

@@ -93,15 +93,18 @@ def store_reading(n=4000, shard=500, batch=24, batches=60):
         yield row('anchors read at random, warm against cold', warm/cold, 'x', shape)
 
 miner = '''
-import json, resource
+import json, sys
+sys.path.insert(0, "tests")
+from bench_rows import peak_mib
 from weakse.mining.millions import mining_cost
 found = mining_cost(2_000_000, n_batches=2000)
-print(json.dumps(found | dict(peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6)))
+print(json.dumps(found | dict(peak=peak_mib()*1024**2/1e9)))
 '''
 
 def mining_millions():
     "Two million anchors of 527 classes, in a process of its own."
-    out = subprocess.run([sys.executable, '-c', miner], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, '-c', miner], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     found = json.loads(out.stdout.splitlines()[-1])
     yield row(
         'mining two million anchors', found['epoch']/60, 'min',

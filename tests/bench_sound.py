@@ -112,14 +112,16 @@ def faders(length=30):
 # -- long recordings ---------------------------------------------------------------------------------------------
 
 worker = '''
-import sys, json, time, resource, torch
+import sys, json, time, torch
+sys.path.insert(0, "tests")
+from bench_rows import peak_mib
 torch.set_num_threads(int(sys.argv[4]))
 from weakse.inference.enhance import enhance_file
 from weakse.models.registry import load_system
 system = load_system(sys.argv[1], device='cpu')
 start = time.process_time()
 enhance_file(sys.argv[2], sys.argv[3], system)
-print(json.dumps([time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024]))
+print(json.dumps([time.process_time() - start, peak_mib()]))
 '''
 
 def long_file(rate=48000, limit=400):
