@@ -27,7 +27,7 @@ def detecting(batch_size=8):
     yield row('decoding, one processor', reading, 'clips/s', 'of 10 s, FLAC at 32 kHz')
     for r in audioset_plan(costs, reading=reading).itertuples():
         yield row(
-            f'all of AudioSet, {r.detector}, {r.n} {r.what}', r.hours, 'h', f'drawn out; {r.price:,.1f} at the price of the plan')
+            f'all of AudioSet, {r.detector}, {r.n} {r.what}', r.hours, 'h', f'drawn out; ${r.price:,.2f} at the prices of the plan')
 
 def memory(n=2000):
     "Growth of the peak from 5,000 to 100,000 anchors of a tenth of a second, each in a process of its own."
