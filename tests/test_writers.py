@@ -252,7 +252,7 @@ OWN = dict(
                               'write_prepared save_small train_tagger fetch_voicebank write_scene keep_clips pack_model write_folder prepare_shipped',
     asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
                                         'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs write_pair_sets '
-                                        'save write_report '
+                                        'save make_room write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '
