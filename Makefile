@@ -3,6 +3,7 @@
 #   make table1                             that, as far as Table 1: made for half an hour on two AVX512 cores
 #   make test                               every test: notebooks and tests/
 #   make test-scale                         several processes, a Ray cluster, runs that are killed (with the extra `scale`)
+#   make test-cuda                          the tests that need an NVIDIA GPU; what is left out counts as failed
 #   make gpu                                everything again on a GPU, its times and scores beside the CPU's (results/gpu.md)
 #   make ablate                             what each of the paper's choices is worth (an hour)
 #   make additive                           what each of our departures from the paper's recipe is worth (an hour)
@@ -36,7 +37,7 @@ DOCS := $(VENV)/docs-$(WANTED)
 SCALE := $(VENV)/scale-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base trials paper test test-scale lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base trials paper test test-scale test-cuda lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -145,6 +146,10 @@ $(SCALE): $(STAMP)
 
 test-scale: $(SCALE)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg WEAKSE_NO_SKIP=1 $(BIN)/python -m pytest tests -q -p no:cacheprovider -m scale
+
+# where there is an NVIDIA GPU: it agrees with the CPU, and all that this machine has train together
+test-cuda: $(STAMP)
+	@WEAKSE_NO_SKIP=1 MPLBACKEND=agg $(BIN)/python -m pytest tests -q -p no:cacheprovider -m cuda
 
 # the notebooks of this clone are trusted: their players and widgets show
 lab: $(STAMP)

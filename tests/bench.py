@@ -1,12 +1,14 @@
 """What things cost, as ratios measured in one run: `make bench`, or `python tests/bench.py PART ...` for some of it.
 
-Everything is made here from noise, so no artifact is needed; a trained system is used where there is one. What was
-measured is kept in results/bench.json, with the shapes and the processor; a part that is measured again replaces its
-own rows. Where a part says processor time, it is that of this process: a busy machine does not change it.
+Everything is made here from noise, so no artifact is needed. What was measured is kept in results/bench.json, with the
+shapes, the processor, and how busy the machine was (its load average before and after each part); a part that is measured
+again replaces its own rows. Where a part says processor time, it is that of this process: a busy machine changes it little.
 """
-import argparse, json, os, subprocess, sys, tempfile, time
+import argparse, json, os, subprocess, sys
 from pathlib import Path
 import numpy as np, torch
+import bench_sound
+from bench_rows import left_out, processor_seconds, row, seconds, told
 from bench_scale import parts as scale_parts
 from rich.console import Console
 from rich.table import Table
@@ -17,20 +19,6 @@ from weakse.core.files import read_json, write_json
 RESULTS = Path(__file__).parents[1]/'results'/'bench.json'
 THREADS = int(os.environ.get('OMP_NUM_THREADS', 2))
 torch.set_num_threads(THREADS)
-def row(what, value, unit, note='', *, wants=None, below=None, only=True):
-    "A measured number; `wants` is the least it should be, `below` the most, where `only` holds."
-    goal = {} if not only else {'wants': wants} if wants is not None else {'below': below} if below is not None else {}
-    return dict(what=what, value=float(f'{value:.4g}'), unit=unit, note=note, **goal)
-
-def seconds(f, n=1):
-    "Seconds of a call, the best of `n`."
-    best = float('inf')
-    for _ in range(n):
-        start = time.perf_counter()
-        f()
-        best = min(best, time.perf_counter()-start)
-    return best
-
 def tag_sets(n, seed=0, n_classes=527):
     "Made-up tag sets: two rare classes an anchor, and Speech in almost half of them, as in AudioSet."
     rng = np.random.default_rng(seed)
@@ -48,17 +36,15 @@ def mining(sizes=(24, 96, 384, 1536, 4096), limit=20):
         for name, f in (
             ('as listed', mine_pairs), ('bits', mine_pairs_fast), ('maximum matching', match_pairs)):
             if spent.get(name, 0)*16 > limit:
-                yield f'mining {n}, {name}', 'left out', f'would take over {limit} s'
+                yield left_out(f'mining {n}, {name}', f'would take over {limit} s')
                 continue
             pairs, spent[name] = (
                 sum(len(f(s)) for s in batches),
                 seconds(lambda: [f(s) for s in batches], 1 if f is match_pairs else 5))
             plain = plain or spent[name]
-            yield (
-                f'mining {n}, {name}', f'{pairs / spent[name]:,.0f} pairs/s',
-                f'{plain / spent[name]:.2g} x as listed; pairs {2 * pairs / n / len(batches):.1%} of the '
-                'anchors',
-            )
+            yield row(
+                f'mining {n}, {name}', plain/spent[name], 'x as listed',
+                f'{pairs/spent[name]:,.0f} pairs/s; pairs {2*pairs/n/len(batches):.1%} of the anchors')
 
 class Store:
     "Anchors of noise."
@@ -104,17 +90,6 @@ def task_of(net, n_cond=35, **how):
 def noise_batch(n, samples, n_cond=35):
     return dict(mix=.1*torch.randn(n, samples), target=.1*torch.randn(n, samples), cond=torch.rand(n, n_cond))
 
-def processor_seconds(fs, rounds):
-    "Processor time of each of several calls, by turns, the best of some rounds."
-    best = [float('inf')]*len(fs)
-    with blocks_kept():
-        for _ in range(rounds):
-            for i,f in enumerate(fs):
-                start = time.process_time()
-                f()
-                best[i] = min(best[i], time.process_time() - start)
-    return best
-
 def _step(name, net, n, samples, rounds, multiply=1024):
     "A step as it is chosen here against float32 in the default layout, and against a matrix product."
     from weakse.training.cost import step_flops
@@ -139,7 +114,7 @@ def step(rounds=3):
     "A training step at the width of the quick run."
     yield from _step('quick width', QUICK, 4, 32000, rounds)
 
-def full_width(rounds=1):
+def full_width(rounds=2):
     "A training step at the paper's width, on one mixture."
     yield from _step('full width', FULL, 1, 64000, rounds)
 
@@ -168,52 +143,71 @@ def _mixtures(n, store=None):
 def outside(steps=6, n=4):
     "Share of a training step spent outside the network: waiting for mixtures, against forward, backward and update."
     from weakse.training.loop import fit, outside_share
-    mixtures = _mixtures(n)
-    history = fit(task_of(QUICK), mixtures.batches(0), steps + 1, [], 0, False)[1:]
-    yield row(
-        'step, time outside the network', 100*outside_share(history), '%', f'quick width, {n} mixtures of 2 s, wall clock',
-        below=5)
+    for name,net,n,steps in (('quick', QUICK, n, steps), ('full', FULL, 1, 2)):
+        mixtures = _mixtures(n)
+        history = fit(task_of(net), mixtures.batches(0), steps + 1, [], 0, False)[1:]
+        yield row(
+            f'step, {name} width, time outside the network', 100*outside_share(history), '%',
+            f'{n} mixtures of 2 s at 16 kHz, by the clock', below=5)
 
-def tagger_in_the_loop(n=2, rounds=1):
-    """The paper's loop: for every anchor the detector hears its clip of 10 s and the tagger the anchor, in every step.
-    EfficientAT stands in for PANNs, whose networks are an extra: it is the smaller one, so the ratio is a lower bound."""
+def _listeners():
+    "Detectors of AudioSet's classes that can be here, untrained: their speed does not depend on their weights."
     from weakse.detectors.efficientat import EfficientAT
-    detector,task,mixtures = EfficientAT(),task_of(QUICK),_mixtures(n)
-    clips,anchors = .1*torch.randn(2*n, 320000),.1*torch.randn(2*n, 64000)
-    def ours(): task.step(mixtures.batch(0))
-    def theirs():
-        for clip in clips:
-            detector.framewise(clip[None])
-        detector.tags(anchors)
+    from weakse.detectors.panns import PANNs, build_network
+    yield 'EfficientAT',EfficientAT()
+    try:
+        nets = [build_network(name) for name in ('Cnn14_DecisionLevelMax', 'Cnn14')]
+    except ImportError:
+        return
+    for weight in (w for net in nets for w in net.parameters()):
+        torch.nn.init.normal_(weight, std=.02)
+    yield 'PANNs',PANNs(*nets)
+
+def tagger_in_the_loop():
+    """The paper's loop: for every anchor the detector hears its clip of 10 s and the tagger the anchor, in every step.
+    PANNs are the paper's two listeners, from the extra `audioset`; EfficientAT is much smaller."""
+    for name,net,n in (('quick', QUICK, 2), ('full', FULL, 1)):
+        task,mixtures = task_of(net),_mixtures(n)
+        clips,anchors = .1*torch.randn(2*n, 320000),.1*torch.randn(2*n, 64000)
+        def ours(): task.step(mixtures.batch(0))
         ours()
-    theirs()
-    with_tagger,without = processor_seconds([theirs, ours], rounds)
-    yield row('step with detector and tagger in it', with_tagger/without, 'x ours',
-              f'{n} mixtures from {2*n} clips of 10 s, EfficientAT; processor time', wants=3)
+        for who,listener in _listeners():
+            def theirs():
+                for clip in clips:
+                    listener.framewise(clip[None])
+                listener.tags(anchors)
+            with torch.no_grad(): listening,without = processor_seconds([theirs, lambda: torch.enable_grad()(ours)()], 2)
+            yield row(
+                f'step, {name} width, with {who} in it', 1 + listening/without, 'x ours',
+                f'{n} mixtures of 2 s at 16 kHz from {2*n} clips of 10 s; processor time', wants=3, only=who=='PANNs')
 
 peak = '''
-import json, resource, sys, torch
+import json, sys, torch
 sys.path.insert(0, "tests")
 from bench import task_of, noise_batch
+from bench_rows import peak_mib
 net, n, samples = json.loads(sys.argv[1])
 batch = noise_batch(n, samples)
 torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 1, 8, 8))
-def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
-before = most()
+before = peak_mib()
 task = task_of(net)
 for _ in range(2): task.step(batch)
-print(json.dumps([most() - before, sum(p.numel() for p in task.model.parameters())]))
+print(json.dumps([peak_mib() - before, sum(p.numel() for p in task.model.parameters())]))
 '''
 
 def memory_by_width(widths=(.125, .25, .5), n=2, samples=32000):
     "Peak memory of two steps beyond what an import takes, each width in a process of its own."
+    narrowest = None
     for width in widths:
         net = dict(width=width, n_fft=512, hop_length=256)
         out = subprocess.run(
             [sys.executable, '-c', peak, json.dumps([net, n, samples])], capture_output=True, text=True, check=True,
             cwd=Path(__file__).parents[1])
         most,parameters = json.loads(out.stdout.splitlines()[-1])
-        yield row(f'memory of a step, width {width:g}', most, 'MiB', f'{parameters/1e6:.1f} M parameters, {n} mixtures of 2 s')
+        narrowest = narrowest or most
+        yield row(
+            f'memory of a step, width {width:g}', most, 'MiB', f'{most/narrowest:.2g} x the narrowest; {parameters/1e6:.1f} M '
+            f'parameters, {n} mixtures of {samples} samples, beyond what an import takes')
 
 stepper = '''
 import sys, time
@@ -251,108 +245,40 @@ def beside_a_busy_core():
         'the same beside a busy core', ours/alone, 'x alone', f'{spinning / alone:.1f} x if threads spin while they wait',
         below=2.5)
 
-worker = '''
-import sys, json, time, resource, torch
-torch.set_num_threads(2)
-from weakse.inference.enhance import enhance_file
-from weakse.models.registry import load_system
-system = load_system(sys.argv[1])
-start = time.perf_counter()
-enhance_file(sys.argv[2], sys.argv[3], system)
-print(json.dumps([time.perf_counter()-start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024]))
-'''
+own_parts = (
+    mining, large_blocks, step, parts_of_a_step, outside, tagger_in_the_loop, memory_by_width, full_width, beside_a_busy_core)
+PARTS = {f.__name__: f for f in own_parts + scale_parts + bench_sound.parts}
 
-def a_system(folder):
-    "Folder of the system that `make repro` trained, or of an untrained one of the same size."
-    from weakse.core.shipped import default_model
-    from weakse.models.registry import save_system
-    found = Path(default_model()[0] or 'none')
-    if (found/'config.json').is_file(): return found
-    from weakse.core.labels import audioset_vocabulary
-    from weakse.models.unet import ConditionalUNet
-    v = audioset_vocabulary()
-    return save_system(ConditionalUNet(len(v), width=.25), folder, sample_rate=16000, vocabulary=v)
-
-def enhancing(minutes=(1, 10), rate=16000):
-    "Speed and peak memory for one and for ten minutes of audio, each in a process of its own."
-    import soundfile as sf
-    with tempfile.TemporaryDirectory() as d:
-        system = a_system(Path(d)/'system')
-        for m in minutes:
-            sf.write(f'{d}/{m}.wav', .1*np.random.default_rng(0).standard_normal(rate*60*m), rate)
-            out = subprocess.run(
-                [sys.executable, '-c', worker, str(system), f'{d}/{m}.wav', f'{d}/{m}_out.wav'],
-                capture_output=True, text=True, check=True)
-            took,memory = json.loads(out.stdout.splitlines()[-1])
-            yield f'enhancing {m} min', f'{60*m/took:.0f} x real time', f'{memory:.0f} MiB at most'
-
-def long_file(seconds=7200, rate=48000, limit=400):
-    """Peak memory for two hours of stereo at 48 kHz against a minute, with a filter and, for ten minutes (two
-    hours with `--long`), with the network."""
-    import soundfile as sf
-    noise = .1*np.random.default_rng(0).standard_normal((30*rate, 2)).astype('float32')
-    with tempfile.TemporaryDirectory() as d:
-        for system, longest in (
-            ('highpass', seconds),
-            (str(a_system(Path(d) / 'system')), seconds if '--long' in sys.argv else seconds // 12)):
-            peaks = {}
-            for length in (60, longest):
-                with sf.SoundFile(f'{d}/in.wav', 'w', rate, 2, 'PCM_16') as file:
-                    for _ in range(length//30):
-                        file.write(noise)
-                out = subprocess.run(
-                    [sys.executable, '-c', worker, system, f'{d}/in.wav', f'{d}/out.wav'],
-                    capture_output=True, text=True, check=True)
-                took,peaks[length] = json.loads(out.stdout.splitlines()[-1])
-            more = peaks[longest]-peaks[60]
-            yield (
-                f'{longest // 60} min stereo at {rate // 1000} kHz, {Path(system).name}',
-                f'{peaks[longest]:.0f} MiB at most',
-                f'{more:+.0f} against a minute, at most {limit}; {longest / took:.0f} x real time')
-
-def scoring(n=3, rate=16000):
-    "Metrics of a pair of 3 s, in one process."
-    from weakse.evaluation.metrics import score_pair
-    rng = np.random.default_rng(0)
-    s = (rng.standard_normal(3*rate)*np.repeat(rng.random(60), 3*rate//60)*.1).astype('float32')
-    pair = torch.from_numpy(s), torch.from_numpy(s+.01*rng.standard_normal(len(s)).astype('float32'))
-    score_pair(*pair, rate)
-    yield (
-        'scoring', f'{n / seconds(lambda: [score_pair(*pair, rate) for _ in range(n)]):.1f} pairs/s',
-        'of 3 s, all metrics')
-
-PARTS = dict(
-    mining=mining, large_blocks=large_blocks, step=step, parts_of_a_step=parts_of_a_step, outside=outside, tagger_in_the_loop=tagger_in_the_loop,
-    memory_by_width=memory_by_width, full_width=full_width, beside_a_busy_core=beside_a_busy_core, enhancing=enhancing,
-    long_file=long_file, scoring=scoring, **{f.__name__: f for f in scale_parts})
-
-def told(r):
-    "A row as it is printed: what, measured, note."
-    if isinstance(r, tuple): return r
-    goal = f"; at least {r['wants']:g}" if 'wants' in r else f"; at most {r['below']:g}" if 'below' in r else ''
-    return r['what'],f"{r['value']:g} {r['unit']}",r['note'] + goal
-
-def kept(parts):
-    "Keep what was measured beside what other runs have measured on this processor."
-    machine = dict(processor=processor_words(), torch=torch.__version__, weakse=weakse.__version__)
+def kept(name, rows, load):
+    "Keep a part beside what other runs have measured on this processor."
+    machine = dict(processor=processor_words(), cores=os.cpu_count(), torch=torch.__version__, weakse=weakse.__version__)
     earlier = read_json(RESULTS) if RESULTS.is_file() else {}
-    same = earlier.get('machine')==machine
-    rows = {name: [r if isinstance(r, dict) else dict(what=r[0], said=r[1], note=r[2]) for r in rs] for name,rs in parts.items()}
-    write_json(RESULTS, dict(machine=machine, parts=(earlier['parts'] if same else {}) | rows), overwrite=True)
+    if earlier.get('machine')!=machine: earlier = dict(parts={}, load={})
+    write_json(
+        RESULTS, dict(machine=machine, parts=earlier['parts'] | {name: rows}, load=earlier['load'] | {name: load}), overwrite=True)
+
+def load_average():
+    "How many processes wanted a processor in the last minute; nothing where the system does not say."
+    return [round(os.getloadavg()[0], 2)] if hasattr(os, 'getloadavg') else []
+
+def measured(name):
+    "The rows of a part, which are kept and printed."
+    load = load_average()
+    rows = list(PARTS[name]())
+    kept(name, rows, load + load_average())
+    for r in rows: print(*told(r), sep=' | ', file=sys.stderr, flush=True)
+    return rows
 
 if __name__=='__main__':
     reader = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     reader.add_argument('part', nargs='*', help=f"what to measure: {', '.join(PARTS)}; default: all")
-    reader.add_argument('--long', action='store_true', help="two hours of sound through the network, not ten minutes")
-    wanted = reader.parse_args().part or list(PARTS)
+    reader.add_argument('--utterances', type=int, default=bench_sound.UTTERANCES, help="that are scored (default: %(default)s)")
+    asked = reader.parse_args()
+    bench_sound.UTTERANCES = asked.utterances
+    wanted = asked.part or list(PARTS)
     unknown = set(wanted) - set(PARTS)
     if unknown: reader.error(f"no part is called {unknown.pop()!r}; known: {', '.join(PARTS)}")
     table = Table('what', 'measured', 'note', title=f'weakse bench: {processor_words()}, torch {torch.__version__}')
-    done = {}
     for name in wanted:
-        done[name] = list(PARTS[name]())
-        for r in done[name]:
-            table.add_row(*told(r))
-            print(*told(r), sep=' | ', file=sys.stderr)
-        kept(done)
+        for r in measured(name): table.add_row(*told(r))
     Console(width=None if sys.stdout.isatty() else 110).print(table)

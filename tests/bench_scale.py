@@ -5,6 +5,7 @@ at work on the machine."""
 import json, os, subprocess, sys, tempfile, time
 from pathlib import Path
 import numpy as np, torch
+from bench_rows import row, told
 
 def detecting(batch_size=8):
     "Clips of ten seconds a second for each detector at 32 kHz, against one at a time; and all of AudioSet."
@@ -18,16 +19,15 @@ def detecting(batch_size=8):
         small = SmallDetector(audioset_vocabulary(), sample_rate=32000)
         for name,net in (('small', small), ('efficientat', EfficientAT())):
             costs[name] = cost = hearing_cost(net.eval(), batch_size=batch_size)
-            yield (
-                f'detection, {name}, one thread', f"{cost['clips_per_second']:.2f} clips/s",
-                f"{cost['clips_per_second']/cost['one_by_one']:.2f} x one clip at a time; "
-                f"{cost['gflop']:.1f} GFLOP a clip")
+            shape = f"{batch_size} clips of 10 s at 32 kHz, {cost['gflop']:.1f} GFLOP a clip; processor time"
+            yield row(f'detection, {name}, one thread', cost['clips_per_second'], 'clips/s', shape)
+            yield row(
+                f'detection, {name}, against one clip at a time', cost['clips_per_second']/cost['one_by_one'], 'x', shape)
         reading = reading_rate()
-    yield 'decoding, one processor', f'{reading:.0f} clips/s', 'of ten seconds, FLAC at 32 kHz'
-    for row in audioset_plan(costs, reading=reading).itertuples():
-        yield (
-            f'all of AudioSet, {row.detector}, {row.n} {row.what}', f'{row.hours:,.1f} h',
-            f'drawn out; {row.price:,.1f} at the price of the plan')
+    yield row('decoding, one processor', reading, 'clips/s', 'of 10 s, FLAC at 32 kHz')
+    for r in audioset_plan(costs, reading=reading).itertuples():
+        yield row(
+            f'all of AudioSet, {r.detector}, {r.n} {r.what}', r.hours, 'h', f'drawn out; ${r.price:,.2f} at the prices of the plan')
 
 def memory(n=2000):
     "Growth of the peak from 5,000 to 100,000 anchors of a tenth of a second, each in a process of its own."
@@ -44,10 +44,10 @@ def memory(n=2000):
         grown.append(int(os.read(ours, 99)))
     more,anchors = grown[1] - grown[0],50*(n - n//20)
     floats = 4*800*anchors
-    yield (
-        f'detecting {50*n:,} anchors', f'{more/1e6:.0f} MB more than {50*n//20:,}',
-        f'{floats/1e6:.0f} MB as floats; {more/anchors:.0f} bytes an anchor, {more/anchors*4.2e6/1e9:.1f} GB '
-        'if all of AudioSet gave 4.2 million')
+    yield row(
+        f'detecting {50*n:,} anchors, memory beyond {50*n//20:,}', more/1e6, 'MB',
+        f'{floats/more:.0f} times less than their audio as floats; {more/anchors:.0f} bytes an anchor, '
+        f'{more/anchors*4.2e6/1e9:.1f} GB if all of AudioSet gave 4.2 million')
 
 def _forget(folder):
     "Ask the system to drop what it keeps of the files of a folder."
@@ -76,7 +76,7 @@ def store_reading(n=4000, shard=500, batch=24, batches=60):
             'start': 0., 'area': 1., 'level_db': -20.})
         place = np.stack([np.arange(n)//shard, np.arange(n) % shard], 1)
         write_index(Path(d), table, place, [shard]*(n//shard), names, dict(sample_rate=32000, seconds=2.))
-        yield 'anchors written', f'{written:,.0f} anchors/s', 'of 2 s at 32 kHz, with noise made for them'
+        yield row('anchors written', written, 'anchors/s', 'of 2 s at 32 kHz, with noise made for them; by the clock')
         def read():
             store,draws = read_anchors(d),np.random.default_rng(1)
             start = time.perf_counter()
@@ -87,25 +87,29 @@ def store_reading(n=4000, shard=500, batch=24, batches=60):
         _forget(d)
         cold = read()
         warm = max(read() for _ in range(3))
-        yield (
-            'anchors read at random', f'{warm:,.0f} anchors/s from memory',
-            f'{cold:,.0f} anchors/s after the system was asked to forget the files ({warm/cold:.1f} x)')
+        shape = f'batches of {batch} from {n:,} anchors of 2 s at 32 kHz, 527 tags; by the clock'
+        yield row('anchors read at random, warm', warm, 'anchors/s', shape)
+        yield row('anchors read at random, cold', cold, 'anchors/s', f'{shape}, after the system was asked to forget the files')
+        yield row('anchors read at random, warm against cold', warm/cold, 'x', shape)
 
 miner = '''
-import json, resource
+import json, sys
+sys.path.insert(0, "tests")
+from bench_rows import peak_mib
 from weakse.mining.millions import mining_cost
 found = mining_cost(2_000_000, n_batches=2000)
-print(json.dumps(found | dict(peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6)))
+print(json.dumps(found | dict(peak=peak_mib()*1024**2/1e9)))
 '''
 
 def mining_millions():
     "Two million anchors of 527 classes, in a process of its own."
-    out = subprocess.run([sys.executable, '-c', miner], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, '-c', miner], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     found = json.loads(out.stdout.splitlines()[-1])
-    yield (
-        'mining two million anchors', f"{found['epoch']/60:.1f} min of one processor",
-        f"sets {found['sets']:.0f} s, a mini-batch {1000*found['batch']:.2f} ms, as many draws as anchors; "
-        f"{found['peak']:.2f} GB at most, to be under 1")
+    yield row(
+        'mining two million anchors', found['epoch']/60, 'min',
+        f"of one processor, 527 classes: sets {found['sets']:.0f} s, a mini-batch {1000*found['batch']:.2f} ms, as many draws as anchors")
+    yield row('mining two million anchors, memory', found['peak'], 'GB', 'at most, with Python and torch', below=1)
 
 parts = detecting, memory, store_reading, mining_millions
 
@@ -113,5 +117,5 @@ if __name__=='__main__':
     wanted = sys.argv[1:]
     for part in parts:
         if wanted and part.__name__ not in wanted: continue
-        for row in part():
-            print(*row, sep=' | ', flush=True)
+        for r in part():
+            print(*told(r), sep=' | ', flush=True)

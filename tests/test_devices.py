@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, pytest, torch
 from weakse.core import resampling
 from weakse.core.devices import DEVICE_VARIABLE, DeviceError, device_of, device_words, pick_device, use_device
-from weakse.core.files import write_json
+from weakse.core.files import read_json, write_json
 from weakse.core.labels import Vocabulary
 from weakse.core.params import Block
 from weakse.core.resampling import batch_resample, import_torchaudio, resample, torchaudio_resample
@@ -30,7 +30,11 @@ from weakse.training.tagger import fit_small
 from weakse.training.tasks import WeakTask
 from elsewhere import ELSEWHERE, elsewhere
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is at hand")
+without_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is at hand")
+def needs_gpu(test):
+    "With the mark of such tests, `make test-cuda`."
+    return pytest.mark.cuda(without_gpu(test))
+
 names = Vocabulary(["Speech", "Dog", "Rain"], thresholds=[.02]*3)
 small = dict(depth=2, n_fft=128, hop_length=32, width=1/8)
 nets = dict(
@@ -294,6 +298,30 @@ def test_a_gpu_agrees_with_the_cpu(folders):
         a,b = (
             enhance(noise(1, 16000), 16000, folder, device=d, precision='float32') for d in ('cpu', 'cuda'))
         assert (a-b).abs().max() < 1e-4, name
+
+@pytest.mark.parametrize('device,backend', [('cuda:1', 'cpu:gloo,cuda:nccl'), ('cpu', 'gloo')])
+def test_processes_on_gpus_meet_over_nccl(monkeypatch, device, backend):
+    "What lies on a GPU goes over NCCL, the decisions that all take alike over Gloo; no GPU is needed to see it chosen."
+    from weakse.training import together
+    asked = []
+    monkeypatch.setattr(together.dist, 'init_process_group', lambda backend, **how: asked.append(backend))
+    together._meet(torch.device(device), 1)
+    assert asked==[backend]
+
+@needs_gpu
+def test_all_gpus_of_this_machine_train_together(tmp_path):
+    from trainings import make_folders, write_params
+    n = torch.cuda.device_count()
+    n = max(k for k in (1, 2, 4) if k <= n)   # of whom a batch of four is shared equally
+    folder = make_folders(tmp_path)
+    write_params(tmp_path/'p.yaml', steps=2)
+    done = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n), '-m', 'weakse', 'train',
+         *map(str, (folder/'anchors', folder/'mined', tmp_path/'unet', '--params', tmp_path/'p.yaml', '--json', tmp_path/'r.json')),
+         '--device', 'cuda'], capture_output=True, text=True)
+    assert done.returncode==0, done.stderr[-3000:]
+    report = read_json(tmp_path/'r.json')
+    assert report.get('processes', 1)==n and 'cuda' in report['device']
 
 def test_the_tagger_takes_log_mels_and_tells_its_loss(monkeypatch):
     mels,targets = [noise(300, 64, seed=i).half() for i in range(4)],np.eye(4, 3, dtype=np.float32)

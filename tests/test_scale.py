@@ -48,6 +48,11 @@ def made(corpus, out, detector=None, **how):
         corpus, detector or BandDetector(), out, seconds=.5, min_level_db=None, batch_size=2, shard_clips=2,
         progress=False, **dict(backend='serial') | how)
 
+def waiting(out):
+    "The folder in which a stopped run's shards wait."
+    found, = out.parent.glob(f'.{out.name}.unfinished-*')
+    return found
+
 def same(a, b):
     "Have two stores the same bytes in every file, but for the plan, which knows the detector?"
     def files(folder):
@@ -111,7 +116,7 @@ def child(f, *args):
 def test_killed_and_called_again(corpus, truth, tmp_path, moment, at):
     assert child(_dies, at, corpus, tmp_path/'a', moment)==-signal.SIGKILL
     assert not (tmp_path/'a').exists()
-    work = tmp_path/'.a.unfinished'
+    work = waiting(tmp_path/'a')
     before = {p.name: p.stat().st_mtime_ns for p in work.glob('shards/*.json')}
     made(corpus, tmp_path/'a')
     same(truth.folder, tmp_path/'a')
@@ -134,7 +139,7 @@ def test_a_full_disk_is_one_line_and_no_loss(corpus, truth, tmp_path):
     assert child(_full, corpus, tmp_path/'a', theirs)==0
     said = os.read(ours, 10000).decode()
     assert 'the disk is full' in said and 'choose another folder' in said and '\n' not in said, said
-    assert not [p for p in (tmp_path/'.a.unfinished'/'shards').iterdir()]
+    assert not [p for p in (waiting(tmp_path/'a')/'shards').iterdir()]
     made(corpus, tmp_path/'a')
     same(truth.folder, tmp_path/'a')
 
@@ -148,13 +153,31 @@ def test_a_damaged_shard_is_made_anew_and_the_others_kept(corpus, truth, tmp_pat
     Stops.__module__,Stops.__qualname__ = BandDetector.__module__,BandDetector.__qualname__
     with pytest.raises(KeyboardInterrupt):
         made(corpus, tmp_path/'a', Stops())
-    shard = tmp_path/'.a.unfinished'/'shards'/'00002.npy'
+    shard = waiting(tmp_path/'a')/'shards'/'00002.npy'
     shard.write_bytes(shard.read_bytes()[:-1] + b'?')
     said = []
     monkeypatch.setattr(detection.logger, 'warning', said.append)
     made(corpus, tmp_path/'a')
     same(truth.folder, tmp_path/'a')
     assert len(said)==1 and said[0].startswith('shard 2 is made anew') and 'check sum' in said[0]
+
+def test_other_settings_start_over_and_nothing_is_lost(corpus, truth, tmp_path, monkeypatch):
+    """As `dvc repro` meets it: detection was killed, a parameter is changed, the stage runs. It says in one line what
+    differs, and the shards of the first are found again where the parameter comes back."""
+    said = []
+    monkeypatch.setattr(detection.logger, 'warning', said.append)
+    assert child(_dies, 5, corpus, tmp_path/'a', 'report')==-signal.SIGKILL
+    first = waiting(tmp_path/'a')
+    before = {p.name: p.stat().st_mtime_ns for p in first.glob('shards/*.json')}
+    other = made(corpus, tmp_path/'a', min_area=.01)
+    assert len(before)==5 and other.info['dropped_uncertain']==0 and first.is_dir()
+    line, = said
+    assert line.startswith(f'{first} has 5 of 12 shards of a run whose min_area differed: detection starts over')
+    assert line.endswith('remove that folder if there will be none') and '\n' not in line
+    made(corpus, tmp_path/'a')
+    same(truth.folder, tmp_path/'a')
+    after = {p.name: p.stat().st_mtime_ns for p in (tmp_path/'a').glob('shards/*.json')}
+    assert before.items() <= after.items() and len(said)==1 and not first.exists()
 
 def test_a_damaged_clip_is_a_row(corpus, tmp_path):
     import shutil

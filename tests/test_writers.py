@@ -155,7 +155,29 @@ def test_other_checkpoints_stay_until_there_is_a_new_one(tmp_path):
     new.save(10)
     assert [p.name for p in new.files]==['step_00000010.pt']
     new.clear()
-    assert not folder.exists()
+    assert not new.files and sorted(p.name for p in new.aside(old.settings).iterdir())==['step_00000040.pt','step_00000050.pt']
+
+def test_checkpoints_of_settings_that_come_back_are_found(tmp_path):
+    "Of three settings by turns, each goes on where it was; what is finished leaves nothing."
+    def begin(lr):
+        return Checkpoint(tmp_path/'ck', 10, task=Task(), settings=dict(lr=lr))
+    for lr,step in ((1, 40), (2, 10), (3, 40)):
+        run = begin(lr)
+        if lr > 1:
+            with pytest.warns(UserWarning, match=r"lr=. \(now .\); it is kept in .*settings_........, where"):
+                assert run.restore()==0
+        run.save(step)
+    for lr,step in ((1, 40), (2, 10), (3, 40)):
+        run = begin(lr)
+        assert run.restore()==step
+        run.save(step + 10)
+        run.save(step + 20)
+    assert begin(1).restore()==60
+    for lr in (1, 2, 3):
+        run = begin(lr)
+        assert run.restore()
+        run.clear()
+    assert not (tmp_path/'ck').exists()
 
 def test_a_checkpoint_folder_loses_only_its_own_files(canary, touched):
     save = Checkpoint(canary, 1, task=Task())
@@ -230,7 +252,7 @@ OWN = dict(
                               'write_prepared save_small train_tagger fetch_voicebank write_scene keep_clips pack_model write_folder prepare_shipped',
     asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
                                         'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs write_pair_sets '
-                                        'save write_report '
+                                        'save make_room write_report '
                                         'copy_train_pairs synth_corpus '
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '

@@ -76,8 +76,8 @@ def audioset_plan(
     share:float=.1,           # of it that is reached: assumed
     reading:float=float('inf'), # clips a second that one processor decodes, see `reading_rate`
     readers:int=12,           # processors beside each GPU
-    processor_price:float=.04, # of an hour of one processor
-    gpu_price:float=2.,       # of an hour of one GPU
+    processor_price:float=.0425, # $ for an hour of one processor (a vCPU), see above
+    gpu_price:float=1.844,    # $ for an hour of one GPU, see above
 )->pd.DataFrame:              # detector, what, n, clips_per_second, hours, price
     "Hours and price of detecting, drawn out from one processor to many, and by operations to GPUs."
     rows = []

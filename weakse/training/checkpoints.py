@@ -6,7 +6,7 @@
 __all__ = ['Checkpoint', 'steps_kept']
 
 # %% ../../nbs/training/04_checkpoints.ipynb #866591a6
-import contextlib, copy, errno, pickle, re, warnings
+import contextlib, copy, errno, hashlib, os, pickle, re, warnings
 from pathlib import Path
 import torch
 from fastcore.basics import patch
@@ -48,11 +48,18 @@ def _read_checkpoint(path):
             "used, or training starts over")
 
 # %% ../../nbs/training/04_checkpoints.ipynb #42481c0f
-def _other_settings(path, old, new):
+def _other_settings(path, old, new, kept):
     "Say which settings of a checkpoint differ."
     keys = [k for k in sorted({*old, *new}, key=str) if old.get(k)!=new.get(k)]
     return (f"checkpoint {path} was made with "
-            f"{', '.join(f'{k}={old.get(k)!r} (now {new.get(k)!r})' for k in keys)}; training starts over")
+            f"{', '.join(f'{k}={old.get(k)!r} (now {new.get(k)!r})' for k in keys)}; it is kept in {kept}, "
+            "where a run of those settings finds it, and training starts over")
+
+def _digest(settings):
+    "Eight letters for the settings of a run."
+    rows = repr(sorted(settings.items(), key=str))
+    return hashlib.sha256(rows.encode()).hexdigest()[:8]
+
 
 # %% ../../nbs/training/04_checkpoints.ipynb #95fb525f
 class Checkpoint:
@@ -73,7 +80,8 @@ class Checkpoint:
         self.task, self.settings = task, settings or {}
         self.writes = writes
         self.history = []
-        self.mine, self.others = [], []   # checkpoints of this run, and of runs with other settings
+        self.mine = []
+        self.others = {}   # checkpoint of another run -> its settings; None where nobody can go on from it
 
 # %% ../../nbs/training/04_checkpoints.ipynb #4f3632db
 @patch
@@ -87,27 +95,52 @@ def __call__(self:Checkpoint,
         self.save(i + 1)
 
 # %% ../../nbs/training/04_checkpoints.ipynb #ca448428
+def _checkpoints(folder):
+    return sorted(p for p in folder.glob('step_*.pt') if re.fullmatch(r'step_\d{8,}\.pt', p.name))
+
 @patch(as_prop=True)
 def files(self:Checkpoint)->list:
     "Checkpoints, the oldest first."
-    return sorted(p for p in self.folder.glob('step_*.pt') if re.fullmatch(r'step_\d{8,}\.pt', p.name))
+    return _checkpoints(self.folder)
 
+@patch
+def aside(self:Checkpoint,
+    settings:dict, # of some run
+)->Path:           # a folder in that of the checkpoints
+    "Where the checkpoints of a run wait while another one writes."
+    return self.folder/f'settings_{_digest(settings)}'
+
+@patch
+def make_room(self:Checkpoint):
+    "Move the checkpoints of other settings to where they wait."
+    for old,settings in self.others.items():
+        if settings is None: continue
+        own_folder(self.folder)
+        self.aside(settings).mkdir(exist_ok=True)
+        os.replace(old, self.aside(settings)/old.name)
+    self.others = {old: None for old,settings in self.others.items() if settings is None}
+
+
+# %% ../../nbs/training/04_checkpoints.ipynb #83e3461f
 @patch
 def save(self:Checkpoint,
     step:int, # updates made
 ):
-    "Write a checkpoint, and remove all but the newest."
+    "Write a checkpoint, and remove all but the newest of this run."
     if not self.writes: return
+    self.make_room()
     state = dict(
         task=self.task.state_dict(), step=step, rng=torch.get_rng_state(), history=self.history,
         settings=self.settings)
     path = own_folder(self.folder)/f'step_{step:08d}.pt'
     with atomic_path(path, overwrite=True) as tmp:
         _write_state(state, tmp)
-    self.mine = [p for p in self.mine if p!=path] + [path]
+    self.mine = [p for p in self.mine if p.name!=path.name] + [path]
     for old in {*self.others, *self.mine[:-self.keep]} - {path}:
         old.unlink(missing_ok=True)
-    self.mine, self.others = self.mine[-self.keep:], []
+    self.mine = self.mine[-self.keep:]
+    self.others = {}
+
 
 # %% ../../nbs/training/04_checkpoints.ipynb #386b6723
 def _go_on(checkpoint, state, path):
@@ -129,9 +162,11 @@ def _go_on(checkpoint, state, path):
 @patch
 def restore(self:Checkpoint)->int:
     "Load the newest whole checkpoint of these settings; returns the updates made, 0 where there is none."
-    self.mine, self.others = [], []
-    newest = None
-    for path in reversed(self.files):
+    self.mine = []
+    self.others = {}
+    newest,differs = None,None
+    waiting = _checkpoints(self.aside(self.settings))
+    for path in sorted([*self.files, *waiting], key=lambda p: p.name, reverse=True):
         state = _read_checkpoint(path)
         if state is None and not is_own(self.folder): continue
         same = state is not None and state['settings']==self.settings
@@ -139,24 +174,31 @@ def restore(self:Checkpoint)->int:
             self.mine.insert(0, path)
             newest = state['step'] if newest is None else newest
         else:
-            self.others.append(path)   # kept until this run has one
-        if state is not None and not same and newest is None:
-            warnings.warn(_other_settings(path, state['settings'], self.settings))
+            self.others[path] = None if state is None or same else state['settings']
+            differs = differs or (path if self.others[path] is not None else None)
+    if newest is None and differs:
+        old = self.others[differs]
+        warnings.warn(_other_settings(differs, old, self.settings, self.aside(old)))
     return newest or 0
+
 
 # %% ../../nbs/training/04_checkpoints.ipynb #e699b9e3
 @patch
 def clear(self:Checkpoint):
-    "Remove the checkpoints, and their folder if nothing else is in it."
+    "Remove the checkpoints of this run, and their folder if nothing else is in it."
     if not self.writes: return
+    self.make_room()
     for path in {*self.mine, *self.others}:
         path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        self.aside(self.settings).rmdir()
     if not is_own(self.folder): return
     for path in self.folder.glob('.step_*.tmp.pt'):
         path.unlink(missing_ok=True)   # of a killed run
     if {p.name for p in self.folder.iterdir()} - {marker}: return
     (self.folder/marker).unlink(missing_ok=True)
     self.folder.rmdir()
+
 
 # %% ../../nbs/training/04_checkpoints.ipynb #021aa43d
 @contextlib.contextmanager
