@@ -36,8 +36,7 @@ def _same_level(wav):
 
 # %% ../../nbs/models/01_selective.ipynb #9187a718
 class ClassificationBranch(nn.Module):
-    """An example of a sound, of any length and level, becomes one vector. Raises `ValueError` for more blocks
-    than the bands allow."""
+    "A sound of any length and level becomes a vector. Raises `ValueError` for more blocks than bands allow."
     def __init__(self,
         n_embed:int=128,                     # length D of the embedding
         sample_rate:int=16000,               # Hz
@@ -56,6 +55,7 @@ class ClassificationBranch(nn.Module):
         self.blocks = nn.Sequential(*[_block(a, b) for a,b in zip((1,*channels), channels)])
         self.n_features = channels[-1]*(n_mels >> n)
         self.project = nn.Linear(self.n_features, n_embed, dtype=torch.float32)
+        self.centre = nn.BatchNorm1d(n_embed, affine=False, dtype=torch.float32)
         self.gain = nn.Parameter(
             torch.tensor(math.sqrt(n_embed), dtype=torch.float32, device=self.project.weight.device))
         # samples: of one frame; that leave one frame after the last block
@@ -79,7 +79,7 @@ def forward(self:ClassificationBranch,
     features:Tensor, # `(B, n_features)`
 )->Tensor:           # `(B, D)`, every row of length `gain`
     "The embedding: only its direction depends on the sound."
-    return self.gain*F.normalize(self.project(features).float(), dim=-1)
+    return self.gain*F.normalize(self.centre(self.project(features).float()), dim=-1)
 
 # %% ../../nbs/models/01_selective.ipynb #cd18d714
 # variant -> how it is asked: for what it hears in an example, for a class it was trained on, for nothing

@@ -93,7 +93,7 @@ class JointTask(WeakTask):
         loss,                     # `(estimate, target, mix)` -> dict with "loss"; see `make_target_loss`
         lr:float=1e-3,            # highest learning rate of Adam
         *,
-        a:float=.1,               # weight of the cross-entropy of the reference's class
+        a:float=1.,               # weight of the cross-entropy of the reference's class
         b:float=.1,               # weight of the binary cross-entropy of the mixture's tags
         stop_gradient:bool=False, # the extraction loss does not reach the classification branch: not joint
         **options,                # of `WeakTask`
@@ -184,13 +184,13 @@ def make_joint_task(
     model:SelectiveNet,    # of `make_selective`
     *,
     steps:int=1000,        # updates
-    # loss name -> weight, see `make_target_loss`; None: relative SNR and the compressed spectrum
+    # loss name -> weight, see `make_target_loss`; None: relative SNR and the balanced mask
     loss:dict|None=None,
-    absent_weight:float=1.,# in the loss, of items that ask for what is not there
+    absent_weight:float=.5,# in the loss, of items that ask for what is not there
     **options,             # of `JointTask`
 )->JointTask:
     "Network, loss and optimiser of a run."
-    usual = {'relative_snr': .1, 'level_compressed_stft': 3.}
+    usual = {'relative_snr': .2, 'balanced_mask': 1.}
     return JointTask(model, make_target_loss(loss or usual, absent_weight), steps=steps, **options)
 
 # %% ../../nbs/training/11_selective.ipynb #d4fc1992

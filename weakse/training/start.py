@@ -37,20 +37,20 @@ def _check_alike(own, kwargs, name):
 
 # %% ../../nbs/training/19_start.ipynb #bbe5496e
 def _begin_listening(model, system):
-    """Give a network that listens the ears of an enhancer: its extraction branch then extracts speech, whatever
-    it is asked. Raises `ValueError` where it is another network."""
+    """Give a network that listens the U-Net of an enhancer: it then extracts speech, whatever it is asked.
+    Raises `ValueError` where that is another network."""
     trained, branch = system.model, model.extractor
     _check_alike(branch.kwargs, trained.kwargs, system.name)
     if trained.kwargs['place']!='before':
         raise ValueError(
-            f"{named('from_system')} is enhancer `{system.name}`, whose condition comes after the rectifier; a "
-            "selective system can go on from one with place 'before' only")
+            f"{named('from_system')} is enhancer `{system.name}`, whose condition comes after the rectifier; "
+            "a selective system can go on from one with place 'before' only")
     weights = {k: v for k,v in trained.state_dict().items() if not k.endswith('.cond.weight')}
     branch.load_state_dict(weights, strict=False)
     question = system.condition("Speech")
     for own,old in zip(branch.modules(), trained.modules()):
         if isinstance(own, ConditionalConv):
-            # relu(bn(Wx) + Vc): what "Speech" adds becomes part of the bias, and other questions begin at zero
+            # relu(bn(Wx) + Vc): what "Speech" adds becomes part of the bias; other questions begin at zero
             own.bn.bias.data += old.cond(question).detach()
             own.cond.weight.data.zero_()
 
@@ -59,7 +59,7 @@ def _begin_listening(model, system):
 def go_on_from(
     model,      # the network of a run; its weights are replaced
     vocabulary, # `Vocabulary` of the run
-    # name or folder of a trained system, of the same kind or, for one that listens, an enhancer; or a `System`
+    # name or folder of a trained system of the same kind, or a `System`; for one that listens an enhancer too
     start,
 )->list:        # names of the classes that it did not know
     "Give a network the weights of a trained one. Raises `ValueError` where that has another network."
