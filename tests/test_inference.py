@@ -143,10 +143,11 @@ def test_results_of_an_earlier_run_are_not_inputs(tmp_path):
 def test_memory_does_not_grow_with_length(tmp_path):
     """Half an hour of stereo takes no more memory than two minutes; as arrays, input and output alone would
     take 460 MB more."""
-    code = """
-import resource, sys, numpy as np, soundfile as sf, torch
+    code = f"import sys; sys.path.append({str(Path(__file__).parent)!r})" + """
+import sys, numpy as np, soundfile as sf, torch
 from weakse.inference.enhance import enhance_file
 from weakse.models.system import System
+from bench_rows import peak_mib
 torch.set_num_threads(1)
 local = System("half", lambda wav, *_: wav/2, block=4.0)
 noise = 0.1*np.random.default_rng(0).standard_normal((32000*60, 2)).astype(np.float32)
@@ -155,7 +156,7 @@ for minutes in (2, 30):
     with sf.SoundFile('long.wav', 'w', 32000, 2, 'PCM_16') as f:
         for _ in range(minutes): f.write(noise)
     enhance_file('long.wav', 'out.wav', local, overwrite=True)
-    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)
+    peaks.append(peak_mib())
 print(peaks[1]-peaks[0])"""
     done = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=tmp_path)

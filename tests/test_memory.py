@@ -25,7 +25,8 @@ def test_the_bound_moves_nothing(tmp_path, monkeypatch, rate):
     assert run().equal(once)
 
 code = f"import sys; sys.path.append({str(Path(__file__).parent)!r})" + """
-import resource, torch
+import torch
+from bench_rows import peak_mib
 from doubles import band_system, BandDetector
 from weakse.inference.detecting import detect_file
 from weakse.inference.extract_files import extract_file
@@ -35,7 +36,7 @@ system.block = 5.
 def run(name, suffix):
     detect_file(f'{name}{suffix}', BandDetector())
     extract_file(f'{name}{suffix}', f'k{suffix}', f'r{suffix}', keep='Speech', system=system, detector=None)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
+    return peak_mib()
 small = run('small', '.wav')
 print(run('big', '.flac')-small)"""
 
