@@ -103,7 +103,7 @@ def test_a_training_step_takes_a_batch_and_tells_numbers(monkeypatch):
         torch.manual_seed(0)
         task = WeakTask(
             ConditionalUNet(3, **small), make_loss({'waveform_mae': 1.0}), 1e-3, ema=.9,
-            precision='float32', device=device)
+            precision='float32', layout='contiguous', device=device)
         return task,task.step(batch)
     here,told = run('cpu')
     with elsewhere(monkeypatch) as carried:
