@@ -15,7 +15,8 @@ const joined = async (...names) => {
 };
 const p = await joined('player.js');
 const s = await joined('player.js', 'search.js', 'classes.js');
-const d = await joined('player.js', 'picture.js');
+const d = await joined('axes.js', 'picture.js');
+const axes = await joined('axes.js');
 const f = await joined('files.js');
 const near = (a, b, eps = 1e-9) => assert.ok(Math.abs(a - b) < eps, `${a} is not ${b}`);
 
@@ -66,12 +67,12 @@ test('loudness of a sum follows from products', () => {
 });
 
 test('axes', () => {
-  assert.deepEqual(p.timeTicks(0, 4), [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]);
-  assert.deepEqual(p.timeTicks(290, 312, 6), [290, 295, 300, 305, 310]);
-  assert.deepEqual([4.25, 59.96, 65, 3661].map((x) => p.timeText(x)), ['4.25 s', '59.96 s', '1:05', '1:01:01']);
-  const hz = p.hzTicks(8000);
+  assert.deepEqual(axes.timeTicks(0, 4), [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]);
+  assert.deepEqual(axes.timeTicks(290, 312, 6), [290, 295, 300, 305, 310]);
+  assert.deepEqual([4.25, 59.96, 65, 3661].map((x) => axes.timeText(x)), ['4.25 s', '59.96 s', '1:05', '1:01:01']);
+  const hz = axes.hzTicks(8000);
   assert.deepEqual([hz[0], hz.at(-1)], [[0, 0], [8000, 1]]);
-  assert.deepEqual([250, 11025].map(p.hzText), ['250 Hz', '11 kHz']);
+  assert.deepEqual([250, 11025].map(axes.hzText), ['250 Hz', '11 kHz']);
 });
 
 test('keys', () => {
@@ -207,7 +208,7 @@ test('a wav of what the browser decoded', () => {
 });
 
 test('the blind test: an order from the seed alone, letters, all to be heard and rated, a csv', async () => {
-  const b = await joined('blind.js');
+  const b = await joined('trials.js');
   const samples = [1, 2, 3].map((n) => ({ sample: `Sample ${n}`, level: '5', reference: 'r', conditions: ['Noisy', 'Enhanced, "2"', 'Hidden reference'].map((condition) => ({ condition, src: condition })) }));
   const [one, again, other] = [7, 7, 8].map((seed) => b.trialsOf(samples, seed));
   assert.deepEqual(one, again);
@@ -220,6 +221,25 @@ test('the blind test: an order from the seed alone, letters, all to be heard and
   const rows = b.rowsOf(one, { page: 'abc', seed: 7 });
   assert.equal(rows.length, 9);
   const csv = b.csvOf(rows).split('\n');
-  assert.equal(csv[0], 'page,seed,trial,sample,level_db,condition,letter,rating,heard_s,seconds');
+  assert.equal(csv[0], 'page,seed,trial,sample,level_db,condition,letter,rating,heard_s,seconds,rows');
   assert.ok(csv.some((l) => l.includes('"Enhanced, ""2"""')));
+});
+
+test('ABX: X is one of two, each sample as often, right half of the time by guessing', async () => {
+  const b = await joined('trials.js');
+  const samples = [1, 2, 3].map((n) => ({ sample: `Sample ${n}`, level: '5', conditions: (n < 3 ? ['Noisy', 'Wiener'] : ['Noisy']).map((condition) => ({ condition, src: condition })) }));
+  assert.deepEqual(b.conditionsOf(samples), ['Noisy', 'Wiener']);
+  const trials = b.abxTrials(samples, ['Noisy', 'Wiener'], 400, 3);
+  assert.deepEqual(trials, b.abxTrials(samples, ['Noisy', 'Wiener'], 400, 3));
+  assert.equal(trials.filter((t) => t.sample === 'Sample 1').length, 200);
+  assert.equal(trials.filter((t) => t.sample === 'Sample 3').length, 0);
+  const [a, noisy] = [trials.filter((t) => t.x === 'A').length, trials.filter((t) => t.items[0].condition === 'Noisy').length];
+  assert.ok(a > 150 && a < 250 && noisy > 150 && noisy < 250);
+  assert.ok(trials.every((t) => t.items[2].src === t.items.find((i) => i.letter === t.x).src));
+  assert.equal(b.isAnswered({ ...trials[0], answer: 'A' }), false);
+  trials.forEach((t) => t.items.forEach((i) => (i.heard = 2)));
+  assert.equal(b.isAnswered({ ...trials[0], answer: 'A' }), true);
+  const rows = b.abxRows(trials.slice(0, 8), { page: 'abc', seed: 3 });
+  assert.deepEqual([rows.length, rows[0].rows, Object.keys(rows[0]).slice(5, 9)], [8, 8, ['a', 'b', 'x', 'answer']]);
+  assert.deepEqual(b.abxTrials(samples, ['Noisy', 'SEGAN'], 8, 3), []);
 });

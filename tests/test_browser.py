@@ -1,11 +1,13 @@
 """The listening page in a browser: one sound plays, another takes over at the same position, keys work,
 nothing is wider than a phone."""
+import re
 from pathlib import Path
 import pandas as pd, pytest, torch
 
 chromium = Path('/usr/bin/chromium')
 playwright = pytest.importorskip(
     'playwright.sync_api', reason="playwright is not installed: pip install playwright")
+expect = playwright.expect
 pytestmark = pytest.mark.skipif(
     not chromium.exists(), reason=f"no browser at {chromium}: apt-get install chromium")
 heard = ("[...document.querySelectorAll('#sounds audio')].filter(a => !a.paused && a.currentTime > "
@@ -67,6 +69,11 @@ def open_page(browser, page_path):
     for c in opened:
         c.close()
     assert errors == []
+
+def to_the_middle(page):
+    "Click there in the picture; what is heard is two seconds long."
+    box = page.locator('#picture .ws-area').bounding_box()
+    page.mouse.click(box['x']+box['width']/2, box['y']+20)
 
 def test_one_sound_plays_and_another_takes_over(open_page, tmp_path):
     page = open_page(viewport=dict(width=1400, height=1000))
@@ -134,8 +141,8 @@ def test_S2_an_address_restores_sample_level_condition_and_time(open_page):
     page.click('.levels label:has-text("0 dB")')
     page.keyboard.press('ArrowRight')
     page.keyboard.press('ArrowRight')
-    page.locator('#seek').fill('50')
-    page.wait_for_function("location.hash.endsWith('@1.0')")
+    to_the_middle(page)
+    expect(page).to_have_url(re.compile('@1.0$'))
     chosen,address = page.evaluate(current),page.url
     other = open_page()
     other.goto('about:blank')
@@ -147,8 +154,7 @@ def test_S2_an_address_restores_sample_level_condition_and_time(open_page):
 def test_S3_another_system_goes_on_where_it_was(open_page):
     page = open_page()
     page.keyboard.press('ArrowRight')
-    page.locator('#seek').fill('50')
-    page.locator('#seek').blur()
+    to_the_middle(page)
     page.keyboard.press('Shift+ArrowDown')
     assert page.evaluate(current)=='scene_000_5dB_oracle_mask_1_extracted1.ogg'
     page.wait_for_function("Math.abs(audio.currentTime-1) < .05")
@@ -190,15 +196,84 @@ def test_S1_blind_ratings_are_saved_with_seed_and_page(open_page, tmp_path):
     assert next_.is_disabled()                                            # nothing was heard yet
     for letter in letters:
         page.get_by_role('button', name=f'Play {letter}').click()
-        page.wait_for_function("n => blind.trials[0].items.find(i => i.letter===n).heard >= 1", arg=letter)
+        page.locator(f'[data-letter={letter}][data-heard]').wait_for()
     next_.click()
     with page.expect_download() as got:
         page.get_by_role('button', name='Save as csv').click()
     got.value.save_as(tmp_path/'one.csv')
-    from weakse.app.ratings import rating_means, read_ratings
-    table = read_ratings([tmp_path/'one.csv'])
+    from weakse.app.ratings import rating_means, read_judgements
+    table,_ = read_judgements([tmp_path/'one.csv'])
     assert set(table.seed)=={7} and 'Hidden reference' in set(table.condition) and len(table.page[0])==16
     assert len(rating_means(table))==len(letters)
+
+def test_S1_abx_says_whether_a_difference_is_heard(open_page, tmp_path):
+    page = open_page()
+    page.goto(f"{page.url.split('#')[0]}?seed=7")
+    page.get_by_role('button', name='ABX test').click()
+    sheet = page.get_by_role('region', name='ABX test')
+    sheet.get_by_label('One').select_option('Noisy')
+    sheet.get_by_label('The other').select_option('Noisy')
+    sheet.get_by_role('button', name='Begin').click()
+    assert page.get_by_text('Choose two that differ').is_visible()
+    sheet.get_by_label('The other').select_option('Hidden reference')
+    sheet.get_by_label('Trials').select_option('8')
+    sheet.get_by_role('button', name='Begin').click()
+    for n in range(8):
+        page.get_by_role('heading', name=f'ABX test: {n+1} of 8').wait_for()
+        next_ = page.get_by_role('button', name='Finish' if n==7 else 'Next')
+        page.get_by_role('button', name='X is A').click()
+        assert next_.is_disabled()                                        # nothing was heard yet
+        for letter in 'ABX':
+            page.keyboard.press(letter.lower())                           # keys play, too
+            page.locator(f'[data-letter={letter}][data-heard]').wait_for()
+        next_.click()
+    says = page.get_by_role('status').and_(page.get_by_text('Thank you')).inner_text()
+    with page.expect_download() as got:
+        page.get_by_role('button', name='Save as csv').click()
+    got.value.save_as(tmp_path/'one.csv')
+    from weakse.app.ratings import abx_results, read_judgements
+    ratings,trials = read_judgements([tmp_path/'one.csv'])
+    found = abx_results(trials)
+    assert len(ratings)==0 and list(zip(found.first, found.second, found.n))==[('Hidden reference', 'Noisy', 8)]
+    assert f'right {found.correct[0]} times of 8' in says
+
+def test_S5_a_drag_loops_zoom_and_ticks(open_page):
+    page = open_page(viewport=dict(width=1400, height=1000))
+    area,ticks = page.locator('#picture .ws-area'),page.locator('#picture .ws-ticks span')
+    assert page.locator('#picture .ws-hz span').last.inner_text()=='8 kHz'
+    expect(ticks.last).to_have_text('2 s')
+    whole = ticks.count()
+    box = area.bounding_box()
+    page.mouse.move(box['x']+.25*box['width'], box['y']+20)
+    page.mouse.down()
+    page.mouse.move(box['x']+.5*box['width'], box['y']+20, steps=4)
+    page.mouse.up()
+    loop = page.get_by_role('button', name='Loop', exact=True)
+    expect(loop).to_have_attribute('aria-pressed', 'true')
+    expect(page.locator('#picture .ws-region')).to_be_visible()
+    page.keyboard.press(' ')
+    places = set()
+    for _ in range(20):                                               # 1.5 s of a loop of 0.5 s
+        page.wait_for_timeout(75)
+        places.add(float(area.get_attribute('aria-valuenow')))
+    assert min(places)>=.45 and max(places)<=1.06 and len(places)>5, places
+    page.keyboard.press('ArrowRight')                                 # another sound of the sample: the same stretch
+    expect(loop).to_have_attribute('aria-pressed', 'true')
+    page.keyboard.press('l')
+    expect(page.locator('#picture .ws-region')).to_be_hidden()
+    page.keyboard.press(' ')
+    page.get_by_role('button', name='Zoom in').click()
+    page.get_by_role('button', name='Zoom in').click()
+    expect(page.locator('#picture img')).to_have_attribute('style', re.compile(r'width: 400%'))
+    expect(ticks.first).not_to_have_text('0 s')
+    page.get_by_role('button', name='Zoom out').click()
+    page.get_by_role('button', name='Zoom out').click()
+    expect(ticks).to_have_count(whole)
+    page.keyboard.press('Tab')                                        # from the button to the picture
+    expect(area).to_be_focused()
+    at = float(area.get_attribute('aria-valuenow'))
+    page.keyboard.press('ArrowLeft')
+    expect(area).to_have_attribute('aria-valuenow', f'{max(0, at-1):.2f}')
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('width', [320, 390, 1400])
@@ -207,4 +282,7 @@ def test_F1_axe_finds_nothing_on_the_page(open_page, width, scheme):
     page = open_page(viewport=dict(width=width, height=900), color_scheme=scheme)
     assert faults(page)==[]
     page.get_by_role('button', name='Blind test').click()
+    assert faults(page)==[]
+    page.get_by_role('button', name='Back to the page').or_(page.get_by_role('button', name='Stop the test')).click()
+    page.get_by_role('button', name='ABX test').click()
     assert faults(page)==[]

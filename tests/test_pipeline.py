@@ -98,7 +98,7 @@ def test_a_constant_in_a_loss_runs_its_trainings_and_what_follows(checkout):
     assert {s for s in stages if s.startswith('train')} == {
         'train@unet', 'train@kong', *(f'train_selective@{s}' for s in yaml.safe_load((root/'dvc.yaml').read_text())['stages']['train_selective']['foreach'])}
     assert bases(stages) == {
-        'code', 'train', 'train_selective', 'enhance', 'score', 'table1', 'figures', 'selective', 'selective_dev', 'listen', 'ablate', 'additive',
+        'code', 'train', 'train_selective', 'enhance', 'score', 'table1', 'figures', 'selective', 'selective_dev', 'listen', 'listen_table1', 'ablate', 'additive',
         'metrics'}
     assert {s for s in stages if s.startswith('enhance')} == {'enhance@kong', 'enhance@weakse'}
     assert {s for s in stages if s.startswith('score')} == {'score@kong', 'score@weakse'}

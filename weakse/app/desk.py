@@ -26,7 +26,8 @@ def joined_module(
 def desk_module()->str: # JavaScript
     "The module of the workbench's widget."
     return joined_module(
-        'player.js', 'search.js', 'classes.js', 'picture.js', 'files.js', 'workbench.js')
+        'elements.js', 'axes.js', 'player.js', 'search.js', 'classes.js', 'picture.js', 'files.js',
+        'workbench.js')
 
 # %% ../../nbs/app/08_desk.ipynb #b097df83
 @cache
@@ -38,6 +39,6 @@ def desk_class()->type: # of `anywidget.AnyWidget`
         progress=traitlets.Dict, problem=traitlets.Dict, lines=traitlets.Dict, classes=traitlets.List,
         synonyms=traitlets.Dict, options=traitlets.Dict)
     traits = {name: kind().tag(sync=True) for name,kind in kinds.items()}
-    css = static_text('theme.css') + static_text('workbench.css')
+    css = ''.join(static_text(f'{name}.css') for name in ('theme', 'timeline', 'workbench'))
     return type('Desk', (anywidget.AnyWidget,), dict(
         __doc__="The front of a workbench.", __module__=__name__, _esm=desk_module(), _css=css, **traits))

@@ -83,7 +83,7 @@ _dvc_config = """[core]
 [cache]
     dir = ../../../.dvc/cache
 """
-_ignored = dict(git='artifacts/\n/data\nresults/listen/\n__pycache__/\n', dvc='__pycache__\n_modidx.py\n')
+_ignored = dict(git='artifacts/\n/data\nresults/listen*/\n__pycache__/\n', dvc='__pycache__\n_modidx.py\n')
 
 # %% ../../nbs/cli/06_runs.ipynb #a1c0f3d2
 def _git(run, *words):
@@ -244,10 +244,12 @@ def default_targets(
     params:str|Path, # a parameter file
 )->list:             # of groups of stages of dvc.yaml, one after the other
     """Table 1 where there are pairs, the noisy files first: a test set that is not what it should be stops
-    the run. Then both figures, and the selective system, if the file has its blocks."""
-    pairs = has_pairs(params)
-    selective = ['metrics@selective','listen'] if 'joint' in load_params(params) else []
-    then = ['figures']*pairs + selective
+    the run. Then both figures, the table to listen to, and the selective system, if the file has its
+    blocks."""
+    pairs,values = has_pairs(params),load_params(params)
+    heard = ['listen_table1']*('listen_table1' in values)
+    selective = ['metrics@selective','listen'] if 'joint' in values else []
+    then = ['figures',*heard]*pairs + selective
     return [['score@noisy','metrics@table1'] if pairs else ['train@unet']] + [then]*bool(then)
 
 # %% ../../nbs/cli/06_runs.ipynb #a1c0f3d5

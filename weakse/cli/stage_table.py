@@ -231,14 +231,10 @@ _scenes = Stage(
             "json to write: hash and numbers of each set, which trainings wait for", as_file, None, True)),
     overwrite=True, closing="{n} scenes in {out}")
 
-_listen = Stage(
-    verb='listen', says="Make the page on which every sample of the selective experiments can be heard.",
-    functions=dict(listen='app.listening.listening_page'),
-    words=dict(
-        results=reads("selective.json of a run"), audio=reads("folder of its sounds and scores"),
-        scenes=reads("folder of its test scenes"),
-        out=writes("folder to make: index.html and its sounds", as_folder)),
-    closing="{n_sounds} sounds of {n_scenes} scenes, {megabytes} MB: {page}")
+# %% ../../nbs/cli/01_stage_table.ipynb #dc24ccca
+# both are made by the verb `listen`, which is one for people, too
+_listen = Stage(functions=dict(listen='app.listening.listening_page'))
+_listen_table1 = Stage(functions=dict(listen_table1='app.pairs_page.pairs_page'))
 
 # %% ../../nbs/cli/01_stage_table.ipynb #b49b5bbf
 _selective_peers = dict(
@@ -288,7 +284,8 @@ stages = dict(
         functions=dict(table1='evaluation.tables.write_table1'),
         code=dict(table1=('corpora.audioset', 'models.rows'))),
     figures=_figures, ablate=_ablate, additive=_additive, sound_types=_sound_types, joint=_joint,
-    scenes=_scenes, selective=_selective, listen=_listen, metrics=_metrics)
+    scenes=_scenes, selective=_selective, listen=_listen,
+    listen_table1=_listen_table1, metrics=_metrics)
 
 # single values beside the blocks, and what stands in for one that is not given
 singles = dict(seed=0, data='sources', title='own corpus')

@@ -3,10 +3,24 @@ const $ = (s, e = document) => e.querySelector(s),
   $$ = (s, e = document) => [...e.querySelectorAll(s)];
 const sounds = new Map(),
   same = $('#same'),
-  repeat = $('#repeat'),
-  seek = $('#seek');
+  repeat = $('#repeat');
+class Drawn extends Timeline {
+  // the picture of the current sound; zoomed, a part of it
+  constructor(img, on) {
+    super(h, h('div', {}, img), on);
+    this.img = img;
+  }
+  paint() {
+    const length = this.span[1] - this.span[0];
+    this.img.style.width = `${(100 * this.seconds) / length}%`;
+    this.img.style.marginLeft = `${(-100 * this.span[0]) / length}%`;
+  }
+}
+const drawn = new Drawn(h('img', { alt: '' }), { onseek: seek, onloop: setLoop });
+$('#picture').append(drawn.el);
 let now = null,
   audio = null,
+  loop = null,
   asked = false;
 const shown = (e) => e.offsetParent !== null;
 const ofRow = (e) => $$('.clip:not(.true)', e.closest('tr')).concat($$('.clip.true', e.closest('tr')));
@@ -17,7 +31,8 @@ function sound(e) {
     const a = new Audio(e.href);
     a.preload = 'auto';
     a.dataset.volume = e.dataset.volume;
-    a.addEventListener('loadedmetadata', draw);
+    a.addEventListener('loadedmetadata', () => a === audio && measure());
+    a.addEventListener('timeupdate', keepLoop);
     a.addEventListener('ended', () => {
       if (a === audio) {
         asked = false;
@@ -73,6 +88,8 @@ function choose(e, play = asked) {
   keepOnly(ofRow(e));
   audio = sound(e);
   if (audio !== before) audio.currentTime = at;
+  if (!together) setLoop(null);
+  measure(!together);
   describe();
   openRow(e.closest('tr'));
   if (play) start();
@@ -95,11 +112,12 @@ function describe() {
     level = now.dataset.group.split('/').pop();
   $('#name').textContent = now.dataset.label;
   const table = now.closest('table').dataset.title;
-  $('#where').textContent = [sample, level + ' dB', $('h2', section).dataset.short, table]
+  $('#where').textContent = [sample, level === '-' ? '' : level + ' dB', $('h2', section).dataset.short, table]
     .filter(Boolean)
     .join(' · ');
-  $('#numbers').replaceChildren(...(now.closest('td') ? [$('dl', now.closest('td')).cloneNode(true)] : []));
-  $('#picture img').src = now.href.replace(/ogg$/, 'webp');
+  const numbers = now.closest('td') && $('dl', now.closest('td'));
+  $('#numbers').replaceChildren(...(numbers ? [numbers.cloneNode(true)] : []));
+  drawn.img.src = now.href.replace(/ogg$/, 'webp');
   $('#row').replaceChildren(
     ...ofRow(now).map((e) => {
       const b = document.createElement('button');
@@ -121,14 +139,43 @@ function draw() {
   $('#play').setAttribute('aria-label', asked ? 'Pause' : 'Play');
   if (!audio) return;
   const length = audio.duration || 0,
-    at = length ? (100 * audio.currentTime) / length : 0;
-  now.style.setProperty('--at', at + '%');
-  $('#picture').style.setProperty('--at', at + '%');
-  seek.value = at;
-  seek.setAttribute('aria-valuetext', audio.currentTime.toFixed(1) + ' of ' + length.toFixed(1) + ' seconds');
-  if (length) $('#time').textContent = audio.currentTime.toFixed(1) + ' / ' + length.toFixed(1) + ' s';
+    at = audio.currentTime;
+  now.style.setProperty('--at', (length ? (100 * at) / length : 0) + '%');
+  if (asked) drawn.follow(at);
+  else drawn.move(at);
+  if (length) $('#time').textContent = `${timeText(at, true)} / ${timeText(length, true)}`;
+}
+function measure(anew = false) {
+  // how long it is: another sample begins whole, another sound of the same stays zoomed
+  const length = audio.duration;
+  if (length && (anew || Math.abs(length - drawn.seconds) > 0.01)) {
+    drawn.begin(length, +$('#picture').dataset.rate);
+    drawn.showLoop(loop);
+    drawn.draw();
+  }
+  draw();
+}
+function seek(seconds) {
+  if (!audio?.duration) return;
+  audio.currentTime = Math.max(0, Math.min(audio.duration, seconds));
+  draw();
+  noteAddress();
+}
+function setLoop(span) {
+  // a stretch that is played again and again, or null
+  loop = span;
+  drawn.showLoop(loop);
+  $('#loop').setAttribute('aria-pressed', Boolean(loop));
+  if (loop && audio) keepLoop();
+}
+function keepLoop() {
+  if (loop && audio.duration && (audio.currentTime >= loop[1] || audio.currentTime < loop[0] - 0.05)) audio.currentTime = loop[0];
+}
+function toggleLoop() {
+  setLoop(loop || !audio?.duration ? null : [...drawn.span]);
 }
 function tick() {
+  keepLoop();
   draw();
   if (asked) requestAnimationFrame(tick);
 }
@@ -181,6 +228,7 @@ document.addEventListener('click', (ev) => {
     else choose(e, true);
   }
 });
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 }; // s, where the picture has the focus
 let pointed = false;
 document.addEventListener(
   'pointerdown',
@@ -190,18 +238,23 @@ document.addEventListener(
   true,
 );
 document.addEventListener('keydown', (ev) => {
-  if ($('#blind') && !$('#blind').hidden) return; // the keys are those of the blind test
+  if ($('.blind:not([hidden])')) return; // the keys are those of the blind test
   if (ev.ctrlKey || ev.metaKey || ev.altKey) return;
   const control = ev.target.closest('nav, #dock'),
     clip = ev.target.closest('.clip');
   if (control && pointed)
     ev.target.blur(); // after a click the keys belong to the page again
-  else if (control && (ev.target.closest('input') || ev.key === ' ')) return;
+  else if (control && (ev.target.closest('input, select') || ev.key === ' ')) return;
+  else if (ev.target === drawn.area && ev.key in STEPS) {
+    ev.preventDefault();
+    return seek(audio ? audio.currentTime + STEPS[ev.key] * (ev.shiftKey ? 5 : 1) : 0);
+  }
   pointed = false;
   const mine = {
     ' ': () => (clip && clip !== now ? choose(clip, true) : toggle()),
     m: () => same.click(),
     r: () => repeat.click(),
+    l: toggleLoop,
     n: noisy,
   };
   if (ev.key.startsWith('Arrow')) {
@@ -228,13 +281,9 @@ same.addEventListener('change', () =>
   sounds.forEach((a) => (a.volume = same.checked ? 1 : +a.dataset.volume)),
 );
 repeat.addEventListener('change', () => sounds.forEach((a) => (a.loop = repeat.checked)));
-seek.addEventListener('input', () => {
-  if (audio?.duration) {
-    audio.currentTime = (seek.value / 100) * audio.duration;
-    draw();
-    noteAddress();
-  }
-});
+$('#loop').addEventListener('click', toggleLoop);
+$('#in').addEventListener('click', () => drawn.zoom(2));
+$('#out').addEventListener('click', () => drawn.zoom(0.5));
 {
   const a = new Audio();
   a.volume = 0.5;

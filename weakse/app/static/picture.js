@@ -1,5 +1,5 @@
-// The coloured spectrogram of what is heard, with its axes, the place, a loop that is dragged, and zoom.
-import { hzText, hzTicks, timeText, timeTicks } from './player.js';
+// The coloured spectrogram of what is heard.
+import { Timeline } from './axes.js';
 
 const BANDS = 80;
 const RANGE = 70; // dB from dark to bright
@@ -37,43 +37,19 @@ export function paintColumns(out, width, columns, factors, colours, top) {
   }
 }
 
-export class Picture {
-  constructor(h, { onseek, onloop }) {
-    this.onseek = onseek;
-    this.onloop = onloop;
-    this.canvas = h('canvas', { 'aria-hidden': 'true' });
-    this.place = h('i', { class: 'ws-place' });
-    this.region = h('div', { class: 'ws-region', hidden: true });
-    this.area = h(
-      'div',
-      { class: 'ws-area', tabindex: '0', role: 'slider', 'aria-label': 'Position in the recording', 'aria-valuemin': '0' },
-      this.canvas,
-      this.region,
-      this.place,
-    );
-    this.hz = h('div', { class: 'ws-hz', 'aria-hidden': 'true' });
-    this.ticks = h('div', { class: 'ws-ticks', 'aria-hidden': 'true' });
-    this.el = h('div', { class: 'ws-picture' }, this.hz, this.area, this.ticks);
-    this.h = h;
+export class Picture extends Timeline {
+  constructor(h, on) {
+    const canvas = h('canvas', { 'aria-hidden': 'true' });
+    super(h, canvas, on);
+    this.canvas = canvas;
     this.reset(1, 16000);
-    this.area.addEventListener('pointerdown', (e) => this.drag(e));
-    this.area.addEventListener('wheel', (e) => this.wheel(e), { passive: false });
-    this.observer = new ResizeObserver(() => this.draw());
-    this.observer.observe(this.area);
   }
   reset(seconds, rate) {
-    this.seconds = seconds;
-    this.rate = rate;
-    this.span = [0, seconds];
     this.levels = {};
     this.factors = {};
     this.colours = {};
     this.top = 1e-6;
-    this.showLoop(null);
-    this.axes();
-  }
-  close() {
-    this.observer.disconnect();
+    this.begin(seconds, rate);
   }
   add(name, start, hop, bytes) {
     const parts = (this.levels[name] ?? []).filter((p) => Math.abs(p.start - start) > 1e-6);
@@ -99,13 +75,6 @@ export class Picture {
       return f > last + 1 ? null : part.bytes.subarray(Math.min(f, last) * BANDS, (Math.min(f, last) + 1) * BANDS);
     };
   }
-  draw() {
-    // once a frame at most
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      this.paint();
-    });
-  }
   paint() {
     const width = Math.max(1, Math.min(1600, Math.round(this.area.clientWidth * (devicePixelRatio || 1))));
     if (this.canvas.width !== width || this.canvas.height !== BANDS) Object.assign(this.canvas, { width, height: BANDS });
@@ -118,90 +87,5 @@ export class Picture {
     const columns = Object.fromEntries(names.map((n) => [n, this.columnsOf(n)]));
     paintColumns(image.data, width, columns, factors, colours, this.top);
     context.putImageData(image, 0, 0);
-    this.axes();
-  }
-  axes() {
-    const percent = (s) => (100 * (s - this.span[0])) / (this.span[1] - this.span[0]);
-    const most = Math.max(2, Math.floor((this.area.clientWidth || 600) / 70));
-    this.ticks.replaceChildren(
-      ...timeTicks(...this.span, most).map((s) => this.h('span', { class: percent(s) > 96 ? 'ws-end' : undefined, style: percent(s) > 96 ? `right:${100 - percent(s)}%` : `left:${percent(s)}%`, text: timeText(s) })),
-    );
-    this.hz.replaceChildren(
-      ...hzTicks(this.rate / 2)
-        .filter((_, i, all) => i % 2 === 0 || i === all.length - 1)
-        .map(([hz, at]) => this.h('span', { style: `bottom:${100 * at}%`, text: hzText(hz) })),
-    );
-    this.move(this.at ?? 0);
-    this.showLoop(this.loop);
-  }
-  move(seconds) {
-    this.at = seconds;
-    const share = (seconds - this.span[0]) / (this.span[1] - this.span[0]);
-    this.place.style.left = `${100 * share}%`;
-    this.place.hidden = share < 0 || share > 1;
-    this.area.setAttribute('aria-valuemax', this.seconds.toFixed(2));
-    this.area.setAttribute('aria-valuenow', seconds.toFixed(2));
-    this.area.setAttribute('aria-valuetext', `${timeText(seconds, true)} of ${timeText(this.seconds, true)}`);
-  }
-  showLoop(loop) {
-    this.loop = loop;
-    this.region.hidden = !loop;
-    if (!loop) return;
-    const percent = (s) => Math.max(0, Math.min(100, (100 * (s - this.span[0])) / (this.span[1] - this.span[0])));
-    this.region.style.left = `${percent(loop[0])}%`;
-    this.region.style.width = `${percent(loop[1]) - percent(loop[0])}%`;
-  }
-  secondsAt(event) {
-    const box = this.area.getBoundingClientRect();
-    const share = Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
-    return this.span[0] + share * (this.span[1] - this.span[0]);
-  }
-  drag(event) {
-    // a click goes there, a drag is a loop
-    if (event.button) return;
-    const from = this.secondsAt(event);
-    const x = event.clientX;
-    let loop = null;
-    this.area.setPointerCapture(event.pointerId);
-    const move = (e) => {
-      if (Math.abs(e.clientX - x) < 5 && !loop) return;
-      loop = [from, this.secondsAt(e)].sort((a, b) => a - b);
-      this.showLoop(loop);
-    };
-    const end = () => {
-      this.area.removeEventListener('pointermove', move);
-      this.area.removeEventListener('pointerup', end);
-      this.area.removeEventListener('pointercancel', end);
-      if (loop && loop[1] - loop[0] >= 0.05) this.onloop(loop);
-      else this.onseek(from);
-    };
-    this.area.addEventListener('pointermove', move);
-    this.area.addEventListener('pointerup', end);
-    this.area.addEventListener('pointercancel', end);
-  }
-  wheel(event) {
-    if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
-    event.preventDefault();
-    this.zoom(event.deltaY < 0 ? 1.25 : 0.8, this.secondsAt(event));
-  }
-  zoom(by, around = this.at ?? 0) {
-    // a part of the recording, the place `around` staying where it is
-    const length = Math.max(Math.min(0.2, this.seconds), Math.min(this.seconds, (this.span[1] - this.span[0]) / by));
-    const inside = around >= this.span[0] && around <= this.span[1] ? around : (this.span[0] + this.span[1]) / 2;
-    const share = (inside - this.span[0]) / (this.span[1] - this.span[0]);
-    const first = Math.max(0, Math.min(this.seconds - length, inside - share * length));
-    this.span = [first, first + length];
-    this.draw();
-    this.axes();
-  }
-  follow(seconds) {
-    // turn the page when the place leaves it
-    const length = this.span[1] - this.span[0];
-    if (length < this.seconds - 1e-6 && (seconds < this.span[0] || seconds > this.span[1])) {
-      const first = Math.max(0, Math.min(this.seconds - length, seconds - 0.05 * length));
-      this.span = [first, first + length];
-      this.draw();
-    }
-    this.move(seconds);
   }
 }

@@ -36,9 +36,9 @@ function firstClip(place = '') {
 }
 
 // ---- filters
-const samplesOf = () => $$('tbody tr').filter((r) => $('.object em', r));
+const samplesOf = () => $$('tbody tr:not(.means)').filter((r) => $('.object', r));
 const objectsOf = (row) =>
-  $$('.object', row).map((e) => ({ name: e.firstChild.textContent.trim(), seen: $('em', e).className }));
+  $$('.object', row).map((e) => ({ name: e.firstChild.textContent.trim(), seen: $('em', e)?.className }));
 const classChoice = $('#of-class'),
   seenChoice = $('#of-seen');
 function fillFilters() {
@@ -47,7 +47,8 @@ function fillFilters() {
 }
 function filterRows() {
   // samples with such an object
-  const fits = (o) => (!classChoice.value || o.name === classChoice.value) && (!seenChoice.value || o.seen === seenChoice.value);
+  const seen = seenChoice?.value;
+  const fits = (o) => (!classChoice.value || o.name === classChoice.value) && (!seen || o.seen === seen);
   const rows = samplesOf();
   for (const row of rows) row.hidden = !objectsOf(row).some(fits);
   $('#none').hidden = rows.some((r) => !r.hidden);
@@ -59,10 +60,10 @@ function filterRows() {
 }
 function clearFilters() {
   classChoice.value = '';
-  seenChoice.value = '';
+  if (seenChoice) seenChoice.value = '';
   filterRows();
 }
-for (const e of [classChoice, seenChoice]) e.addEventListener('change', filterRows);
+for (const e of [classChoice, seenChoice]) e?.addEventListener('change', filterRows);
 
 // ---- on a phone a sample is a line, and the one that is chosen is open
 const narrow = matchMedia('(max-width: 900px)');
@@ -90,7 +91,7 @@ narrow.addEventListener('change', sayOpen);
 // ---- what the page begins with
 let settled = false;
 fillFilters();
-level($('[name=level]:checked').value);
+level($('[name=level]:checked')?.value ?? 'all');
 if (!goToAddress()) {
   const first = firstClip('#experiment2 ') ?? firstClip();
   if (first) choose(first, false);

@@ -79,31 +79,6 @@ export function matchingFactor(level, reference) {
   return 10 ** (Math.min(30, Math.max(-30, Math.min(-20, reference) - level)) / 20);
 }
 
-// ---- axes
-export function timeTicks(first, last, most = 8) {
-  // round seconds within a span
-  const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200];
-  const step = steps.find((s) => (last - first) / s <= most) ?? 14400;
-  const ticks = [];
-  for (let i = Math.ceil(first / step - 1e-9); i * step <= last + 1e-9; i++) ticks.push(+(i * step).toFixed(3));
-  return ticks;
-}
-export function timeText(seconds, fine = false) {
-  // "4.2 s" or "1:05"
-  if (seconds < 60) return `${fine ? seconds.toFixed(1) : +seconds.toFixed(2)} s`;
-  const whole = Math.floor(seconds);
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const part = fine ? '.' + Math.floor(10 * (seconds - whole) + 1e-6) : '';
-  return (h ? `${h}:${String(m).padStart(2, '0')}` : `${m}`) + `:${String(s).padStart(2, '0')}` + part;
-}
-const melOf = (hz) => 1127 * Math.log1p(hz / 700);
-export function hzTicks(top) {
-  // [Hz, place from 0 (bottom) to 1 (top)] on a mel axis up to `top` Hz, the top among them
-  const ticks = [0, 250, 500, 1000, 2000, 4000, 8000, 16000].filter((hz) => hz < 0.8 * top);
-  return [...ticks, top].map((hz) => [hz, melOf(hz) / melOf(top)]);
-}
-export const hzText = (hz) => (hz < 1000 ? `${hz} Hz` : `${+(hz / 1000).toFixed(1)} kHz`);
-
 // ---- keys: what is meant by one, or nothing; `typing` is whether letters are being written
 const KEYS = { ' ': 'toggle', a: 'before', b: 'mix', r: 'removed', l: 'loop', m: 'mute', s: 'solo' };
 export function actionOf(event, typing = false) {

@@ -1,6 +1,8 @@
 // The workbench in the browser: it shows what the kernel knows, plays what the kernel has taken apart, and says which
 // faders were moved. Names of files and sounds are text everywhere.
-import { actionOf, canPlay, decibels, heardFactors, History, levelText, matchingFactor, picked, Player, sumLoudness, timeText, weightsOf, withPick } from './player.js';
+import { button, h } from './elements.js';
+import { timeText } from './axes.js';
+import { actionOf, canPlay, decibels, heardFactors, History, levelText, matchingFactor, picked, Player, sumLoudness, weightsOf, withPick } from './player.js';
 import { Classes } from './classes.js';
 import { Picture } from './picture.js';
 import { forget, recall, remember, wavOf } from './files.js';
@@ -21,19 +23,6 @@ export function secondsText(times) {
   return `heard from ${some.join(', ')}${times.length > 4 ? ` and ${times.length - 4} times more` : ''}`;
 }
 
-function h(tag, attributes = {}, ...children) {
-  // an element; `text` is its text, `on` its listeners
-  const { text, on = {}, style, ...rest } = attributes;
-  const el = document.createElement(tag);
-  for (const [name, value] of Object.entries(rest))
-    if (value !== undefined && value !== false && value !== null) el.setAttribute(name, value === true ? '' : value);
-  if (style) el.style.cssText = style;
-  if (text !== undefined) el.textContent = text;
-  for (const [event, f] of Object.entries(on)) el.addEventListener(event, f);
-  el.append(...children.filter((c) => c !== null && c !== undefined));
-  return el;
-}
-const button = (text, click, attributes = {}) => h('button', { type: 'button', class: 'ws-button', text, on: { click }, ...attributes });
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 class Bench {
