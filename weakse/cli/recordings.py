@@ -127,7 +127,8 @@ def _extract_files(inputs, out, request, part, run, names):
     _refuse_file(out)
     if 'gains' in request:
         request['gains'] = parse_gains(request['gains'])
-    model,detector = load_system(say_used('selective', names['system'])),names['detector']
+    kind = 'listening' if request.get('like') else 'selective'
+    model,detector = load_system(say_used(kind, names['system'])),names['detector']
     asked = dict(
         system=model, detector=None if detector=='none' else find_detector(detector),
         ontology=Ontology.read(names['ontology']) if names['ontology'] else 'audioset')

@@ -91,14 +91,16 @@ def shipped_folder(
     return known[name].folder
 
 # %% ../../nbs/core/29_shipped.ipynb #1b4e2781
-# kind -> variable of the environment, folders of models that were trained here, kinds that stand in for it
+# kind of work -> variable of the environment, folders of models trained here, kinds of model that do it
 _doors = dict(
     enhancer=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['enhancer']),
     selective=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['selective', 'enhancer']),
+    # asked by example
+    listening=('WEAKSE_SYSTEM', ['artifacts/models/selective'], ['selective']),
     detector=('WEAKSE_DETECTOR', ['artifacts/tagger'], ['detector']))
 
 def default_model(
-    kind:str='enhancer', # one of `SHIPPED_KINDS`
+    kind:str='enhancer', # one of `SHIPPED_KINDS`, or "listening": it will be asked by example
 )->tuple:                # name or folder, None where there is none; and whence it is, in words
     "The model that is meant when none is named."
     name,own,kinds = _doors[kind]
@@ -109,10 +111,11 @@ def default_model(
     return (shipped[0],"comes with weakse") if shipped else (None,'')
 
 def no_default(
-    kind:str='enhancer', # one of `SHIPPED_KINDS`
+    kind:str='enhancer', # as for `default_model`
 )->str:                  # one line
     "What to say where there is no model for a kind of work."
     name,own,_ = _doors[kind]
     what = 'detector' if kind=='detector' else 'system'
-    return (f"no {what} comes with this version of weakse, and none was trained here ({own[0]}): train one "
+    does = ' that listens to examples' if kind=='listening' else ''
+    return (f"no {what}{does} comes with this version of weakse, and none was trained here ({own[0]}): train one "
             f"with `make repro` in a clone or `weakse new FOLDER`, or name one, `--{what}` or ${name}")

@@ -16,17 +16,15 @@ from ..core.waveform import AudioError, NonFiniteAudioError, noted
 from ..core.files import scratch_path
 from ..core.outputs import check_output
 from .detecting import hear_events
-from .extract import extract, factor_db, plan_class, rms_of
+from .extract import extract, factor_db, load_extractor, plan_class, rms_of
 from .files import (
     find_jobs, finished_inputs, process_files, refuse_collisions, refuse_unwritable)
-from .planning import refuse_oracle
 from .reading import zero_nonfinite, float_file, survey_file
 from .requests import request_for
 from .resuming import checkpointed_chunks, run_key
 from .sequence import NotDetectedError
 from .writing import output_coding, encoder_options, write_chunks
 from ..detectors.protocol import as_detector
-from ..models.registry import load_system
 
 # %% ../../nbs/inference/15_extract_files.ipynb #b0845dbe
 def _once(read):
@@ -201,7 +199,7 @@ def _report_row(part, outs, gain_db, notes):
 
 def _loaded(options):
     "The system that is meant. Raises `ValueError` for an oracle."
-    return refuse_oracle(load_system(options.get('system'), device=options.get('device'), kind='selective'))
+    return load_extractor(*(options.get(k) for k in ('system', 'like', 'device')))
 
 # %% ../../nbs/inference/15_extract_files.ipynb #b5c0e118
 def write_split(
@@ -245,7 +243,7 @@ def extract_files(
     """`extract_file` for many. Raises only for what concerns all: unknown classes, collisions, an unwritable
     folder, an unusable system."""
     out,device = Path(out),kwargs.get('device')
-    system = refuse_oracle(load_system(kwargs.pop('system', None), device=device, kind='selective'))
+    system = load_extractor(kwargs.pop('system', None), kwargs.get('like'), device)
     _check_names(system, dict(keep=keep, **kwargs))
     jobs = _two_outputs(find_jobs(inputs, out), out)
     done = finished_inputs(jobs, overwrite, resume and not overwrite)
