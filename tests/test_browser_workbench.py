@@ -12,15 +12,14 @@ SCENE = 'recording.wav'
 def host():
     "A workbench with a recording of three sounds."
     from doubles import BandDetector, band_scene, band_system
-    from weakse.app.desk import desk_module
-    from weakse.app.theme import static_text
     from weakse.app.workbench import Workbench
     from widget_host import Host
     bench = Workbench(.5*band_scene(), 16000, band_system(), BandDetector())
-    host = Host(bench, desk_module(), static_text('theme.css')+static_text('workbench.css'))
+    host = Host(bench)
     bench.wait(120)
     yield host
     host.close()
+    bench.close()
 
 @pytest.fixture(scope='module')
 def opened(browser, host):

@@ -63,7 +63,7 @@ CASES = dict(
     sound_types="sound_types anchors @file:sound_types.csv", scenes="scenes data c classes.csv @folder:scenes --dev @folder:scenes_dev --hashes @file:r/scenes.json",
     train_selective="train_selective anchors classes.csv @into:joint --hashes r/scenes.json --json @file:r/joint.json",
     selective="selective scenes classes.csv joint @folder:selective @table:r/selective.json",
-    listen="listen r/selective.json selective scenes @folder:listen",
+    listen="listen r/selective.json selective scenes @folder:heard",
     listen_table1="listen --pairs pairs --scores scores noisy @folder:listen_table1")
 # verb -> its words, and what it writes beside its words' outputs: `@edit` is somebody's own file, of which a
 # part is ours

@@ -1,6 +1,6 @@
 """A page that hosts one widget, without Voila or JupyterLab: both sides of a workbench are the real ones, and what
 Jupyter would carry between them goes through a server of a hundred lines. A browser test then starts in seconds."""
-import base64, json, queue, threading
+import base64, contextlib, json, queue, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>host</title>
@@ -44,8 +44,9 @@ for (;;) {
 
 class Host:
     "A server for one widget; `url` shows it, as often as one likes."
-    def __init__(self, bench, module, css, light=True):
+    def __init__(self, bench, light=True):
         self.bench,self.desk = bench,bench.desk
+        module,css = str(self.desk._esm),str(self.desk._css)
         self.names = [n for n in self.desk.trait_names() if self.desk.trait_metadata(n, 'sync') and not n.startswith('_')
                       and n not in ('layout', 'tabbable', 'tooltip', 'comm')]
         self.pages,self.lock = {},threading.RLock()
@@ -63,7 +64,7 @@ class Host:
                 self.send_header('Content-Type', f'{kind}; charset=utf-8')
                 self.send_header('Content-Length', str(len(data)))
                 self.end_headers()
-                self.wfile.write(data)
+                with contextlib.suppress(ConnectionError): self.wfile.write(data)   # a page that was closed
             def do_GET(self):
                 path,_,me = self.path.partition('?')
                 if path in files: self.answer(*files[path])
@@ -112,4 +113,3 @@ class Host:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
-        self.bench.close()

@@ -39,6 +39,6 @@ def desk_class()->type: # of `anywidget.AnyWidget`
         progress=traitlets.Dict, problem=traitlets.Dict, lines=traitlets.Dict, classes=traitlets.List,
         synonyms=traitlets.Dict, options=traitlets.Dict)
     traits = {name: kind().tag(sync=True) for name,kind in kinds.items()}
-    css = ''.join(static_text(f'{name}.css') for name in ('theme', 'timeline', 'workbench'))
+    css = ''.join(static_text(f'{name}.css') for name in ('theme', 'controls', 'timeline', 'workbench'))
     return type('Desk', (anywidget.AnyWidget,), dict(
         __doc__="The front of a workbench.", __module__=__name__, _esm=desk_module(), _css=css, **traits))

@@ -10,7 +10,7 @@ __all__ = ['example_recording', 'check_theme', 'app_workbench', 'audit_part', 'p
 import html, secrets, socket, threading, time, webbrowser
 from pathlib import Path
 import torch
-from .audit import AuditView
+from .audit_view import AuditView
 from .theme import fill, look, note_html, style_html
 from .widgets import button, column, html_box
 from .workbench import Workbench
@@ -56,7 +56,7 @@ def app_workbench(
 def _audit_or_reason():
     "The box of the audit, or what it lacks."
     try:
-        return AuditView().box
+        return AuditView().desk
     except (ValueError, OSError) as e:
         more = "It needs the anchors that make repro mines: in half an hour and without a download."
         return html_box(note_html(str(e).replace('`', ''), problem=True) + note_html(more))
