@@ -110,6 +110,7 @@ def default_model(
     shipped = [m.name for k in kinds for m in shipped_models().values() if m.kind==k]
     return (shipped[0],"comes with weakse") if shipped else (None,'')
 
+# %% ../../nbs/core/29_shipped.ipynb #860a4d26
 def no_default(
     kind:str='enhancer', # as for `default_model`
 )->str:                  # one line
