@@ -90,6 +90,7 @@ def open(self:AuditView,
     self.desk.name,self.desk.n = name,n
     self._tell()
 
+# %% ../../nbs/app/09_audit_view.ipynb #13b23ee8
 @patch
 def _tell(self:AuditView):
     "Say what was heard and judged until now."
