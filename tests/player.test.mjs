@@ -73,6 +73,10 @@ test('axes', () => {
   const hz = axes.hzTicks(8000);
   assert.deepEqual([hz[0], hz.at(-1)], [[0, 0], [8000, 1]]);
   assert.deepEqual([250, 11025].map(axes.hzText), ['250 Hz', '11 kHz']);
+  for (const least of [0.05, 0.14, 0.4]) {
+    const at = axes.spacedTicks(8000, least).map((t) => t[1]);
+    assert.ok(at[0] === 0 && at.at(-1) === 1 && at.slice(1).every((x, i) => x - at[i] >= least));
+  }
 });
 
 test('keys', () => {

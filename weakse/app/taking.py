@@ -193,13 +193,13 @@ def _open(self:Taking, path, name, job):
         part = survey_file(path, seconds=MAX_SECONDS)
     except (ValueError, OSError) as e:
         return self._say(str(e).replace(str(path), name).replace(str(path.parent), ''), name)
-    self._fresh(part, path, name)
+    self._fresh(part, path, name, job)
     self._prepare(job)
     self._work(job)
 
 # %% ../../nbs/app/08_taking.ipynb #d9349ecb
 @patch
-def _fresh(self:Taking, part, path, name):
+def _fresh(self:Taking, part, path, name, job):
     "Another recording: nothing of the one before is named, drawn or played from here on."
     self._clear()
     self.part,self.path = part,path
@@ -218,6 +218,7 @@ def _fresh(self:Taking, part, path, name):
     self.spans = part_spans(n, rate)
     fine = part.info.subtype not in ('PCM_16', 'PCM_U8', 'PCM_S8')
     for span in self.spans:
+        job.at(f'Reading {name}', span[0]/n)
         self._send_sound('recording', part.read, span, fine)
 
 # %% ../../nbs/app/08_taking.ipynb #5fb144c7

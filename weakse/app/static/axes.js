@@ -22,6 +22,14 @@ export function hzTicks(top) {
   const ticks = [0, 250, 500, 1000, 2000, 4000, 8000, 16000].filter((hz) => hz < 0.8 * top);
   return [...ticks, top].map((hz) => [hz, melOf(hz) / melOf(top)]);
 }
+export function spacedTicks(top, least) {
+  // of those, the ones that are so far apart (a share of the height); the top is always there
+  const [first, ...ticks] = hzTicks(top);
+  const last = ticks.pop();
+  const kept = [first];
+  for (const tick of ticks) if (tick[1] - kept.at(-1)[1] >= least && 1 - tick[1] >= least) kept.push(tick);
+  return [...kept, last];
+}
 export const hzText = (hz) => (hz < 1000 ? `${hz} Hz` : `${+(hz / 1000).toFixed(1)} kHz`);
 
 export class Timeline {
@@ -69,9 +77,7 @@ export class Timeline {
       ...timeTicks(...this.span, most).map((s) => this.h('span', { class: percent(s) > 96 ? 'ws-end' : undefined, style: percent(s) > 96 ? `right:${100 - percent(s)}%` : `left:${percent(s)}%`, text: timeText(s) })),
     );
     this.hz.replaceChildren(
-      ...(this.rate ? hzTicks(this.rate / 2) : [])
-        .filter((_, i, all) => i % 2 === 0 || i === all.length - 1)
-        .map(([hz, at]) => this.h('span', { style: `bottom:${100 * at}%`, text: hzText(hz) })),
+      ...(this.rate ? spacedTicks(this.rate / 2, 22 / (this.area.clientHeight || 160)) : []).map(([hz, at]) => this.h('span', { style: `bottom:${100 * at}%`, text: hzText(hz) })),
     );
     this.move(this.at ?? 0);
     this.showLoop(this.loop);
