@@ -320,12 +320,16 @@ class Bench {
     this.drawReady();
     this.drawFaders();
     this.drawOutputs();
+    this.pickWanted();
+    this.restore();
+  }
+  pickWanted() {
+    // what was picked before it had a fader
     for (const [name, verb] of Object.entries(this.wanted))
       if (name in this.faders.gains) {
         delete this.wanted[name];
         this.pick([name], verb);
       }
-    this.restore();
   }
   restore() {
     // after a reload: the faders as they were, once every sound that had one is there
@@ -411,6 +415,7 @@ class Bench {
     this.sound();
     this.drawFaders();
     this.classes.draw();
+    this.pickWanted();
   }
   step(by) {
     const faders = this.history.move(by);
