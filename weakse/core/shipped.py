@@ -118,5 +118,5 @@ def no_default(
     name,own,_ = _doors[kind]
     what = 'detector' if kind=='detector' else 'system'
     does = ' that listens to examples' if kind=='listening' else ''
-    return (f"no {what}{does} comes with this version of weakse, and none was trained here ({own[0]}): train one "
-            f"with `make repro` in a clone or `weakse new FOLDER`, or name one, `--{what}` or ${name}")
+    return (f"no {what}{does} comes with this version of weakse, and none was trained here ({own[0]}): train "
+            f"one with `make repro` in a clone or `weakse new FOLDER`, or name one, `--{what}` or ${name}")
