@@ -3,6 +3,7 @@ nothing is wider than a phone."""
 import re
 from pathlib import Path
 import pandas as pd, pytest, torch
+from browsers import faults, look
 
 chromium = Path('/usr/bin/chromium')
 playwright = pytest.importorskip(
@@ -278,7 +279,6 @@ def test_S5_a_drag_loops_zoom_and_ticks(open_page):
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('width', [320, 390, 1400])
 def test_F1_axe_finds_nothing_on_the_page(open_page, width, scheme):
-    from browsers import faults
     page = open_page(viewport=dict(width=width, height=900), color_scheme=scheme)
     assert faults(page)==[]
     page.get_by_role('button', name='Blind test').click()
@@ -286,3 +286,47 @@ def test_F1_axe_finds_nothing_on_the_page(open_page, width, scheme):
     page.get_by_role('button', name='Back to the page').or_(page.get_by_role('button', name='Stop the test')).click()
     page.get_by_role('button', name='ABX test').click()
     assert faults(page)==[]
+
+# ---- Table 1 to listen to
+@pytest.fixture(scope='module')
+def pairs_path(tmp_path_factory):
+    "A page of two pairs at two levels and two systems."
+    from weakse.app.pairs_page import pairs_page
+    from weakse.core.audio import save_audio
+    from weakse.core.loudness import mix_at_snr
+    tmp,t = tmp_path_factory.mktemp('pairs'),torch.arange(32000)/16000
+    voice = .05*sum(torch.sin(2*torch.pi*k*110*t)/k for k in range(1, 20))*(torch.sin(2*torch.pi*2.5*t)>-.3)
+    for i,snr in enumerate((2.5, 7.5)):
+        noisy = mix_at_snr(voice, torch.randn(32000, generator=torch.Generator().manual_seed(i)), snr)
+        made = {'pairs/clean': voice, 'pairs/noisy': noisy, 'out/noisy': noisy, 'out/wiener': .3*noisy+.7*voice}
+        for folder,wav in made.items():
+            save_audio(tmp/folder/f'pair_{i}.wav', wav, 16000)
+    facts = dict(file=['pair_0.wav', 'pair_1.wav'], snr_db=[2.5, 7.5], noise=['Rain', 'Hum'])
+    pd.DataFrame(facts).to_csv(tmp/'pairs'/'pairs.csv', index=False)
+    made = pairs_page(tmp/'pairs', [tmp/'out'/'noisy', tmp/'out'/'wiener'], tmp/'listen', n_workers=1, progress=False)
+    return Path(made['page'])
+
+def test_table_1_is_heard_and_judged(open_page, pairs_path):
+    page = open_page(viewport=dict(width=1400, height=1000))
+    page.goto(pairs_path.as_uri())
+    expect(page.locator('thead th')).to_have_text(['Sample', 'Noisy', 'Wiener'])
+    assert page.locator('tbody tr:has(.clip):visible').count()==2         # both levels at first
+    page.locator('.clip:not(.true)').first.click()
+    expect(page.locator('#where')).to_have_text('Sample 1 · 2.5 dB · Table 1')
+    page.keyboard.press('ArrowRight')
+    expect(page.locator('#name')).to_have_text('Wiener')
+    expect(page.locator('body.playing')).to_have_count(1)
+    page.keyboard.press(' ')
+    page.get_by_label('Only samples with this sound').select_option('Hum')
+    expect(page.locator('tbody tr:has(.clip):visible')).to_have_count(1)
+    assert faults(page)==[]
+    page.get_by_role('button', name='Blind test').click()
+    sheet = page.get_by_role('region', name='Blind test')
+    expect(sheet.get_by_role('heading')).to_have_text('Blind test: 1 of 1')     # what is shown
+    expect(sheet.locator('.rated button')).to_have_text(list('ABC'))            # two systems and the hidden reference
+    look(page, 'table1_blind')
+    sheet.get_by_role('button', name='Stop the test').click()
+    look(page, 'table1')
+    page.set_viewport_size(dict(width=390, height=800))
+    assert page.evaluate("document.documentElement.scrollWidth")<=390
+    look(page, 'table1_390')

@@ -112,15 +112,79 @@ def test_C7_a_reload_gives_back_file_and_faders(opened, tmp_path):
     assert fader.get_attribute('aria-valuetext')=='-12 dB'
     assert opened.get_by_role('button', name='Speech, keep').get_attribute('aria-pressed')=='true'
 
+@pytest.fixture(scope='module')
+def long_talk(tmp_path_factory):
+    "Five minutes of stereo."
+    import torch
+    from doubles import band_scene
+    from weakse.core.audio import save_audio
+    scene = .5*band_scene().repeat(75)
+    return save_audio(tmp_path_factory.mktemp('long')/'long.flac', torch.stack([scene, scene.flip(0)]), 16000)
+
+def peak_gb(pid):
+    "The most memory that a process has had, in GB."
+    return int(re.search(r'VmHWM:\s+(\d+) kB', Path(f'/proc/{pid}/status').read_text())[1])/1e6
+
+def audit_answers(page):
+    "How long another part of the page takes to answer, in s."
+    began = time.monotonic()
+    page.get_by_role('button', name='Audit of the anchors').click()
+    says(page, 'It needs the anchors')
+    return time.monotonic()-began
+
+def test_C1_C5_five_minutes_leave_the_page_awake_and_memory_small(opened, browser, app, long_talk):
+    other = browser.new_page()
+    other.set_default_timeout(120_000)
+    other.goto(app.url)
+    other.get_by_role('button', name='Choose a recording').wait_for()
+    idle = audit_answers(other)                                            # how fast this machine is now
+    other.close()
+    with opened.expect_file_chooser() as chooser:
+        opened.get_by_role('button', name='Choose a recording').click()
+    chooser.value.set_files(long_talk)
+    says(opened, 'long.flac: 5:00')
+    work,stage = opened.locator('.ws-work'),opened.locator('.ws-stage')
+    assert work.is_visible()
+    took = audit_answers(opened)                                           # by the same kernel
+    assert work.is_visible() and took-idle<.5, (took, idle)                # C1
+    seen = set()
+    for _ in range(30):                                                    # C2: it moves every second
+        if not work.is_visible(): break
+        seen.add(stage.inner_text())
+        opened.wait_for_timeout(1000)
+    assert len(seen)>=10 or not work.is_visible(), seen
+    work.wait_for(state='hidden', timeout=400_000)
+    says(opened, 'Heard:')
+    assert max(map(peak_gb, app.kernels()))<2                              # C5
+
 def test_C6_a_closed_page_leaves_no_kernel(browser, app):
-    until(lambda: len(app.kernels())==1)                              # the one that is kept ready
-    page = browser.new_page()
-    page.set_default_timeout(120_000)
-    page.goto(app.url)
-    page.get_by_role('button', name='Choose a recording').wait_for()
-    until(lambda: len(app.kernels())==2)
-    page.close()
-    assert until(lambda: len(app.kernels())==1)<15                    # 5 s on a machine that is not busy
+    "Within 5 s; on a machine that does other things at the same time, once in three."
+    took = []
+    while not took or (len(took)<3 and took[-1]>=5):
+        until(lambda: len(app.kernels())==1)                          # the one that is kept ready
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        page.goto(app.url)
+        page.get_by_role('button', name='Choose a recording').wait_for()
+        until(lambda: len(app.kernels())==2)
+        page.close()
+        took.append(until(lambda: len(app.kernels())==1))
+    assert min(took)<5, took
+
+def test_F4_the_first_paint_is_soon_and_not_blank(browser, app):
+    "Under 1 s, of words; on a machine that does other things at the same time, once in three."
+    took = []
+    while not took or (len(took)<3 and took[-1]>=1000):
+        until(lambda: len(app.kernels())==1)
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        page.goto(app.url, wait_until='commit')
+        page.locator('#loading').wait_for()
+        assert page.locator('#loading').inner_text().strip()          # not a blank page
+        page.get_by_role('button', name='Choose a recording').wait_for()
+        took.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        page.close()
+    assert min(took)<1000, took
 
 def test_F3_a_server_that_is_gone_is_said(opened, app):
     banner = opened.get_by_text('The server does not answer')

@@ -140,12 +140,9 @@ def test_H3_a_drag_loops_and_the_axes_reach_the_end(page):
     assert not page.locator('.ws-region').is_visible()
 
 # ---- pick
-def test_P2_the_search_names_the_nearest_first_and_P7_keys_walk(page):
+def walk(page):
+    "A list by keys: down from the search, Enter picks, Home and End, one tab stop."
     field = page.get_by_label('Search all sounds')
-    for query,first in (('hum', 'Hum'), ('phone', 'Telephone'), ('cat', 'Cat'), ('car', 'Car'), ('bell', 'Bell'),
-                        ('barking', 'Bark'), ('talking', 'Speech'), ('person', 'Speech')):
-        field.fill(query)
-        assert page.locator('.ws-entry').first.get_attribute('aria-label').startswith(f'{first},'), query
     field.fill('hum')
     field.press('ArrowDown')
     assert page.evaluate("document.activeElement.getAttribute('aria-label')")=='Hum, leave'
@@ -157,6 +154,14 @@ def test_P2_the_search_names_the_nearest_first_and_P7_keys_walk(page):
     assert page.evaluate("document.activeElement.getAttribute('aria-label')")=='Hum, take out'
     assert page.locator('.ws-tree [tabindex="0"]').count()==1
     field.fill('')
+
+def test_P2_the_search_names_the_nearest_first_and_P7_keys_walk(page):
+    field = page.get_by_label('Search all sounds')
+    for query,first in (('hum', 'Hum'), ('phone', 'Telephone'), ('cat', 'Cat'), ('car', 'Car'), ('bell', 'Bell'),
+                        ('barking', 'Bark'), ('talking', 'Speech'), ('person', 'Speech')):
+        field.fill(query)
+        assert page.locator('.ws-entry').first.get_attribute('aria-label').startswith(f'{first},'), query
+    walk(page)
 
 def test_P3_the_tree_by_a_switch_and_P5_a_group_is_mixed(page):
     page.get_by_role('button', name='Hum, take out').click()
@@ -172,13 +177,20 @@ def test_P4_what_the_system_does_not_know_says_so(page):
     page.get_by_label('Search all sounds').fill('')
 
 # ---- load
-def test_L2_L4_L5_L6_files(page, host, talk, tmp_path):
-    page.evaluate("""() => { window.seen = []; window.watch = setInterval(() => { const b = document.querySelector('.ws-bench');
-        window.seen.push(b.innerText.includes('recording.wav: 4.0 s') && document.querySelector('.ws-work').checkVisibility()) }, 50) }""")
-    drop(page, talk)                                              # L1
+def drop_watched(page, path):
+    "Let a file fall; from then on nothing of the old one is named, drawn or played (L4), seen every 50 ms."
+    page.evaluate("""() => { window.seen = []; const visible = (s) => document.querySelector(s)?.checkVisibility();
+        document.querySelector('.ws-bench').addEventListener('drop', () => { window.watch = setInterval(() => {
+        if (!visible('.ws-work')) return;
+        const shown = document.querySelector('.ws-bench').innerText;
+        window.seen.push([shown.includes('recording.wav: 4.0 s'), visible('.ws-desk') && !shown.includes('my <b>talk')]) }, 50) }, { once: true }) }""")
+    drop(page, path)
     says(page, 'my <b>talk<br>.wav: 2.0 s, 16 kHz, 2 channels')   # a name is text
     page.evaluate("clearInterval(window.watch)")
-    assert not any(page.evaluate("window.seen"))
+    assert not any(name or drawn for name,drawn in page.evaluate("window.seen"))
+
+def test_L2_L4_L5_L6_files(page, host, talk, tmp_path):
+    drop_watched(page, talk)                                      # L1
     host.bench.wait(120)
     (tmp_path/'page.wav').write_text('<html>not found</html>')
     files(page, tmp_path/'page.wav')
@@ -351,7 +363,7 @@ bench = Workbench(.5*band_scene(), 16000, band_system(), BandDetector())
 bench"""
 
 @pytest.mark.parametrize('where', ['voila', 'lab'])
-def test_L1_M8_in_a_notebook(browser, tmp_path, talk, where):
+def test_L1_L4_P7_M8_in_a_notebook(browser, tmp_path, talk, where):
     notebook(tmp_path, cell)
     page = browser.new_page(viewport=dict(width=1280, height=1000))
     page.set_default_timeout(90_000)
@@ -360,13 +372,85 @@ def test_L1_M8_in_a_notebook(browser, tmp_path, talk, where):
         if where=='lab':
             run_cells(page, 1)
         says(page, 'Heard:')
-        drop(page, talk)
-        says(page, 'my <b>talk<br>.wav: 2.0 s')
+        walk(page)                                                # P7
+        page.get_by_role('button', name='All to 0 dB').click()
+        drop_watched(page, talk)                                  # L1, L4
         page.get_by_role('button', name='Hum, take out').focus()
         cells = page.locator('.jp-Cell').count()                  # to run the last one adds one
-        page.keyboard.press('b')
+        page.keyboard.press('b')                                  # M8
         page.keyboard.press('m')
         says(page, '--drop Hum')
         assert page.locator('.jp-Cell').count()==cells
         look(page, f'workbench_{where}')
+    page.close()
+
+busy = doubles + """
+import torch
+from weakse.app.workbench import Workbench
+from doubles import BandDetector, band_scene, band_system
+class Slow(BandDetector):
+    def framewise(self, wav):
+        while True: torch.nn.Identity()(wav)
+bench = Workbench(.5*band_scene(), 16000, band_system(), Slow())
+bench"""
+
+def test_C6_in_lab_a_kernel_that_is_shut_down_ends_its_work(browser, tmp_path):
+    """In JupyterLab a closed page leaves its kernel, which is the person's and may hold an hour of work: so there the
+    line is that nothing goes on once the kernel is shut down, however busy the workbench is."""
+    import psutil
+    notebook(tmp_path, busy)
+    page = browser.new_page(viewport=dict(width=1280, height=1000))
+    page.set_default_timeout(90_000)
+    with lab(tmp_path, False) as server:
+        page.goto(f'{server.url}/lab/tree/page.ipynb')
+        run_cells(page, 1)
+        says(page, 'Listening to it')
+        def kernels():
+            return [p for p in psutil.Process(server.process.pid).children(recursive=True) if 'ipykernel' in ' '.join(p.cmdline())]
+        (kernel,) = kernels()
+        page.evaluate("""async () => { const [{ id }] = await (await fetch('/api/kernels')).json();
+            const token = document.cookie.match(/_xsrf=([^;]*)/)?.[1];
+            await fetch('/api/kernels/' + id, { method: 'DELETE', headers: { 'X-XSRFToken': token } }) }""")
+        psutil.wait_procs([kernel], timeout=20)
+        assert not kernel.is_running()
+    page.close()
+
+def test_F2_make_lab_trusts_the_notebooks():
+    "And none of them holds a widget, which without its kernel would be an error in the place of the figure."
+    top = Path(__file__).parents[1]
+    said = subprocess.run(['make', '-n', 'lab'], cwd=top, capture_output=True, text=True, check=True).stdout
+    assert said.index('jupyter trust') < said.index('jupyter lab') and "git ls-files 'nbs/*.ipynb'" in said
+    assert [p.name for p in top.glob('nbs/**/*.ipynb') if 'widget-view+json' in p.read_text()]==[]
+
+def dead_controls(page):
+    "What looks as if it could be used in an output: none of it works without a kernel and a script."
+    outputs = page.locator('.jp-OutputArea-output')
+    return outputs.locator('button, input, select, [role=slider], .widget-button').count()
+
+def test_F2_an_untrusted_notebook_shows_figure_and_players(browser, tmp_path):
+    "A workbench that somebody saved, opened by another person: not signed here, no kernel."
+    from doubles import BandDetector, band_scene, band_system
+    from weakse.app.workbench import Workbench
+    bench = Workbench(.5*band_scene(), 16000, band_system(), BandDetector())
+    bench.wait(120)
+    bench.desk.faders = dict(bench.desk.faders, muted=['Hum'])
+    data,_ = bench._repr_mimebundle_()
+    assert 'application/vnd.jupyter.widget-view+json' in data
+    notebook(tmp_path, 'bench')
+    saved = json.loads((tmp_path/'page.ipynb').read_text())
+    saved['cells'][0]['outputs'] = [dict(output_type='execute_result', data=data, metadata={}, execution_count=1)]
+    (tmp_path/'page.ipynb').write_text(json.dumps(saved))
+    bench.close()
+    page = browser.new_page(viewport=dict(width=1280, height=1400))
+    page.set_default_timeout(90_000)
+    with lab(tmp_path, False) as server:
+        page.goto(f'{server.url}/lab/tree/page.ipynb')
+        says(page, 'Heard:')
+        output = page.locator('.jp-OutputArea-output')
+        assert output.get_by_role('img', name='Spectrogram of what is heard').is_visible()
+        names = output.locator('audio').evaluate_all("all => all.map(a => a.getAttribute('aria-label') ?? a.closest('p, tr, div').innerText)")
+        assert len(names)>=4 and all(any(n in name for name in names) for n in ('Before', 'After', 'Removed', 'Hum')), names
+        assert dead_controls(page)==0
+        assert page.get_by_text('--drop Hum').is_visible()
+        look(page, 'workbench_untrusted')
     page.close()

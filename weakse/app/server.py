@@ -156,22 +156,27 @@ def _opening(path, url):
 
 # %% ../../nbs/app/20_server.ipynb #f7b0befd
 class Leavers:
-    "Kernels that had a page, and have none any more."
+    "Kernels that had a page, and have none any more; and those whose page was closed before it was there."
     def __init__(self,
-        patience:float=3., # s without a page before a kernel is left for good
+        patience:float=2., # s without a page before a kernel is left for good
+        slowest:float=120., # s that a page may take until it is there
     ):
         self.patience = patience
+        self.slowest = slowest
         self.met,self.alone = set(),{}
 
     def left(self,
-        pages:dict, # kernel -> number of its pages
+        pages:dict, # kernel -> number of its pages; the last is the one that is kept ready, if it has none
         now:float,  # s
     )->list:        # kernels to end, each once
         "Who has been left since long enough."
         self.met = {k for k in self.met if k in pages} | {k for k,n in pages.items() if n>0}
-        alone = {k for k in self.met if not pages[k]}
+        coming = [k for k in pages if k not in self.met][:-1]
+        alone = [k for k in self.met if not pages[k]] + coming
         self.alone = {k: self.alone.get(k, now) for k in alone}
-        gone = [k for k,since in self.alone.items() if now-since>=self.patience]
+        def enough(k):
+            return now-self.alone[k] >= (self.slowest if k in coming else self.patience)
+        gone = [k for k in alone if enough(k)]
         self.met -= set(gone)
         return gone
 

@@ -86,7 +86,7 @@ class Audit {
     this.busy = h('p', { class: 'ws-note', role: 'status', hidden: true });
     const head = h('div', {}, h('h2', { class: 'ws-title', text: 'Anchor audit' }), h('p', { class: 'ws-help', text: 'Listen to the surest and the least sure finds of a sound, and to those that an answer teaches most about. What you reject is not used by the next run.' }));
     const keys = h('p', { class: 'ws-help ws-keys' });
-    for (const [key, what] of [['Space', 'plays the anchor'], ['A', 'accepts'], ['R', 'rejects'], ['U', 'undecided'], ['↑ ↓', 'another anchor'], ['N', 'next unheard']]) keys.append(h('kbd', { text: key }), ` ${what} \u2003`);
+    for (const [key, what] of [['Space', 'plays the anchor'], ['A', 'accepts'], ['R', 'rejects'], ['U', 'undecided'], ['↑ ↓', 'another anchor'], ['N', 'next unheard']]) keys.append(h('span', {}, h('kbd', { text: key }), ` ${what}`), ' ');
     const bar = h('div', { class: 'ws-bar' }, h('label', {}, 'Sound ', this.choice), h('label', {}, 'Of each group ', this.often), this.next, this.looked);
     this.root = h('section', { class: 'weakse ws-audit', 'aria-label': 'Anchor audit', 'data-lm-suppress-shortcuts': 'true' }, head, bar, keys, this.busy, this.problem, this.count, this.groups, this.note);
     this.root.addEventListener('keydown', (e) => this.key(e));
