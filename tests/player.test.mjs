@@ -32,7 +32,7 @@ test('mute, solo and both', () => {
   assert.deepEqual(p.heardFactors({ ...state, soloed: ['Rain', 'Speech'] }), { Rain: 0, Speech: 0.1, rest: 0 });
 });
 
-test('all at 0 dB is the recording itself; mix and removed add up to it; the sounds and the rest too', () => {
+test('M7: all at 0 dB is the recording itself; mix and removed add up to it; the sounds and the rest too', () => {
   const names = ['recording', 'Rain', 'Speech'];
   const zero = p.heardFactors({ gains: { Rain: 0, Speech: 0, rest: 0 }, muted: [], soloed: [] });
   assert.deepEqual(p.weightsOf('mix', zero), { recording: 1, Rain: 0, Speech: 0 });
@@ -54,7 +54,7 @@ test('a pick is a fader: keep is solo, take out is mute, twice lets go', () => {
   assert.deepEqual(p.withPick(state, ['Rain'], 'keep').soloed, []);
 });
 
-test('loudness of a sum follows from products', () => {
+test('H4: loudness of a sum follows from products', () => {
   // two tracks, alternately loud: 0.1 s each
   const grams = new Float32Array(20 * 3);
   for (let b = 0; b < 20; b++) grams.set([0.01, 0.002, 0.04], 3 * b);
@@ -110,7 +110,7 @@ class FakeContext {
 }
 const sound = (seconds) => ({ duration: seconds });
 
-test('all tracks start at one time of one clock, parts one behind the other', () => {
+test('H1: all tracks start at one time of one clock, parts one behind the other', () => {
   const context = new FakeContext();
   const player = new p.Player(16000, 4, context);
   player.put('recording', 0, sound(2), {});

@@ -160,6 +160,35 @@ def test_S3_another_system_goes_on_where_it_was(open_page):
     assert page.evaluate(current)=='scene_000_5dB_oracle_mask_1_extracted1.ogg'
     page.wait_for_function("Math.abs(audio.currentTime-1) < .05")
 
+def test_S4_sound_for_judging_is_as_good_as_uncoded(tmp_path):
+    import numpy as np
+    from weakse.app.listening_sounds import write_group
+    from weakse.core.audio import load_audio
+    from weakse.corpora.recipe import read_recipe
+    from weakse.corpora.rendering import Run, render_pair
+    from weakse.corpora.voices import espeak_available
+    pesq = pytest.importorskip('pesq').pesq
+    if not espeak_available(): pytest.skip("no voices on this machine: pip install 'weakse[speech]'")
+    sources = Path(__file__).parents[1]/'sources'
+    run = Run(read_recipe(sources), sample_rate=16000, seconds=6.0, speech_share=.5, voices=64, seed=0, speech_source='espeak')
+    clean = torch.as_tensor(render_pair(run, snrs=(5.,), index=2)[0]).float()
+    write_group(tmp_path, dict(clean=clean), 16000)
+    coded = load_audio(tmp_path/'clean.ogg', 16000)[0].numpy()
+    reference = clean.numpy()
+    n = min(len(reference), len(coded))
+    assert pesq(16000, reference[:n], coded[:n], 'wb')>4.4
+    shifts = np.correlate(coded[2000:n-2000], reference[2400:n-2400], 'valid')
+    assert abs(int(np.argmax(shifts))-400)<=1                             # and comes in time
+
+def test_S7_opens_from_a_folder_and_asks_nobody(open_page):
+    page = open_page()                                                    # offline: any other address is an error
+    asked = []
+    page.on('request', lambda r: asked.append(r.url))
+    page.reload()
+    page.locator('#experiment2 .clip:not(.true):visible').first.click()
+    expect(page.locator('body.playing')).to_have_count(1)
+    assert asked and all(url.startswith(('file:', 'data:')) for url in asked)
+
 def test_S6_filters_by_class_and_seen(open_page):
     page = open_page()
     rows = page.locator('#experiment2 tbody:visible tr:has(.clip):visible')

@@ -218,6 +218,49 @@ def test_O1_downloads(page, host, tmp_path):
     assert sf.info(tmp_path/'recording (mix).wav').samplerate==16000
     assert json.loads((tmp_path/'recording (settings).json').read_text())['muted']==['Hum']
 
+def test_O2_the_files_are_those_of_the_shown_line(page, host, tmp_path):
+    import numpy as np, soundfile as sf
+    from doubles import BandDetector, band_scene, band_system
+    from weakse.core.audio import save_audio
+    from weakse.inference.extract_files import extract_file
+    page.get_by_role('button', name='Hum, take out').click()
+    says(page, 'weakse extract recording.wav -o out --drop Hum')
+    made = dict(mix=tmp_path/'kept.wav', removed=tmp_path/'removed.wav')
+    sound = save_audio(tmp_path/'recording.wav', .5*band_scene(), 16000, subtype='FLOAT')
+    extract_file(sound, made['mix'], made['removed'], drop=['Hum'], system=band_system(), detector=BandDetector())
+    for what,name in made.items():
+        page.get_by_label('What to download').select_option(what)
+        with page.expect_download() as got:
+            page.get_by_role('button', name='Download').click()
+        got.value.save_as(tmp_path/'got.wav')
+        assert np.abs(sf.read(tmp_path/'got.wav')[0]-sf.read(name)[0]).max()<1e-4     # -80 dBFS
+        page.locator('.ws-work').wait_for(state='hidden')
+
+def test_H4_equally_loud_unless_one_asks(page):
+    def loudest():
+        "Of what the meter shows for a second, in dBFS."
+        seen = []
+        for _ in range(20):
+            page.wait_for_timeout(50)
+            seen.append(float(page.get_by_role('meter').get_attribute('aria-valuenow')))
+        return max(seen)
+    same = page.get_by_label('Same loudness')
+    assert same.is_checked()
+    page.get_by_role('group', name='Hum', exact=True).get_by_role('slider').fill('-1')   # so little is removed
+    page.locator('.ws-area').focus()
+    page.keyboard.press('l')
+    page.keyboard.press('r')
+    page.keyboard.press('Space')
+    page.get_by_role('button', name='Pause', exact=True).wait_for()
+    matched = loudest()
+    same.uncheck()
+    page.wait_for_timeout(300)
+    true = loudest()
+    same.check()
+    page.get_by_role('button', name='Pause', exact=True).click()
+    page.get_by_role('button', name='Loop', exact=True).click()
+    assert true<matched-6, (true, matched)
+
 # ---- face
 def test_F1_nothing_is_unnamed_and_F5_words_for_people(page):
     unnamed = page.evaluate("""() => [...document.querySelectorAll('.ws-bench button, .ws-bench input:not([hidden]), .ws-bench select, .ws-bench [role=slider], .ws-bench [role=meter], .ws-bench progress')]
