@@ -5,13 +5,15 @@ import { button, h } from './elements.js';
 import { abxRows, abxTrials, conditionsOf, csvOf, isAnswered, isDone, LEAST, rowsOf, trialsOf } from './trials.js';
 
 class Test {
-  // a sheet in the page's place, on which trials follow each other
+  // a sheet in the page's place, on which trials follow each other; one at a time
+  static all = [];
   constructor(page, name) {
     this.page = page;
     this.name = name;
     this.place = h('section', { class: 'wide blind', 'aria-label': name, hidden: true });
     this.place.addEventListener('keydown', (e) => this.key(e));
     document.querySelector('main').before(this.place);
+    Test.all.push(this);
     document.querySelector('nav > div').append(button(name, () => this.open()));
   }
   samples() {
@@ -27,7 +29,10 @@ class Test {
     });
   }
   open() {
-    for (const other of document.querySelectorAll('.blind')) other.hidden = true;
+    for (const other of Test.all) {
+      other.hush();
+      other.place.hidden = true;
+    }
     for (const e of document.querySelectorAll('main, #dock')) e.hidden = true;
     document.querySelectorAll('#sounds audio').forEach((a) => a.pause());
     this.place.hidden = false;
