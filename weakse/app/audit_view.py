@@ -9,9 +9,9 @@ __all__ = ['audit_class', 'AuditView', 'audit_note']
 from functools import cache
 from pathlib import Path
 from fastcore.basics import patch
-from weakse.app.audit import (
-    anchor_facts, audit_classes, audit_page, class_threshold, clip_curves, headings, rank_anchors, set_verdict,
-    verdict_of)
+from .audit import (
+    anchor_facts, audit_classes, audit_page, class_threshold, clip_curves, headings, rank_anchors,
+    set_verdict, verdict_of)
 from .desk import joined_module
 from .theme import static_text
 from .tracks import LOSSLESS_SECONDS, coded

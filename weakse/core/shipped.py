@@ -94,7 +94,8 @@ def shipped_folder(
 # kind of work -> variable of the environment, folders of models trained here, kinds of model that do it
 _doors = dict(
     enhancer=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['enhancer']),
-    selective=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['selective', 'enhancer']),
+    # asked by class: an enhancer knows the same classes and loses less of the speech
+    selective=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['enhancer', 'selective']),
     # asked by example
     listening=('WEAKSE_SYSTEM', ['artifacts/models/selective'], ['selective']),
     detector=('WEAKSE_DETECTOR', ['artifacts/tagger'], ['detector']))
@@ -118,5 +119,5 @@ def no_default(
     name,own,_ = _doors[kind]
     what = 'detector' if kind=='detector' else 'system'
     does = ' that listens to examples' if kind=='listening' else ''
-    return (f"no {what}{does} comes with this version of weakse, and none was trained here ({own[0]}): train one "
-            f"with `make repro` in a clone or `weakse new FOLDER`, or name one, `--{what}` or ${name}")
+    return (f"no {what}{does} comes with this version of weakse, and none was trained here ({own[0]}): train "
+            f"one with `make repro` in a clone or `weakse new FOLDER`, or name one, `--{what}` or ${name}")
