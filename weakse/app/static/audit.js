@@ -1,6 +1,6 @@
 // The audit in the browser: anchors of a class with their clips, one sound at a time, and a verdict by a key or a click.
 import { button, h } from './elements.js';
-import { timeText, Timeline } from './axes.js';
+import { Timeline } from './axes.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 function drawing(tag, attributes, ...children) {
