@@ -15,7 +15,8 @@ def test_the_arithmetic():
 
 @pytest.mark.parametrize('path', ours, ids=lambda p: p.name)
 def test_nothing_is_evaluated_or_fetched_from_elsewhere(path):
-    text = path.read_text().replace('http://www.w3.org/2000/svg', '')    # the name of a kind of element, not an address
+    text = path.read_text()
+    text = text.replace("'http://www.w3.org/2000/svg'", '')   # the name of a namespace, which nobody fetches
     assert not re.search(r'\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write|https?:', text)
 
 @pytest.mark.parametrize('path', ours, ids=lambda p: p.name)
