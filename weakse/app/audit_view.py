@@ -12,8 +12,7 @@ from fastcore.basics import patch
 from .audit import (
     anchor_facts, audit_classes, audit_page, class_threshold, clip_curves, headings, rank_anchors,
     set_verdict, verdict_of)
-from .desk import joined_module
-from .theme import static_text
+from .desk import front_class, joined_module
 from .tracks import LOSSLESS_SECONDS, coded
 from ..mining.anchor_store import AnchorStore, read_anchors
 from ..mining.audits import read_audit
@@ -25,15 +24,11 @@ from ..core.extras import from_extra
 @cache
 def audit_class()->type: # of `anywidget.AnyWidget`
     "The widget. Raises `MissingExtraError` where anywidget is missing."
-    anywidget,traitlets = from_extra('anywidget'),from_extra('traitlets')
-    kinds = dict(
-        name=traitlets.Unicode, n=traitlets.Int, classes=traitlets.List, cards=traitlets.List,
-        note=traitlets.Unicode, problem=traitlets.Unicode, busy=traitlets.Unicode)
-    traits = {name: kind().tag(sync=True) for name,kind in kinds.items()}
-    sheets = ''.join(static_text(f'{name}.css') for name in ('theme', 'controls', 'timeline', 'audit'))
-    module = joined_module('elements.js', 'axes.js', 'audit.js')
-    return type('AuditDesk', (anywidget.AnyWidget,), dict(
-        __doc__="The front of an audit.", __module__=__name__, _esm=module, _css=sheets, **traits))
+    t = from_extra('traitlets')
+    return front_class(
+        'AuditDesk', "The front of an audit.", joined_module('elements.js', 'axes.js', 'audit.js'), 'audit',
+        name=t.Unicode, n=t.Int, classes=t.List, cards=t.List, note=t.Unicode, problem=t.Unicode,
+        busy=t.Unicode)
 
 # %% ../../nbs/app/09_audit_view.ipynb #ae09b22b
 class AuditView:

@@ -80,4 +80,3 @@ def poured(
         for path in sorted(p for p in folder.rglob('*') if p.is_file()):
             sys.stdout.buffer.write(path.read_bytes())
         sys.stdout.buffer.flush()
-

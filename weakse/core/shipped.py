@@ -94,7 +94,7 @@ def shipped_folder(
 # kind of work -> variable of the environment, folders of models trained here, kinds of model that do it
 _doors = dict(
     enhancer=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['enhancer']),
-    # asked by class: an enhancer knows the same classes and loses less of the speech
+    # asked by class: the enhancer's speech is better, the other's objects are; most people ask for speech
     selective=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['enhancer', 'selective']),
     # asked by example
     listening=('WEAKSE_SYSTEM', ['artifacts/models/selective'], ['selective']),

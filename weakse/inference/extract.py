@@ -64,7 +64,6 @@ def load_extractor(
     kind = 'selective' if like is None else 'listening'
     return refuse_oracle(load_system(system, device=device, kind=kind))
 
-
 # %% ../../nbs/inference/14_extract.ipynb #f7dae384
 def class_estimates(
     system,          # `System`

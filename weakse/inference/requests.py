@@ -37,7 +37,6 @@ def resolve_classes(
     names,ontology = [names] if isinstance(names, str) else list(names),as_ontology(ontology)
     return list(dict.fromkeys(c for n in names for c in _resolve(n, vocabulary, ontology)))
 
-
 # %% ../../nbs/inference/13_requests.ipynb #28525655
 def _resolve(name, vocabulary, ontology):
     "The classes of one name."
@@ -209,7 +208,6 @@ def asked_at_once(
         verbs = {c: v for c,v in verbs.items() if v!=verb} | {joined: verb}
     gains = {c: request.gains[c.split(' + ')[0]] for c in verbs}
     return Request(verbs, gains, request.rest, examples)
-
 
 # %% ../../nbs/inference/13_requests.ipynb #eca17a1c
 def vocabulary_of(

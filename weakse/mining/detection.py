@@ -101,7 +101,6 @@ def _begin(out, plan):
     write_json(work/'plan.json', plan, digits=12, overwrite=True)
     return work
 
-
 # %% ../../nbs/mining/02_detection.ipynb #4baea04d
 class _Work:
     "The work of all shards, made as it is sent."
@@ -111,7 +110,6 @@ class _Work:
         return len(self.shards)
     def __iter__(self):
         return (shard_work(self.corpus, i, clips) for i,clips in enumerate(self.shards))
-
 
 # %% ../../nbs/mining/02_detection.ipynb #c427c7e3
 _too_many = 4   # failures in a row from the beginning

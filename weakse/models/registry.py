@@ -295,7 +295,7 @@ def load_system(
     if isinstance(system, System): return system if device is None else system.to(device)
     where,system = pick_device(device),default_system(kind) if system is None else system
     if isinstance(system, str) and system in system_names(): return _filter(system)
-    folder = (_shipped(system) if isinstance(system, str) else None) or Path(system)
+    folder = system if isinstance(system, Path) and system.is_dir() else _shipped(str(system)) or Path(system)
     if folder.is_dir(): return _learned(folder, vocabulary, where)
     known = [*shipped_models(), *_offered().split(', ')]
     raise UnusableSystemError(

@@ -60,7 +60,6 @@ def _digest(settings):
     rows = repr(sorted(settings.items(), key=str))
     return hashlib.sha256(rows.encode()).hexdigest()[:8]
 
-
 # %% ../../nbs/training/04_checkpoints.ipynb #95fb525f
 class Checkpoint:
     "Save a task every `every` steps, and go back to the newest whole checkpoint."
@@ -120,7 +119,6 @@ def make_room(self:Checkpoint):
         os.replace(old, self.aside(settings)/old.name)
     self.others = {old: None for old,settings in self.others.items() if settings is None}
 
-
 # %% ../../nbs/training/04_checkpoints.ipynb #83e3461f
 @patch
 def save(self:Checkpoint,
@@ -140,7 +138,6 @@ def save(self:Checkpoint,
         old.unlink(missing_ok=True)
     self.mine = self.mine[-self.keep:]
     self.others = {}
-
 
 # %% ../../nbs/training/04_checkpoints.ipynb #386b6723
 def _go_on(checkpoint, state, path):
@@ -181,7 +178,6 @@ def restore(self:Checkpoint)->int:
         warnings.warn(_other_settings(differs, old, self.settings, self.aside(old)))
     return newest or 0
 
-
 # %% ../../nbs/training/04_checkpoints.ipynb #e699b9e3
 @patch
 def clear(self:Checkpoint):
@@ -198,7 +194,6 @@ def clear(self:Checkpoint):
     if {p.name for p in self.folder.iterdir()} - {marker}: return
     (self.folder/marker).unlink(missing_ok=True)
     self.folder.rmdir()
-
 
 # %% ../../nbs/training/04_checkpoints.ipynb #021aa43d
 @contextlib.contextmanager

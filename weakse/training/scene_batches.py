@@ -198,7 +198,6 @@ def _draw_also(s, d, rng):
     also = _references(s, slot, classes, d['anchors'][at,slot], rng)
     return dict(also_slot=np.where(more, slot, -1), also_classes=classes, also=also)
 
-
 # %% ../../nbs/training/10_scene_batches.ipynb #974c3a61
 def _wav(s, idx, rng):
     "This process's rows of anchors as waveforms `(B, T)`, each in a colour of its own; drawn for all rows."
@@ -246,7 +245,6 @@ def _more_of(s, d, removed, rng):
     return dict(
         also=_wav(s, d['also'], rng)[items], also_classes=torch.from_numpy(d['also_classes'][s.rows][items]),
         also_items=torch.from_numpy(items))
-
 
 # %% ../../nbs/training/10_scene_batches.ipynb #e07e48b5
 @patch

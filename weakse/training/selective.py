@@ -67,7 +67,6 @@ def question(
         own = own.index_add(0, batch['also_items'], cond[n:])
     return own, logits, tags
 
-
 # %% ../../nbs/training/11_selective.ipynb #49d3d198
 @torch.no_grad()
 def remove(

@@ -54,7 +54,6 @@ def _begin_listening(model, system):
             own.bn.bias.data += old.cond(question).detach()
             own.cond.weight.data.zero_()
 
-
 # %% ../../nbs/training/19_start.ipynb #c09bfd45
 def go_on_from(
     model,      # the network of a run; its weights are replaced

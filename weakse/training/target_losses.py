@@ -70,7 +70,6 @@ def balanced_mask(
     entropy = -(t*m.log() + (1 - t)*(1 - m).log())
     return ((_share(x, power) + _share(y, power))*entropy).sum((-2, -1)).mean()
 
-
 # %% ../../nbs/training/10_target_losses.ipynb #0fd2ed7b
 TARGET_LOSSES = {f.__name__: f for f in (relative_snr, level_compressed_stft, balanced_mask)}
 
