@@ -249,7 +249,7 @@ def writers():
 # writers without `overwrite`, and why none is needed
 OWN = dict(
     replaces_its_folder_alone='unpack_archive detect_anchors enhance_pairs listening_page prepare real_scenes test_scenes write_scenes '
-                              'write_prepared save_small train_tagger fetch_voicebank write_scene keep_clips pack_model write_folder prepare_shipped',
+                              'write_prepared pairs_page save_small train_tagger fetch_voicebank write_scene keep_clips pack_model write_folder prepare_shipped',
     asks_before_it_writes_beside_others='audioset_corpus audioset_shaped checked_corpus copy_pairs '
                                         'esc50_corpus folder_corpus fsd50k_corpus write_corpus write_pairs write_pair_sets '
                                         'save make_room write_report '
@@ -258,7 +258,7 @@ OWN = dict(
     'learn_from_pairs '
     'write_stand_ins write_anchors write_index '
     'synth_clips synth_pair_sets held_out_pairs debian_clips debian_corpus',
-    edits_what_it_has_read='set_verdict write_readme make_manifest present_clips add_look list_collections',
+    edits_what_it_has_read='set_verdict judge write_readme make_manifest present_clips add_look list_collections',
     downloads_what_is_not_there='fetch pinned fetch_collection fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated fetch_debian',
     writes_its_verdict_beside_the_weights='checked_once check_weights first_hearing',

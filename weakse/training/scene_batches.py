@@ -199,12 +199,15 @@ def _draw_also(s, d, rng):
     return dict(also_slot=np.where(more, slot, -1), also_classes=classes, also=also)
 
 # %% ../../nbs/training/10_scene_batches.ipynb #974c3a61
-def _wav(s, idx, rng):
-    "This process's rows of anchors as waveforms `(B, T)`, each in a colour of its own; drawn for all rows."
-    wav = s.store.wav(idx[s.rows])
+def _wav(s, idx, rng, rows=None):
+    """This process's rows of anchors (or some of them) as waveforms `(B, T)`, each in a colour of its own; drawn
+    for all rows."""
+    rows = s.rows if rows is None else rows
+    wav = s.store.wav(idx[rows])
     eq_db = s.settings.eq_db
     if not eq_db: return wav
-    return coloured(wav, eq_db, torch.from_numpy(colour_draws(len(idx), rng)[s.rows]), s.store.sample_rate)
+    colours = torch.from_numpy(colour_draws(len(idx), rng)[rows])
+    return coloured(wav, eq_db, colours, s.store.sample_rate) if len(wav) else wav
 
 def _uniform(rng, low, high, s):
     "Float32, drawn evenly for all rows: this process's `(B,)`."
@@ -242,8 +245,9 @@ def _more_of(s, d, removed, rng):
             removed_classes=torch.from_numpy(removed['removed_classes'][s.rows]))
     if 'also' not in d: return {}
     items = np.nonzero(d['also_slot'][s.rows] >= 0)[0]
+    rows = np.arange(s.batch_size)[s.rows][items]
     return dict(
-        also=_wav(s, d['also'], rng)[items], also_classes=torch.from_numpy(d['also_classes'][s.rows][items]),
+        also=_wav(s, d['also'], rng, rows), also_classes=torch.from_numpy(d['also_classes'][rows]),
         also_items=torch.from_numpy(items))
 
 # %% ../../nbs/training/10_scene_batches.ipynb #e07e48b5

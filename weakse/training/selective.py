@@ -47,11 +47,9 @@ def ask(
     return embedding[:n], logits[:n], tags[n:]
 
 # %% ../../nbs/training/11_selective.ipynb #2fbea56d
-def _examples(batch):
-    "References and their classes: of all items, then the second ones of those that ask for two sounds."
-    if 'also' not in batch: return batch['reference'], batch['classes']
-    both = ('reference','also'),('classes','also_classes')
-    return tuple(torch.cat([batch[k], batch[more]]) for k,more in both)
+def _with_second(batch, what, second):
+    "Something of all items, then the same of the second sound of those that ask for two."
+    return torch.cat([batch[what], batch[second]]) if second in batch else batch[what]
 
 def question(
     model:SelectiveNet, # of any variant
@@ -60,7 +58,8 @@ def question(
 # embeddings `(B, D)`; class logits of the references and tag logits of the mixtures, or None
 )->tuple:
     "What each item asks with: an embedding, or for two sounds the sum of theirs (Ochiai et al. 2020)."
-    cond, logits, tags = ask(model, *_examples(batch), mix)
+    references = _with_second(batch, 'reference', 'also')
+    cond, logits, tags = ask(model, references, _with_second(batch, 'classes', 'also_classes'), mix)
     n = len(batch['reference'])
     own = cond[:n]
     if len(cond) > n:
@@ -117,8 +116,9 @@ def losses(self:JointTask,
         estimate = self.model(batch['mix'], cond.detach() if self.stop_gradient else cond)
     logs = self.loss(estimate, batch['target'], batch['mix'])
     if logits is None: return logs
+    classes = _with_second(batch, 'classes', 'also_classes')
     parts = {
-        'class': F.cross_entropy(logits.float(), _examples(batch)[1]),
+        'class': F.cross_entropy(logits.float(), classes),
         'tags': F.binary_cross_entropy_with_logits(tags.float(), batch['tags'])}
     return {
         **logs, **parts, 'extraction': logs['loss'],
