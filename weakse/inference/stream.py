@@ -15,7 +15,7 @@ from ..core.waveform import LayoutError, check_rate, as_float, check_finite
 from .blocks import overlap_chunks
 from .levels import LevelSums
 from .planning import (
-    block_sizes, condition_for, part_estimator, plan_blocks, plan_options, refuse_oracle)
+    block_sizes, part_estimator, plan_blocks, plan_options, questions, refuse_oracle)
 from ..models.registry import load_system
 
 # %% ../../nbs/inference/10_stream.ipynb #016c442f
@@ -36,7 +36,7 @@ class Stream:
         self.system = refuse_oracle(load_system(system, device=device)).at(sample_rate)
         how = plan_options(block=block, **kwargs)
         self._plan_of = functools.partial(plan_blocks, self.system, sample_rate, n_channels=n_channels, **how)
-        self._local,self._block,self._half = _local_blocks(self.system, sample_rate, n_channels, how)
+        self._locals,self._block,self._half = _local_blocks(self.system, sample_rate, n_channels, how)
         self._start()
 
     def __repr__(self):
@@ -45,28 +45,33 @@ class Stream:
 
 # %% ../../nbs/inference/10_stream.ipynb #795cb833
 def _local_blocks(system, rate, n_channels, how):
-    "`PartEstimator`, samples of a block, and of half a cross-fade. Raises `ValueError`."
+    "A `PartEstimator` for each question, samples of a block, and of half a cross-fade. Raises `ValueError`."
     field,block,overlap = block_sizes(
         system, rate, n_channels, how['block'], how['overlap'], how['context'])
     if field is None:
         raise ValueError(
             f"system `{system.name}` needs the whole recording before it says anything: use "
             "`enhance`, or a trained system")
-    cond = condition_for(system, how['target'], how['condition'])
-    return part_estimator(system, rate, cond, field, how['precision'], n_channels),block,overlap//2
+    parts = [
+        part_estimator(system, rate, cond, field, how['precision'], n_channels)
+        for cond in questions(system, how['target'], how['condition'])]
+    return parts,block,overlap//2
 
 # %% ../../nbs/inference/10_stream.ipynb #8e2694e2
 @patch
 def _span(self:Stream, i):
     "First and last sample of the stream that block `i` needs."
-    return self._local.span(max(0, i*self._block-self._half), (i+1)*self._block+self._half, math.inf)[3:]
+    span = max(0, i*self._block-self._half),(i+1)*self._block+self._half
+    for local in reversed(self._locals):           # what the last one reads the one before computes
+        span = local.span(*span, math.inf)[3:]
+    return span
 
 @patch
 def _latency(self:Stream):
     "Samples between what goes in and what comes out."
     to,block = self.system.sample_rate,self._block
-    window = self._local.window
-    first = max(1, math.ceil(window*self.sample_rate/to/block)) if window else 1
+    window = sum(local.window or 0 for local in self._locals)
+    first = max(1, math.ceil(window*self.sample_rate/to/block))
     # blocks until both rates meet again
     period = math.lcm(block*to, self.sample_rate)//(block*to)
     blocks = range(first + min(period, 1000) + 1)

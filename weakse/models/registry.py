@@ -172,11 +172,12 @@ class SavedSystem:
     condition:typing.Literal['mean','one_hot']|None=None # how it is asked
     level:typing.Literal['as_is','rms']='rms' # of a recording: as it comes, or brought to `level_db`
     level_db:float|None=None # dBFS that it is shown; None: -26.02, an RMS of 0.05
+    after:str|None=None      # class that is taken out before any other is asked for: the loudest, as a rule
 
 _copy = "copy the whole folder again, or train again"
 
 # %% ../../nbs/models/06_registry.ipynb #9ff5a78a
-_of_use = 'strength', 'block', 'condition', 'level', 'level_db'
+_of_use = 'strength', 'block', 'condition', 'level', 'level_db', 'after'
 
 def check_use(
     use:dict|None, # how a finished system is used, see `SavedSystem`
@@ -249,12 +250,21 @@ def _read_model(folder, config):
         make, folder / 'model.safetensors', UnusableSystemError, _copy, cls.__name__).requires_grad_(False)
 
 # %% ../../nbs/models/06_registry.ipynb #b541caf3
+def _check_after(after, names, model, folder):
+    "Raise where a system shall take something out first that it does not know, or cannot hear what is left."
+    if after is None: return
+    why = None if after in (names or ()) else "is no class of the system: name one of vocabulary.csv"
+    if not model.normalise:
+        why = "wants a network with `normalise`: what is left is quieter"
+    if why: raise UnusableSystemError(f"after {after!r} in {folder/'config.json'} {why}, or leave it out")
+
 def _learned(folder, vocabulary, device):
     "The `System` of a folder."
     config = _read_config(folder)
     names, bank = _read_vocabulary(folder, config, vocabulary), _read_bank(folder, config)
     _check_sizes(config, len(names or ()), bank, folder)
     model = _read_model(folder, config).to(device, memory_format=torch.channels_last)
+    _check_after(config.get('after'), names, model, folder)
     return System(
         config.get('name', 'weakse'), Network(model), sample_rate=config['sample_rate'],
         vocabulary=names, bank=bank, block=config.get('block', 4.0), config=config, model=model)

@@ -96,7 +96,10 @@ class SceneSettings:
     balance_db:float = 10.         # largest difference of transient and stationary, dB
     keep:float = .8                # chance of each object that is not asked for to be in the scene
     absent_share:float = .15       # share of the items that ask for what is not there
-    residual_share:float = .25     # share of the batches with an object already removed
+    residual_share:float = .25     # share of the batches with something already removed
+    # chance that it is the speech, there or not, where an object is asked for: the use of a system with
+    # `after: Speech` takes that out first
+    speech_first:float = .5
     # share of the items that ask for two sounds at once; in the other batches, where all slots are asked for
     several_share:float = .1
     same_share:float = .5          # share of the references that are the target's own anchor, coloured anew
@@ -108,7 +111,7 @@ class SceneSettings:
         unknown = [t for t in self.targets if t not in SLOTS]
         if unknown or not self.targets:
             raise JointError(f"`targets` is {self.targets}; known: {', '.join(SLOTS)}, at least one")
-        for name in ('keep','absent_share','residual_share','several_share','same_share'):
+        for name in ('keep','absent_share','residual_share','speech_first','several_share','same_share'):
             if not 0 <= getattr(self, name) <= 1:
                 raise JointError(f"`{name}` is {getattr(self, name)}; it is a share, 0 to 1")
 
@@ -178,10 +181,12 @@ def _draw(s, step, rng):
 
 # %% ../../nbs/training/10_scene_batches.ipynb #df8c82b4
 def _draw_removed(s, d, rng):
-    """Another object of each scene, one to be removed before: its class and a reference of it; it is in the
-    scene from now on."""
+    """What is to be removed from each scene before: its class and a reference of it. Speech, if it is there;
+    or another sound, which is there from now on."""
     at, slot = np.arange(s.batch_size), (d['slot'] + rng.integers(1, 3, s.batch_size))%3
-    d['here'][at,slot] = True
+    speech = (rng.random(s.batch_size) < s.settings.speech_first) & (d['slot'] != 0)
+    slot[speech] = 0
+    d['here'][at,slot] |= ~speech
     return dict(
         removed_classes=d['classes'][at, slot],
         removed=_references(s, slot, d['classes'][at, slot], d['anchors'][at, slot], rng))
@@ -200,8 +205,8 @@ def _draw_also(s, d, rng):
 
 # %% ../../nbs/training/10_scene_batches.ipynb #974c3a61
 def _wav(s, idx, rng, rows=None):
-    """This process's rows of anchors (or some of them) as waveforms `(B, T)`, each in a colour of its own; drawn
-    for all rows."""
+    """This process's rows of anchors, or some of them, as waveforms `(B, T)`, each in a colour of its own,
+    drawn for all rows."""
     rows = s.rows if rows is None else rows
     wav = s.store.wav(idx[rows])
     eq_db = s.settings.eq_db
