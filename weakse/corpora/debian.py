@@ -23,7 +23,7 @@ from .corpus import CORPUS_FILES, SEPARATOR, Corpus, CorpusError
 from .folder import checked_corpus
 from .groups import draw_splits
 from .held_out import held_out_pairs
-from .synth import synth_clips, synth_pair_sets
+from .synth import add_synth_clips, check_recipe_given, synth_clips, synth_pair_sets
 
 # %% ../../nbs/corpora/35_debian.ipynb #933c245d
 _types = dict.fromkeys(['file','label','group','language','licence','source'], str)
@@ -154,22 +154,17 @@ def _splits(clips, settings):
         split[rows] = draw_splits(len(rows), how['valid_share'], [how['seed'], k], clips.group[rows])
     return split
 
-def _with_synth(table, about, recipe_from, audio, n, settings):
-    "The recordings, and clips of the embedded corpus beside them, each a group of its own."
-    if not n: return table,about
-    clips,made_by = synth_clips(recipe_from, audio, n, **settings_for(synth_clips, settings))
-    table = pd.concat([table, clips.assign(group=clips.file)[table.columns]], ignore_index=True)
-    return table,about | made_by | {'n_synth_clips': n}
+
 
 # %% ../../nbs/corpora/35_debian.ipynb #e5c2f2eb
 def _recordings(data, out, recipe_from, n_synth_clips, settings):
     "The table of all clips with their splits, what corpus.json says, and which clips are recordings."
-    if n_synth_clips and not recipe_from:
-        raise CorpusError(
-            f"n_synth_clips={n_synth_clips}: where is the embedded corpus's recipe? set `recipe_from`")
+    check_recipe_given(n_synth_clips, recipe_from)
     clips,about = debian_clips(data, out, **settings_for(debian_clips, settings))
     table = clips[['file','labels','group']].assign(split=_splits(clips, settings))
-    return *_with_synth(table, about, recipe_from, out/'audio', n_synth_clips, settings),table.file
+    audio,how = out/'audio',settings_for(synth_clips, settings)
+    both,synth = add_synth_clips(table, audio, out, recipe_from, n_synth_clips, **how)
+    return both,about | synth,table.file
 
 def _more_pairs(made, pairs, dev_pairs, recipe_from, n_own_pairs, sets, settings):
     "The embedded corpus's pairs, where its recipe is named, and mixtures of held-out recordings."

@@ -24,11 +24,12 @@ from .label_tables import read_table
 
 # %% ../../nbs/corpora/21_downloads.ipynb #35384e1c
 def _esc50_rows(folder):
-    "ESC-50: the recording stands in the file's name."
-    rows = read_table(folder/'meta'/'esc50.csv', ('filename','fold','category'))
+    "ESC-50: the recording stands in the file's name; the ten classes of ESC-10 have a licence of their own."
+    rows = read_table(folder/'meta'/'esc50.csv', ('filename','fold','category','esc10'))
     return pd.DataFrame(dict(
         file='audio/' + rows.filename, weak_label=rows.category, fold_or_speaker='fold' + rows.fold,
-        group=find_groups(rows.filename, 'esc50')))
+        group=find_groups(rows.filename, 'esc50'),
+        licence=rows.esc10.map({'True': 'CC BY 3.0'}).fillna('CC BY-NC 3.0')))
 
 def _urbansound_rows(folder):
     "UrbanSound8K: ten folders of slices; the recording stands in the slice's name."
@@ -60,14 +61,14 @@ class Collection:
 COLLECTIONS = dict(
     esc50=Collection(
         'ESC-50', 'ESC-50-master.zip', 'https://github.com/karoldvl/ESC-50/archive/master.zip', 2**30,
-        'CC BY-NC 3.0', 2000, _esc50_rows),
+        'CC BY-NC 3.0; ESC-10 in it CC BY 3.0', 2000, _esc50_rows),
     urbansound8k=Collection(
         'UrbanSound8K', 'UrbanSound8K.tar.gz', 'https://zenodo.org/records/1203745', 2**33, 'CC BY-NC 3.0',
         8732, _urbansound_rows, 1203745),
     speechocean762=Collection(
         'speechocean762', 'speechocean762.tar.gz',
         'https://www.openslr.org/resources/101/speechocean762.tar.gz', 2**30,
-        'free for commercial and non-commercial use', 5000, _speech_rows))
+        'CC BY 4.0', 5000, _speech_rows))
 
 # %% ../../nbs/corpora/21_downloads.ipynb #c8d2bc30
 def _same_as_first(path, pin):
@@ -193,8 +194,8 @@ def _rows(name, folder):
         raise CorpusError(
             f"{folder} has {there} of the {max(len(rows), c.n_clips)} clips of {c.title}: delete the folder "
             "and fetch it again")
-    rows = rows.assign(file=f'{name}/' + rows.file, source=c.title, licence=c.licence)
-    return rows[MANIFEST]
+    rows = rows.assign(file=f'{name}/' + rows.file, source=c.title)
+    return (rows if 'licence' in rows else rows.assign(licence=c.licence))[MANIFEST]
 
 def _is_manifest(path):
     "Is a csv one that was made here?"

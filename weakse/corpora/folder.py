@@ -8,6 +8,7 @@ __all__ = ['file_names', 'class_names', 'table_problems', 'heard_classes', 'seen
 
 # %% ../../nbs/corpora/12_folder.ipynb #f010e481
 import os,unicodedata
+from functools import partial
 from pathlib import Path
 import numpy as np, pandas as pd
 from fastcore.meta import delegates
@@ -19,10 +20,11 @@ from ..core.paths import place_of, real_path
 from ..core.files import write_text
 from ..core.progress import progress_bar
 from ..core.labels import UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map
-from .corpus import Corpus, CorpusError, raise_all
+from .corpus import CORPUS_FILES, Corpus, CorpusError, raise_all
 from .groups import broken_groups, draw_splits, whole_groups
-from .label_tables import read_labels
+from .label_tables import read_labels, read_table
 from .pair_sets import write_pair_sets
+from .synth import add_synth_clips, check_recipe_given, synth_pair_sets
 
 # %% ../../nbs/corpora/12_folder.ipynb #6e2b8d02
 def _alike(name):
@@ -225,15 +227,40 @@ def checked_corpus(
     valid_share:float=.15, # share of the validation clips, where drawn
     seed:int=0,            # of the split
     progress:bool=True,    # show a bar
+    add=None,              # `add(table)` -> table with further clips, what corpus.json says of them
+    about:dict=None,       # more entries for corpus.json
     **kwargs,              # of `write_corpus`
 )->Corpus:
     """Check a table and write it as a corpus. Raises `CorpusError` with all problems of all rows together;
     nothing is written then."""
     table,classes = checked_table(table, root, source, words, vocabulary, valid_share, seed, progress)
-    return write_corpus(table, classes, root, out, truth, pairs, dev_pairs, **kwargs)
+    if add is not None:
+        table,more = add(table)
+        classes = classes if vocabulary else heard_classes('', table.labels, audioset_vocabulary())[0]
+        about = {**(about or {}), **more}
+    return write_corpus(table, classes, root, out, truth, pairs, dev_pairs, about=about, **kwargs)
 
 # %% ../../nbs/corpora/12_folder.ipynb #c5bcdc5f
-@delegates(checked_corpus, but='about')
+def _licensed(table, source, licences):
+    "The rows under one of some licences."
+    if not licences: return table
+    licence = read_table(source, ('licence',)).licence.reindex(table.index)
+    if licence.isin(licences).any(): return table[licence.isin(licences)]
+    raise CorpusError(
+        f"{source} has no clip under {' or '.join(licences)}; there are: {', '.join(sorted(set(licence.dropna())))}")
+
+def _of_run(settings):
+    "What the embedded corpus's clips and pairs have in common with the recordings."
+    return {k: settings[k] for k in ('sample_rate','seed','progress') if k in settings}
+
+def _with_synth(root, out, recipe_from, n, settings, table):
+    "Recordings, and clips of the embedded corpus beside them."
+    if not n: return table,{}
+    own_folder(check_files(out, CORPUS_FILES))
+    table = table if 'group' in table else table.assign(group=table.file)
+    return add_synth_clips(table, root, out, recipe_from, n, **settings)
+
+@delegates(checked_corpus, but=['about','add'])
 def folder_corpus(
     data,                       # folder of the clips and the csv
     out,                        # corpus folder: clips.csv, corpus.json, vocabulary.csv
@@ -250,11 +277,21 @@ def folder_corpus(
     split_column:str='',        # column of "train" and "valid"; "": drawn, by whole groups
     group_column:str='',        # column of groups that no split tears, such as speakers; "": none
     groups:str='',              # "esc50", "urbansound8k", "voicebank": file names that tell it; "": none
+    licences:list|None=None,    # take those clips alone whose column `licence` has one of these; None: all
     title:str='own recordings', # what tables call it
+    recipe_from:str='',         # folder of the embedded corpus's recipe
+    n_synth_clips:int=0,        # clips of the embedded corpus to learn from too
+    n_synth_pairs:int=0,        # test pairs of the embedded corpus, where `pairs_from` names no others
     **kwargs,                   # of `checked_corpus`
 )->Corpus:
     "Make a corpus of a folder and a csv. Raises `CorpusError` with all problems of all rows together."
     source,root = Path(data)/csv,Path(data)/clips
     table = read_labels(source, file_column, label_column, separator, split_column, group_column, groups)
-    words = _label_map(label_map)
-    return checked_corpus(table, words, root, source, out, truth, pairs, dev_pairs, title=title, **kwargs)
+    table = _licensed(table, source, licences)
+    check_recipe_given(n_synth_clips, recipe_from)
+    made = checked_corpus(
+        table, _label_map(label_map), root, source, out, truth, pairs, dev_pairs, title=title,
+        add=partial(_with_synth, root, out, recipe_from, n_synth_clips, _of_run(kwargs)), **kwargs)
+    if n_synth_pairs:
+        synth_pair_sets(recipe_from, pairs, dev_pairs, n_pairs=n_synth_pairs, **_of_run(kwargs))
+    return made
