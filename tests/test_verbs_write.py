@@ -55,6 +55,7 @@ CASES = dict(
     doctor="doctor c --out @into:doctor",
     score="score --clean pairs/clean --enhanced noisy --json @file:scores/noisy.json",
     compare="compare noisy --pairs pairs --out @table:r/compare.json",
+    heard="heard c noisy --detector tagger --out @file:r/heard.json",
     table1="table1 scores/noisy.json @file:r/table1.json @file:r/table1.md",
     metrics="metrics r/table1.json @file:r/metrics.json",
     figures="figures c tagger pairs noisy @into:figures",
