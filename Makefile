@@ -37,7 +37,7 @@ DOCS := $(VENV)/docs-$(WANTED)
 SCALE := $(VENV)/scale-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base trials paper test test-scale test-cuda lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base base-synthetic base-recorded base-selective trials paper test test-scale test-cuda lab docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -100,15 +100,35 @@ debian: $(STAMP)
 
 # the models that come with the package; what is measured is what was packed, and then stands in its card
 BASE := runs/base/artifacts
-BASE_STAGES ?= train@unet train_selective@selective
-base: $(STAMP)
-	@$(BIN)/weakse repro $(BASE_STAGES) --params params/base.yaml
-	@$(BIN)/weakse pack $(BASE)/models/unet base --card params/cards/base.yaml
-	@test ! -d $(BASE)/models/selective || $(BIN)/weakse pack $(BASE)/models/selective base-selective --card params/cards/base-selective.yaml
-	@$(BIN)/weakse enhance $(BASE)/pairs --pairs --system base --out $(BASE)/by_base
-	@$(BIN)/weakse score --clean $(BASE)/pairs/clean --enhanced $(BASE)/by_base --json $(BASE)/by_base.json --overwrite
-	@$(BIN)/weakse pack $(BASE)/models/unet base --card params/cards/base.yaml --scores $(BASE)/by_base.json
+RECORDED := runs/base_real/artifacts
+define pack_enhancer
+	@$(BIN)/weakse pack $(2) $(1) --card params/cards/$(1).yaml
+	@$(BIN)/weakse enhance $(BASE)/pairs --pairs --system $(1) --out $(BASE)/by_$(1)
+	@$(BIN)/weakse score --clean $(BASE)/pairs/clean --enhanced $(BASE)/by_$(1) --json $(BASE)/by_$(1).json --overwrite
+	@$(BIN)/weakse pack $(2) $(1) --card params/cards/$(1).yaml --scores $(BASE)/by_$(1).json
+endef
+base: base-synthetic base-recorded base-selective
 	@$(BIN)/weakse models
+
+base-synthetic: $(STAMP)
+	@$(BIN)/weakse repro train@unet --params params/base.yaml
+	$(call pack_enhancer,base-synthetic,$(BASE)/models/unet)
+
+# goes on from it, on recordings too: fetch them first, see params/base_real.yaml
+base-recorded: $(STAMP)
+	@$(BIN)/weakse repro mine --params params/base_real.yaml
+	@$(BIN)/weakse train $(RECORDED)/anchors $(RECORDED)/mine $(RECORDED)/models/unet --from base-synthetic --params params/base_real.yaml --overwrite
+	$(call pack_enhancer,base,$(RECORDED)/models/unet)
+
+# goes on from the quick run's system, with its unseen classes and its scenes, on the anchors of four times as many clips
+base-selective: $(STAMP)
+	@$(BIN)/weakse repro train_selective@selective
+	@$(BIN)/weakse repro detect --params params/base.yaml
+	@$(BIN)/weakse train_selective $(BASE)/anchors artifacts/sound_types.csv $(BASE)/models/selective --hashes results/scenes.json \
+	  --from artifacts/models/selective --params params/base.yaml --overwrite
+	@$(BIN)/weakse pack $(BASE)/models/selective base-selective --card params/cards/base-selective.yaml
+	@$(BIN)/weakse selective artifacts/scenes artifacts/sound_types.csv base-selective $(BASE)/selective results/base/selective.json \
+	  --corpus artifacts/corpus --detector artifacts/tagger --overwrite
 
 trials: $(STAMP)
 	@$(BIN)/weakse trials --overwrite

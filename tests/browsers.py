@@ -2,7 +2,7 @@
 
 `WEAKSE_SCREENSHOTS=folder` keeps the screenshots.
 """
-import importlib.util, json, os, shutil, socket, subprocess, sys, threading, time
+import contextlib, importlib.util, json, os, shutil, socket, subprocess, sys, threading, time
 from pathlib import Path
 import pytest
 
@@ -135,3 +135,16 @@ def run_cells(page, n):
     page.locator('.jp-CodeCell .cm-content').first.click()
     for _ in range(n):
         page.keyboard.press('Shift+Enter')
+
+@contextlib.contextmanager
+def notebook_page(browser, folder, where, cell):
+    "A notebook of one cell in Voila or in JupyterLab, where it is run; its page and the server."
+    notebook(folder, cell)
+    page = browser.new_page(viewport=dict(width=1280, height=1000))
+    page.set_default_timeout(90_000)
+    with voila(folder) if where=='voila' else lab(folder, False) as server:
+        page.goto(server.url if where=='voila' else f'{server.url}/lab/tree/page.ipynb')
+        if where=='lab':
+            run_cells(page, 1)
+        yield page, server
+    page.close()

@@ -1,7 +1,7 @@
 """The anchor audit in a browser, line by line of what it must do: both sides are the real ones in a small host
 (`widget_host`), and once more as a person would click in Voila and in JupyterLab."""
 import pytest
-from browsers import browser, doubles, faults, lab, look, needs_browser, notebook, run_cells, says, voila
+from browsers import browser, doubles, faults, look, needs_browser, notebook_page, says
 
 pytestmark = needs_browser
 
@@ -187,15 +187,8 @@ def use_audit(page, folder, name):
 
 @pytest.mark.parametrize('where', ['voila', 'lab'])
 def test_A2_in_a_notebook(browser, tmp_path, where):
-    notebook(tmp_path, audit_cell)
-    page = browser.new_page(viewport=dict(width=1280, height=1000))
-    page.set_default_timeout(90_000)
-    with voila(tmp_path) if where=='voila' else lab(tmp_path, False) as server:
-        page.goto(server.url if where=='voila' else f'{server.url}/lab/tree/page.ipynb')
-        if where=='lab':
-            run_cells(page, 1)
+    with notebook_page(browser, tmp_path, where, audit_cell) as (page, _):
         use_audit(page, tmp_path, f'audit_{where}')
         cells = page.locator('.jp-Cell').count()
         page.keyboard.press('a')                                  # a verdict, and no cell above in JupyterLab
         assert page.locator('.jp-Cell').count()==cells
-    page.close()

@@ -3,7 +3,7 @@ lines (`widget_host`); what only Voila or JupyterLab can break is at the end."""
 import base64, json, shutil, subprocess, threading, time
 from pathlib import Path
 import pytest
-from browsers import browser, doubles, faults, lab, look, needs_browser, notebook, run_cells, says, voila
+from browsers import browser, doubles, faults, lab, look, needs_browser, notebook, notebook_page, says
 
 pytestmark = needs_browser
 SCENE = 'recording.wav'
@@ -407,13 +407,7 @@ bench"""
 
 @pytest.mark.parametrize('where', ['voila', 'lab'])
 def test_L1_L4_P7_M8_in_a_notebook(browser, tmp_path, talk, where):
-    notebook(tmp_path, cell)
-    page = browser.new_page(viewport=dict(width=1280, height=1000))
-    page.set_default_timeout(90_000)
-    with voila(tmp_path) if where=='voila' else lab(tmp_path, False) as server:
-        page.goto(server.url if where=='voila' else f'{server.url}/lab/tree/page.ipynb')
-        if where=='lab':
-            run_cells(page, 1)
+    with notebook_page(browser, tmp_path, where, cell) as (page, _):
         says(page, 'Heard:')
         walk(page)                                                # P7
         page.get_by_role('button', name='All to 0 dB').click()
@@ -425,7 +419,6 @@ def test_L1_L4_P7_M8_in_a_notebook(browser, tmp_path, talk, where):
         says(page, '--drop Hum')
         assert page.locator('.jp-Cell').count()==cells
         look(page, f'workbench_{where}')
-    page.close()
 
 busy = doubles + """
 import torch
@@ -441,12 +434,7 @@ def test_C6_in_lab_a_kernel_that_is_shut_down_ends_its_work(browser, tmp_path):
     """In JupyterLab a closed page leaves its kernel, which is the person's and may hold an hour of work: so there the
     line is that nothing goes on once the kernel is shut down, however busy the workbench is."""
     import psutil
-    notebook(tmp_path, busy)
-    page = browser.new_page(viewport=dict(width=1280, height=1000))
-    page.set_default_timeout(90_000)
-    with lab(tmp_path, False) as server:
-        page.goto(f'{server.url}/lab/tree/page.ipynb')
-        run_cells(page, 1)
+    with notebook_page(browser, tmp_path, 'lab', busy) as (page, server):
         says(page, 'Listening to it')
         def kernels():
             return [p for p in psutil.Process(server.process.pid).children(recursive=True) if 'ipykernel' in ' '.join(p.cmdline())]
@@ -456,7 +444,6 @@ def test_C6_in_lab_a_kernel_that_is_shut_down_ends_its_work(browser, tmp_path):
             await fetch('/api/kernels/' + id, { method: 'DELETE', headers: { 'X-XSRFToken': token } }) }""")
         psutil.wait_procs([kernel], timeout=20)
         assert not kernel.is_running()
-    page.close()
 
 def test_F2_make_lab_trusts_the_notebooks():
     "And none of them holds a widget, which without its kernel would be an error in the place of the figure."
