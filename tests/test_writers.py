@@ -257,13 +257,13 @@ OWN = dict(
     'synth_train_pairs save_system train_selective train_segan train_wave_unet train_unet learn '
     'learn_from_pairs '
     'write_stand_ins write_anchors write_index '
-    'synth_clips synth_pair_sets held_out_pairs debian_clips debian_corpus',
+    'synth_clips add_synth_clips synth_pair_sets held_out_pairs debian_clips debian_corpus',
     edits_what_it_has_read='set_verdict judge write_readme make_manifest present_clips add_look list_collections',
     downloads_what_is_not_there='fetch pinned fetch_collection fetch_published read_record fetch_list fetch_clips fetch_audioset '
                                 'fetch_weights load stated fetch_debian',
     writes_its_verdict_beside_the_weights='checked_once check_weights first_hearing',
     writes_into_a_temporary_folder='serve examine open add app_workbench '
-                                   'training_cost held_out_recognition score_runs',
+                                   'training_cost held_out_recognition score_runs named_pairs',
     keeps_its_cells_in_a_folder_of_its_own='kept_cell kept_result run_cells add_row listen',
     hands_on_to_save_audio='run_scene', asks_for_a_signature='base_settings sized chain',
     is_used_behind_check_output='write_chunks write_like_input',
@@ -285,7 +285,7 @@ ALONE = dict(
     append_chunks="into a file that is being written, before its rename",
     _take_out="under `atomic_path`", _copied="the same", write_new="the mark of the folder that it made",
     Stem="in the folder of its workbench", Uploads="the same",
-    Taking="the same", Workbench="under `atomic_path`", _with_names="in a temporary folder")
+    Taking="the same", Workbench="under `atomic_path`", named_pairs="in a temporary folder")
 CHANGING = {
     'write_text', 'write_bytes', 'unlink', 'rmtree', 'rmdir', 'rename', 'renames', 'copyfile', 'copytree',
     'copy2', 'move', 'symlink_to', 'hardlink_to', 'mkdtemp', 'mkstemp', 'NamedTemporaryFile'}

@@ -96,14 +96,17 @@ def compare(
     note:str='',       # a sentence for below the heading, such as the command
     tolerance:int=0,   # samples by which the two files of a pair may differ in length; the longer one is cut
     seed:int=0,        # of the draws behind the 95 % intervals
+    names:Path=None,   # text file that names the pairs that count, one a line; default: all
     looks:Path=None,   # csv that counts how often these pairs were looked at; a row is added
 )->str:                # closing line
     "Run several systems on the same pairs and write their table, as Table 1."
     from weakse.core.files import scratch_folder
+    from weakse.evaluation.seeds import named_pairs
     rows = _rows(systems)
     _check_files(out, looks)
     with scratch_folder() as folder:
-        scores = _scores(rows, pairs, folder, tolerance=tolerance, seed=seed)
+        pairs = named_pairs(pairs, names, folder/'pairs') if names else pairs
+        scores = _scores(rows, pairs, folder/'out', tolerance=tolerance, seed=seed)
     note = _with_looks(note, looks, systems, out, scores)
     _write_table(scores, out, title, note, overwrite)
     return _close(scores, f"{len(rows)} systems in {out} and {out.with_suffix('.md')}")
