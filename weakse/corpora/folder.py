@@ -19,10 +19,11 @@ from ..core.outputs import check_files, own_folder
 from ..core.paths import place_of, real_path
 from ..core.files import write_text
 from ..core.progress import progress_bar
+from ..core.keywords import settings_for, takes
 from ..core.labels import UnknownClassError, Vocabulary, audioset_vocabulary, label_map as _label_map
 from .corpus import CORPUS_FILES, Corpus, CorpusError, raise_all
 from .groups import broken_groups, draw_splits, whole_groups
-from .label_tables import read_labels, read_table
+from .label_tables import read_labels
 from .pair_sets import write_pair_sets
 from .synth import add_synth_clips, check_recipe_given, synth_pair_sets
 
@@ -211,6 +212,13 @@ def checked_table(
     table = table.assign(labels=labels, seconds=seconds, split=_sides(table, valid_share, seed))
     return table.reset_index(drop=True),classes
 
+# %% ../../nbs/corpora/12_folder.ipynb #0ed26946
+def _with_more(table, classes, about, add, vocabulary):
+    "The table with further clips, the classes of both, and what corpus.json says of them."
+    table,more = add(table)
+    known = classes if vocabulary else heard_classes('', table.labels, audioset_vocabulary())[0]
+    return table,known,{**(about or {}), **more}
+
 # %% ../../nbs/corpora/12_folder.ipynb #28d8133d
 @delegates(write_corpus)
 def checked_corpus(
@@ -235,20 +243,10 @@ def checked_corpus(
     nothing is written then."""
     table,classes = checked_table(table, root, source, words, vocabulary, valid_share, seed, progress)
     if add is not None:
-        table,more = add(table)
-        classes = classes if vocabulary else heard_classes('', table.labels, audioset_vocabulary())[0]
-        about = {**(about or {}), **more}
+        table,classes,about = _with_more(table, classes, about, add, vocabulary)
     return write_corpus(table, classes, root, out, truth, pairs, dev_pairs, about=about, **kwargs)
 
 # %% ../../nbs/corpora/12_folder.ipynb #c5bcdc5f
-def _licensed(table, source, licences):
-    "The rows under one of some licences."
-    if not licences: return table
-    licence = read_table(source, ('licence',)).licence.reindex(table.index)
-    if licence.isin(licences).any(): return table[licence.isin(licences)]
-    raise CorpusError(
-        f"{source} has no clip under {' or '.join(licences)}; there are: {', '.join(sorted(set(licence.dropna())))}")
-
 def _of_run(settings):
     "What the embedded corpus's clips and pairs have in common with the recordings."
     return {k: settings[k] for k in ('sample_rate','seed','progress') if k in settings}
@@ -260,7 +258,14 @@ def _with_synth(root, out, recipe_from, n, settings, table):
     table = table if 'group' in table else table.assign(group=table.file)
     return add_synth_clips(table, root, out, recipe_from, n, **settings)
 
-@delegates(checked_corpus, but=['about','add'])
+def _with_synth_pairs(made, recipe_from, pairs, dev_pairs, n, settings):
+    "The corpus; its pairs are those of the embedded corpus, where some are wanted."
+    if n:
+        synth_pair_sets(recipe_from, pairs, dev_pairs, n_pairs=n, **settings)
+    return made
+
+# %% ../../nbs/corpora/12_folder.ipynb #399fddb7
+@takes(read_labels, checked_corpus, but=('path','about','add'))
 def folder_corpus(
     data,                       # folder of the clips and the csv
     out,                        # corpus folder: clips.csv, corpus.json, vocabulary.csv
@@ -270,28 +275,18 @@ def folder_corpus(
     *,
     csv:str='manifest.csv',     # the csv's name inside `data`
     clips:str='',               # the folder of the clips inside `data`; "": `data` itself
-    file_column:str='file',     # column of file names, relative to the clips
-    label_column:str='label',   # column of labels
-    separator:str='+',          # between the labels of a clip
-    label_map:str='',          # "esc50", "urbansound8k", a csv (label,name), joined by "+"; "": class names
-    split_column:str='',        # column of "train" and "valid"; "": drawn, by whole groups
-    group_column:str='',        # column of groups that no split tears, such as speakers; "": none
-    groups:str='',              # "esc50", "urbansound8k", "voicebank": file names that tell it; "": none
-    licences:list|None=None,    # take those clips alone whose column `licence` has one of these; None: all
+    label_map:str='',           # "esc50", "urbansound8k", a csv (label,name), joined by "+"; "": class names
     title:str='own recordings', # what tables call it
     recipe_from:str='',         # folder of the embedded corpus's recipe
     n_synth_clips:int=0,        # clips of the embedded corpus to learn from too
-    n_synth_pairs:int=0,        # test pairs of the embedded corpus, where `pairs_from` names no others
-    **kwargs,                   # of `checked_corpus`
+    n_synth_pairs:int=0,        # test pairs of it, where `pairs_from` names no others
+    **settings,                 # of `read_labels` and `checked_corpus`
 )->Corpus:
     "Make a corpus of a folder and a csv. Raises `CorpusError` with all problems of all rows together."
     source,root = Path(data)/csv,Path(data)/clips
-    table = read_labels(source, file_column, label_column, separator, split_column, group_column, groups)
-    table = _licensed(table, source, licences)
-    check_recipe_given(n_synth_clips, recipe_from)
-    made = checked_corpus(
-        table, _label_map(label_map), root, source, out, truth, pairs, dev_pairs, title=title,
-        add=partial(_with_synth, root, out, recipe_from, n_synth_clips, _of_run(kwargs)), **kwargs)
-    if n_synth_pairs:
-        synth_pair_sets(recipe_from, pairs, dev_pairs, n_pairs=n_synth_pairs, **_of_run(kwargs))
-    return made
+    check_recipe_given(n_synth_clips or n_synth_pairs, recipe_from)
+    table = read_labels(source, **settings_for(read_labels, settings))
+    own = settings_for(checked_corpus, settings) | dict(title=title)
+    own |= dict( add=partial(_with_synth, root, out, recipe_from, n_synth_clips, _of_run(own)))
+    made = checked_corpus(table, _label_map(label_map), root, source, out, truth, pairs, dev_pairs, **own)
+    return _with_synth_pairs(made, recipe_from, pairs, dev_pairs, n_synth_pairs, _of_run(own))

@@ -76,6 +76,16 @@ def _groups(path, files, groups, column):
             CorpusWarning, stacklevel=3)
     return found
 
+# %% ../../nbs/corpora/10_label_tables.ipynb #0be309bf
+def _licensed(table, path, licences):
+    "The rows under one of some licences."
+    if not licences: return table
+    if 'licence' not in table: raise CorpusError(f"{path} has no column 'licence', which `licences` asks for")
+    kept = table[table.licence.isin(licences)]
+    if len(kept): return kept
+    there = ', '.join(sorted(set(table.licence)))
+    raise CorpusError(f"{path} has no clip under {' or '.join(licences)}; there are: {there}")
+
 # %% ../../nbs/corpora/10_label_tables.ipynb #7c2043ac
 def read_labels(
     path,                      # csv file, or one with tabs or semicolons
@@ -85,9 +95,10 @@ def read_labels(
     split_column:str='',       # column of "train" and "valid"; "": none
     group_column:str='',       # column of groups, such as speakers; "": none
     groups:str='',             # forms of file names that tell the group, see `find_groups`; "": none
+    licences:list|None=None,   # take those rows alone whose column `licence` has one of these; None: all
 )->pd.DataFrame:               # file, labels (list), split (None: to be drawn), and group where asked for
     "Read a table of weak labels, or of events, as text. Raises `CorpusError` as `read_table` does."
-    table = read_table(path, (file_column,label_column,split_column,group_column))
+    table = _licensed(read_table(path, (file_column,label_column,split_column,group_column)), path, licences)
     of_file,of_label = _column(table, file_column),_column(table, label_column)
     between = _lists.get(of_label, separator) if separator=='+' else separator
     labels = [[l.strip() for l in cell.split(between) if l.strip()] for cell in table[of_label]]

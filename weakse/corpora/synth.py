@@ -204,8 +204,8 @@ def add_synth_clips(
     recipe_from,        # folder with the recipe
     n:int,              # clips to add; 0: none
     **kwargs,           # of `synth_clips`
-)->tuple:               # the same with a row for each clip, each a group of its own; what corpus.json says of them
-    "Clips of the embedded corpus beside recordings that lack what they have. Raises `CorpusError` as it does."
+)->tuple:               # the table with a row for each, a group of its own; what corpus.json says of them
+    "Clips of the embedded corpus beside recordings that lack what they have. Raises `CorpusError`."
     check_recipe_given(n, recipe_from)
     if not n: return table,{}
     audio = own_folder(Path(out)/'audio')

@@ -32,8 +32,9 @@ def _heard_in_clip(corpus, i, systems, detector, target):
     for name,heard in {BEFORE: wav, **after}.items():
         p = _probabilities(detector, heard, rate)
         rows += [
-            dict(file=corpus.table.file.iloc[i], system=name, label=l, what='asked' if l==target else 'others',
-                 probability=p[detector.vocabulary.names[detector.vocabulary.index(l)]]) for l in labels]
+            dict(
+                file=corpus.table.file.iloc[i], system=name, label=l, what='asked' if l==target else 'others',
+                probability=p[detector.vocabulary.names[detector.vocabulary.index(l)]]) for l in labels]
     return rows
 
 # %% ../../nbs/evaluation/29_heard.ipynb #9e7aec8a
@@ -43,11 +44,12 @@ def _with_target(corpus, target, most):
     there = held.table[[target in labels for labels in held.table.labels]]
     if not len(there):
         raise CorpusError(
-            f"no held-out clip of {corpus.folder} is labelled {target!r}: name another target, or hold more clips "
-            "out (`corpus.valid_share`)")
+            f"no held-out clip of {corpus.folder} is labelled {target!r}: name another target, or hold more "
+            "clips out (`corpus.valid_share`)")
     order = np.argsort([len(labels)==1 for labels in there.labels], kind='stable')
     return held,there.index[order][:most]
 
+# %% ../../nbs/evaluation/29_heard.ipynb #74d2c939
 def heard_before_and_after(
     corpus:Corpus,      # with held-out clips
     systems:dict,       # name of a row -> name or folder of a system, or a `System`
@@ -58,7 +60,7 @@ def heard_before_and_after(
     device=None,        # where systems and tagger compute, see `load_system`
     progress:bool=True, # show a bar
 )->pd.DataFrame:        # file, system, label, what ("asked" or "others"), probability
-    "What a tagger hears of a corpus's held-out clips as recorded and after each system. Raises `CorpusError`."
+    "What a tagger hears of held-out clips as recorded and after each system. Raises `CorpusError`."
     loaded = {name: load_system(s, device=device) for name,s in systems.items()}
     detector,(held,clips) = as_detector(detector, device),_with_target(corpus, target, most)
     rows = []

@@ -140,8 +140,8 @@ def condition_for(
     cond = target if isinstance(target, Tensor) else system.condition(target, condition)
     return None if cond is None else cond.to(system.device)
 
-# cosine of two questions from which on one has the other in it: of an example of speech and Speech 0.4 to 0.65,
-# of Speech and a sum of two questions 0.4 to 0.85, of other sounds and Speech 0.26 at most
+# cosine of two questions from which on one has the other in it: an example of speech and Speech have 0.4 to
+# 0.65, Speech and a sum of two questions 0.4 to 0.85, other sounds and Speech 0.26 at most
 _akin = 1/3
 
 def questions(
@@ -174,14 +174,13 @@ def plan_blocks(
     strength,precision = checked_strength(system, how['strength']),how['precision']
     conds = questions(system, how['target'], how['condition'])
     field,size,overlap = block_sizes(system, rate, n_channels, how['block'], how['overlap'], how['context'])
-    hidden = offset if system.learned and not _as_is(system) else None
-    exponent = extreme(rms if offset is hidden else max(rms, offset.abs().max().item()))
+    hidden,exponent = _hidden(system, rms, offset)
     clean = None if clean is None else times_two_to(-exponent, clean)
     gain = _gain(system, math.ldexp(rms, -exponent))
     def asked(cond):
-        local = None if field is None else part_estimator(system, rate, cond, field, precision, n_channels)
+        local = field and part_estimator(system, rate, cond, field, precision, n_channels)
         return _estimate(system, local, rate, cond, gain, precision, n, size or n, clean)
-    f = _blended(_in_turn([asked(cond) for cond in conds]), hidden, exponent, strength)
+    f = _blended(_in_turn(map(asked, conds)), hidden, exponent, strength)
     return dict(f=f, n=n, block=size or n, overlap=0 if n <= (size or n) else overlap)
 
 # %% ../../nbs/inference/04_planning.ipynb #715997a4
@@ -189,6 +188,11 @@ def _gain(system, rms):
     "What brings a recording to the level that a system is shown."
     if system.vocabulary is None or rms == 0 or _as_is(system): return 1.0
     return _wanted(system)/rms
+
+def _hidden(system, rms, offset):
+    "The offset that a network is not shown, and the power of two that what it is shown is divided by."
+    hidden = offset if system.learned and not _as_is(system) else None
+    return hidden,extreme(rms if offset is hidden else max(rms, offset.abs().max().item()))
 
 def _without(f, read):
     "`read` without what an estimate takes out."

@@ -187,7 +187,8 @@ def clear(self:Checkpoint):
     for path in {*self.mine, *self.others}:
         path.unlink(missing_ok=True)
     waited = self.aside(self.settings)
-    if waited.is_dir() and not any(waited.iterdir()): waited.rmdir()
+    if waited.is_dir() and not any(waited.iterdir()):
+        waited.rmdir()
     if not is_own(self.folder): return
     for path in self.folder.glob('.step_*.tmp.pt'):
         path.unlink(missing_ok=True)   # of a killed run
