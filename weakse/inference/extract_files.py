@@ -20,6 +20,7 @@ from .extract import extract, factor_db, load_extractor, plan_class, rms_of
 from .files import (
     find_jobs, finished_inputs, process_files, refuse_collisions, refuse_unwritable)
 from .reading import zero_nonfinite, float_file, survey_file
+from .examples import example_conditions
 from .requests import request_for
 from .resuming import checkpointed_chunks, run_key
 from .sequence import NotDetectedError
@@ -215,10 +216,14 @@ def write_split(
     return _write_halves(outs, part, chunks, _same_coding(part.info, outs, None), False, None)
 
 # %% ../../nbs/inference/15_extract_files.ipynb #4f363979
-def _check_names(system, options):
-    "Raise `UnknownClassError` or `ValueError` before the first file is read."
-    asked = ('keep', 'drop', 'gains', 'like', 'ontology', 'floor_db', 'strength', 'at_once')
-    request_for(system, **{k: options[k] for k in asked if k in options})
+def _checked(system, keep, options):
+    """Options whose examples were heard, once for all files. Raises `UnknownClassError`, `ValueError`, before
+    a file is read."""
+    if options.get('like') is not None:
+        options = options | {'like': example_conditions(system, options['like'])}
+    asked = ('drop', 'gains', 'like', 'ontology', 'floor_db', 'strength', 'at_once')
+    request_for(system, keep=keep, **{k: options[k] for k in asked if k in options})
+    return options
 
 def _two_outputs(jobs, out):
     "Jobs (input, kept, removed) below `out`, none of which disturbs another."
@@ -244,7 +249,7 @@ def extract_files(
     folder, an unusable system."""
     out,device = Path(out),kwargs.get('device')
     system = load_extractor(kwargs.pop('system', None), kwargs.get('like'), device)
-    _check_names(system, dict(keep=keep, **kwargs))
+    kwargs = _checked(system, keep, kwargs)
     jobs = _two_outputs(find_jobs(inputs, out), out)
     done = finished_inputs(jobs, overwrite, resume and not overwrite)
     refuse_unwritable(out)

@@ -225,7 +225,7 @@ def request_for(
     keep=None,     # classes that stay, all else goes: a name, an id, a node, or a list of these
     drop=None,     # classes that go
     gains=None,    # class -> dB; "rest" is what no class claims
-    like=None,     # examples of sounds that stay, see `example_conditions`
+    like=None,     # examples of sounds that stay, see `example_conditions`; or what it made of them
     ontology=None, # `Ontology` or "audioset", for names that stand for several classes
     strength=None, # share of the result; None: as saved with the system if only `keep` is given, else 1
     floor_db=None, # level of what is removed, dB; None: it goes altogether
@@ -236,11 +236,16 @@ def request_for(
         raise ValueError(f"gains is {gains!r}; expected a dict from class to dB, such as {{'Music': -12}}")
     find = _finder(vocabulary_of(system), ontology, detector, events)
     asked = dict(keep=keep or [], drop=drop or [], gains=gains or {})
-    examples = {} if like is None else example_conditions(system, like)
+    examples = _heard_examples(system, like)
     request = _make_request(asked, find, floor_db, strength, system.strength, examples)
     return asked_at_once(request, system) if at_once else request
 
 # %% ../../nbs/inference/13_requests.ipynb #8c9f456a
+def _heard_examples(system, like):
+    "Name -> embedding of each example; those that were heard already are."
+    if like is None: return {}
+    return like if isinstance(like, dict) else example_conditions(system, like)
+
 def _finder(vocabulary, ontology, detector, events):
     "The function from a name to its classes: those that were heard, where a detector listened."
     ontology = as_ontology(ontology)
