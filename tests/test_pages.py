@@ -29,6 +29,18 @@ def test_readme_and_map_share_the_table():
     def table(text): return re.search(r'<!-- table1 -->\n(.*?)\n<!-- /table1 -->', text, re.S)[1].strip()
     assert table((root/'README.md').read_text(encoding='utf-8'))==table(pages.prose(pages.INDEX))
 
+def test_the_readme_says_of_the_selective_system_what_was_measured():
+    rows = json.loads((root/'results/base/selective.json').read_text())['rows']
+    def cell(**wanted):
+        r = next(r for r in rows if all(r[k]==v for k,v in dict(wanted, metric='sdr', snr_db='mean', object='extracted').items()))
+        return f"{r['value']:.1f} ± {(r['high'] - r['low'])/2:.1f}"
+    asked = ('joint','2'), ('by_example','2'), ('asked_other','0'), ('no_selection','0')
+    readme = (root/'README.md').read_text(encoding='utf-8')
+    for kind in ('transient','stationary'):
+        for seen,said in ((True, 'seen'), (False, 'unseen')):
+            cells = [cell(kind=kind, seen=seen, system=s, condition=c) for s,c in asked]
+            assert f"| {kind}, {said} | {' | '.join(cells)} |" in readme
+
 def test_a_page_between_others(tmp_path):
     for name in 'abc':
         cell = dict(cell_type='markdown', id='1', metadata={}, source=[f'# Page {name}\n'])

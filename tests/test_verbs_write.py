@@ -148,7 +148,7 @@ def collections(rng):
     wav = io.BytesIO()
     sf.write(wav, .1*rng.standard_normal(8000), 16000, format='WAV')
     files = dict(
-        esc={'meta/esc50.csv': b'filename,fold,category\n1-7-A-0.wav,1,dog\n', 'audio/1-7-A-0.wav': wav.getvalue()},
+        esc={'meta/esc50.csv': b'filename,fold,category,esc10\n1-7-A-0.wav,1,dog,True\n', 'audio/1-7-A-0.wav': wav.getvalue()},
         urban={
             'metadata/UrbanSound8K.csv': b'slice_file_name,fold,class\n7-3-0-0.wav,1,dog_bark\n',
             'audio/fold1/7-3-0-0.wav': wav.getvalue()},

@@ -196,7 +196,6 @@ def check_recipe_given(
     if n and not recipe_from:
         raise CorpusError(f"n_synth_clips={n}: where is the embedded corpus's recipe? set `recipe_from`")
 
-@delegates(synth_clips)
 def add_synth_clips(
     table:pd.DataFrame, # file, labels, split, group of recordings
     root,               # folder that their names are seen from
