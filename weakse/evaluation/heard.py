@@ -60,9 +60,11 @@ def heard_before_and_after(
     device=None,        # where systems and tagger compute, see `load_system`
     progress:bool=True, # show a bar
 )->pd.DataFrame:        # file, system, label, what ("asked" or "others"), probability
-    "What a tagger hears of held-out clips as recorded and after each system. Raises `CorpusError`."
+    "What a tagger hears of held-out clips before and after. Raises `CorpusError`, `UnknownClassError`."
+    detector = as_detector(detector, device)
+    detector.vocabulary.index(target)             # which the tagger must know
     loaded = {name: load_system(s, device=device) for name,s in systems.items()}
-    detector,(held,clips) = as_detector(detector, device),_with_target(corpus, target, most)
+    held,clips = _with_target(corpus, target, most)
     rows = []
     for i in progress_bar(clips, progress, desc='hearing', unit='clip'):
         rows += _heard_in_clip(held, i, loaded, detector, target)
