@@ -103,8 +103,10 @@ class _GlobalNorm:
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(var*n/(n - 1).clamp_min(1), self.momentum)
             self.num_batches_tracked += 1
-        scale = self.weight*(var + self.eps).rsqrt()
-        return (centred*scale.view(shape) + self.bias.view(shape)).to(x.dtype)
+        out = centred*(var + self.eps).rsqrt().view(shape)
+        if self.affine:
+            out = out*self.weight.view(shape) + self.bias.view(shape)
+        return out.to(x.dtype)
 
 # %% ../../nbs/training/16_together.ipynb #da187606
 class _GlobalNorm1d(_GlobalNorm, nn.BatchNorm1d):
