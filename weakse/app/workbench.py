@@ -37,7 +37,7 @@ def _moved(self:Workbench, change=None):
     if all(db==0 for db in gains.values()):
         self.desk.lines = {}
         return
-    request,doors = mix_request(gains, self.system.strength),self._doors(gains)
+    request,doors = mix_request(gains, self.system.strength_for),self._doors(gains)
     self.desk.lines = dict(
         python=mix_line(request | doors),
         command=mix_command(request, self._shell(doors), self.path_said(), 'out'))

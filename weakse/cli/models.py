@@ -27,11 +27,13 @@ def _row(model):
 
 def _defaults():
     "What each kind of work takes when nothing is named, a line each."
-    from weakse.core.shipped import SHIPPED_KINDS, default_model, no_default
+    from weakse.core.shipped import SHIPPED_KINDS, default_model, no_default, speech_model
     verbs = dict(enhancer='enhance', selective='extract', detector='detect')
     for kind in SHIPPED_KINDS:
         found,whence = default_model(kind)
-        yield f"weakse {verbs[kind]}: {f'{found}, {whence}' if found else no_default(kind)}"
+        speech = speech_model(kind)
+        named = f'{found} ({speech} for Speech)' if speech else found
+        yield f"weakse {verbs[kind]}: {f'{named}, {whence}' if found else no_default(kind)}"
 
 # %% ../../nbs/cli/18_models.ipynb #e43819be
 @verb(panel=for_recordings)

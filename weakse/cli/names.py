@@ -10,7 +10,7 @@ import csv, os, re
 from importlib.resources import files as package_files
 from pathlib import Path
 import typer
-from ..core.shipped import default_model, no_default, shipped_models
+from ..core.shipped import default_model, no_default, shipped_models, speech_model
 from ..core.terminal import logger
 
 # %% ../../nbs/cli/09_names.ipynb #99dc7423
@@ -77,8 +77,9 @@ def say_used(
     if named is not None: return named
     found,whence = default_model(kind)
     if found is None: raise ValueError(no_default(kind))
-    what = 'detector' if kind=='detector' else 'system'
-    logger.info(f"uses the {what} {found}, {whence}; `--{what}` names another")
+    what,speech = 'detector' if kind=='detector' else 'system',speech_model(kind)
+    also = f", and for Speech {speech}," if speech else ","
+    logger.info(f"uses the {what} {found}{also} {whence}; `--{what}` names another")
     return found
 
 def find_detector(

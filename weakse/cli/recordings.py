@@ -128,7 +128,8 @@ def _extract_files(inputs, out, request, part, run, names):
     if 'gains' in request:
         request['gains'] = parse_gains(request['gains'])
     kind = 'listening' if request.get('like') else 'selective'
-    model,detector = load_system(say_used(kind, names['system'])),names['detector']
+    say_used(kind, names['system'])
+    model,detector = load_system(names['system'], kind=kind),names['detector']
     asked = dict(
         system=model, detector=None if detector=='none' else find_detector(detector),
         ontology=Ontology.read(names['ontology']) if names['ontology'] else 'audioset')

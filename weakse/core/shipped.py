@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHIPPED_KINDS', 'ShippedModelError', 'ShippedModel', 'models_folder', 'shipped_models', 'shipped_folder',
-           'default_model', 'no_default']
+           'default_model', 'speech_model', 'no_default']
 
 # %% ../../nbs/core/29_shipped.ipynb #86187f87
 import hashlib, json
@@ -94,8 +94,9 @@ def shipped_folder(
 # kind of work -> variable of the environment, folders of models trained here, kinds of model that do it
 _doors = dict(
     enhancer=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['enhancer']),
-    # asked by class: the enhancer's speech is better, the other's objects are; most people ask for speech
-    selective=('WEAKSE_SYSTEM', ['artifacts/models/unet'], ['enhancer', 'selective']),
+    # asked by class, see `speech_model`; an enhancer can be asked too
+    selective=(
+        'WEAKSE_SYSTEM', ['artifacts/models/selective', 'artifacts/models/unet'], ['selective', 'enhancer']),
     # asked by example
     listening=('WEAKSE_SYSTEM', ['artifacts/models/selective'], ['selective']),
     detector=('WEAKSE_DETECTOR', ['artifacts/tagger'], ['detector']))
@@ -110,6 +111,14 @@ def default_model(
     if trained: return trained,"trained here"
     shipped = [m.name for k in kinds for m in shipped_models().values() if m.kind==k]
     return (shipped[0],"comes with weakse") if shipped else (None,'')
+
+# %% ../../nbs/core/29_shipped.ipynb #4ecb8aa0
+def speech_model(
+    kind:str, # as for `default_model`
+)->str|None:  # name or folder of an enhancer; None: the model itself
+    "Who answers for Speech where any class is asked for: the enhancer of the same origin, if it is another."
+    (found,whence),(enhancer,same) = default_model(kind),default_model()
+    return enhancer if kind in ('selective', 'listening') and whence==same and found!=enhancer else None
 
 # %% ../../nbs/core/29_shipped.ipynb #860a4d26
 def no_default(

@@ -50,6 +50,7 @@ def plan_class(
     **options,      # of `plan_blocks`
 )->dict:            # keyword arguments of `overlap_chunks`
     "How one class is extracted from a recording."
+    system = system.for_class(target)
     cond = target if isinstance(target, str) else torch.tensor(target, dtype=torch.float32, device='cpu')
     cond = condition_of(system, cond) if system.vocabulary is not None else "Speech"
     return plan_blocks(system, rate, rms, n_channels, n, target=cond, strength=1.0, **options)

@@ -199,7 +199,7 @@ def apply(self:Mixer,
 # %% ../../nbs/inference/16_mixer.ipynb #5a78f577
 def mix_request(
     gains:dict,         # name -> dB that is heard, "rest" among them
-    strength:float=1.,  # that the system was saved with
+    strength=None,      # names -> strength that was saved for them, see `System.strength_for`; None: 1
 )->dict:                # keep, drop, gains and strength, as `extract` takes them
     "The shortest request that gives a mix."
     rest,gains = gains['rest'],{c: db for c,db in gains.items() if c!='rest'}
@@ -208,7 +208,8 @@ def mix_request(
     if rest==-math.inf and full:
         part = {c: db for c,db in gains.items() if c not in full+off}
         if part: return dict(keep=full, gains=part)
-        return dict(keep=full) if strength==1 else dict(keep=full, strength=1.0)
+        saved = 1 if strength is None else strength(full)
+        return dict(keep=full) if saved==1 else dict(keep=full, strength=1.0)
     return dict(
         gains={c: db for c, db in gains.items() if rest or db}
         | ({'rest': rest} if rest or not any(gains.values()) else {}))
@@ -217,7 +218,7 @@ def mix_request(
 @patch
 def request(self:Mixer)->dict: # keep, drop, gains and strength, as `extract` takes them
     "The shortest request that gives this mix."
-    return mix_request(self.heard_gains(), self.system.strength)
+    return mix_request(self.heard_gains(), self.system.strength_for)
 
 def _python(x):
     "A value as Python reads it, infinity included."

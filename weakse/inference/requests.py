@@ -169,7 +169,7 @@ def _make_request(asked, find, floor_db, strength, saved, examples=None):
     verbs = {c: v for c,(v,_) in found.items()}
     floor = _floor(floor_db)
     if strength is None:
-        strength = saved if set(verbs.values())=={'keep'} else 1.
+        strength = saved(verbs) if set(verbs.values())=={'keep'} else 1.
     s = _checked_share(strength, named('strength'))
     factors = {c: _wanted(c, v, db, floor) for c,(v,db) in found.items()}
     rest_factor = floor if 'keep' in verbs.values() else 1.0
@@ -237,7 +237,7 @@ def request_for(
     find = _finder(vocabulary_of(system), ontology, detector, events)
     asked = dict(keep=keep or [], drop=drop or [], gains=gains or {})
     examples = _heard_examples(system, like)
-    request = _make_request(asked, find, floor_db, strength, system.strength, examples)
+    request = _make_request(asked, find, floor_db, strength, system.strength_for, examples)
     return asked_at_once(request, system) if at_once else request
 
 # %% ../../nbs/inference/13_requests.ipynb #8c9f456a

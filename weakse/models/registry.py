@@ -20,7 +20,7 @@ from .rows import rows
 from .system import Network, System
 from ..core.saved import build_saved, check_settings, newest_format, read_array, read_config, read_names
 from ..core.labels import nearest_names
-from ..core.shipped import default_model, no_default, shipped_folder, shipped_models
+from ..core.shipped import default_model, no_default, shipped_folder, shipped_models, speech_model
 
 # %% ../../nbs/models/06_registry.ipynb #83767d8f
 class UnusableSystemError(ValueError):
@@ -283,6 +283,14 @@ def _offered():
     "Names of systems that anybody can use: no oracle, which wants the clean speech."
     return ', '.join(name for name in system_names() if not rows[name].needs_clean)
 
+def _usual(kind, vocabulary, device):
+    "The usual system; where it can be asked for any class, with an enhancer for Speech."
+    found = load_system(default_system(kind), vocabulary=vocabulary, device=device)
+    speech = speech_model(kind)
+    if speech is not None:
+        found.specialists['Speech'] = load_system(speech, device=device)
+    return found
+
 def _shipped(name):
     "Folder of a system that comes with the package; None: there is none of that name."
     model = shipped_models().get(name)
@@ -303,7 +311,8 @@ def load_system(
 )->System:
     "Any row of a table by name or folder. Raises `UnusableSystemError` that says what is wrong with it."
     if isinstance(system, System): return system if device is None else system.to(device)
-    where,system = pick_device(device),default_system(kind) if system is None else system
+    if system is None: return _usual(kind, vocabulary, device)
+    where = pick_device(device)
     if isinstance(system, str) and system in system_names(): return _filter(system)
     folder = system if isinstance(system, Path) and system.is_dir() else _shipped(str(system)) or Path(system)
     if folder.is_dir(): return _learned(folder, vocabulary, where)

@@ -40,6 +40,7 @@ class System:
         self.model,self.memory = model,memory
         self.config = config or {}
         self.strength = float(self.config.get('strength', 1.0))
+        self.specialists = {}   # class -> another `System` that answers for it
 
 # %% ../../nbs/models/05_system.ipynb #40eafefd
 @patch
@@ -176,7 +177,25 @@ def to(self:System,
     "Move the network, if there is one, as `nn.Module.to` does. Raises `DeviceError`."
     if hasattr(self.f, 'model'):
         self.f.model.to(pick_device(device))
+    for other in self.specialists.values():
+        other.to(device)
     return self
+
+# %% ../../nbs/models/05_system.ipynb #39731f27
+@patch
+def for_class(self:System,
+    name, # of a class; what else can be asked for has no specialist
+)->System:
+    "Who answers for a class: this system, or a specialist."
+    return self.specialists.get(name, self) if isinstance(name, str) else self
+
+@patch
+def strength_for(self:System,
+    names,  # of classes
+)->float:   # 1 where systems answer that were saved with different ones
+    "The strength that was saved with those who answer for these classes."
+    found = {self.for_class(name).strength for name in names}
+    return found.pop() if len(found)==1 else 1.0
 
 # %% ../../nbs/models/05_system.ipynb #90e39ac8
 def _heard(system, wav, sample_rate):
