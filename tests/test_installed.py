@@ -112,7 +112,7 @@ def test_enhance_detect_extract(weakse, talk, tmp_path, installed):
     r = weakse('-m', 'weakse', 'detect', 'in.wav')
     assert r.returncode==0 and 'noise' in r.stdout and 'uses the detector audioset' in r.stderr, r.stderr
     r = weakse('-m', 'weakse', 'extract', 'in.wav', '-o', 'parts', '--keep', 'Speech', '--detector', 'none')
-    assert r.returncode==0 and 'uses the system base, comes with weakse' in r.stderr, r.stderr
+    assert r.returncode==0 and 'base-selective, and for Speech base, comes with weakse' in r.stderr, r.stderr
     both = sum(sf.read(tmp_path/'parts'/half/'in.wav')[0] for half in ('kept','removed'))
     assert np.abs(both - sf.read(talk)[0]).max() <= 2**-15
     r = weakse('-m', 'weakse', 'extract', 'in.wav', '-o', 'like', '--like', 'in.wav', '--detector', 'none')
