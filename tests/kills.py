@@ -42,8 +42,9 @@ def said():
     return (folder/'said.txt').read_text()
 
 def left(out):
-    "What lies beside a system and is not it."
-    return sorted(p.name for p in folder.iterdir() if p.name.startswith(out) and p.name!=out)
+    "What lies beside a system and is not it, with what is in it."
+    beside = [p for p in folder.iterdir() if p.name.startswith(out) and p.name!=out]
+    return sorted(str(p.relative_to(folder)) for b in beside for p in [b, *b.rglob('*')])
 
 def steps_saved(out):
     return [int(p.stem[5:]) for p in sorted((folder/f'{out}.checkpoints').glob('step_*.pt'))]

@@ -68,6 +68,11 @@ def _has_old_config(path:Path)->bool:
     return config.get('detector') in ('small','panns','efficientat') and 'result' in config
 
 # %% ../../nbs/core/03_outputs.ipynb #1f51827c
+def _is_empty(path:Path)->bool:
+    "Is nothing in a folder, or nothing but a marker that a process was killed in writing?"
+    names = os.listdir(path)
+    return not names or names==[marker] and not (path/marker).stat().st_size
+
 def is_own(
     path, # a folder
 )->bool:  # may it be replaced?
@@ -75,9 +80,9 @@ def is_own(
     path = Path(path)
     if path.is_symlink() or not path.is_dir(): return False
     try:
-        return (path/marker).read_text(encoding='utf-8')==made_by
+        return (path/marker).read_text(encoding='utf-8')==made_by or _is_empty(path)
     except (OSError, ValueError):
-        return not any(path.iterdir()) or _has_old_config(path)
+        return _is_empty(path) or _has_old_config(path)
 
 def _holds(path:Path, item)->bool:
     "Is `item` the existing `path`, by whatever name, or does it lie in it?"
@@ -181,7 +186,7 @@ def own_folder(
         path.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise write_error(e, path) from e
-    if not any(path.iterdir()):
+    if _is_empty(path):
         (path/marker).write_text(says, encoding='utf-8')
     return path
 

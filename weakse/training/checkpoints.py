@@ -190,8 +190,6 @@ def clear(self:Checkpoint):
     if waited.is_dir() and not any(waited.iterdir()):
         waited.rmdir()
     if not is_own(self.folder): return
-    for path in self.folder.glob('.step_*.tmp.pt'):
-        path.unlink(missing_ok=True)   # of a killed run
     if {p.name for p in self.folder.iterdir()} - {marker}: return
     (self.folder/marker).unlink(missing_ok=True)
     self.folder.rmdir()
