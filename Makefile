@@ -37,7 +37,7 @@ DOCS := $(VENV)/docs-$(WANTED)
 SCALE := $(VENV)/scale-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base base-synthetic base-recorded base-selective trials paper test test-scale test-cuda lab docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base base-synthetic base-recorded base-selective trials paper test test-scale test-cuda lab sphinx docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -181,6 +181,8 @@ $(DOCS): $(STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e '.[docs]'
 	@rm -f $(VENV)/docs-*
 	@touch $@
+
+sphinx: $(DOCS)
 
 docs: $(DOCS)
 	@$(BIN)/python docs/build.py
