@@ -34,10 +34,10 @@ rows = dict(
 
 # %% ../../nbs/models/05_rows.ipynb #ebc7407c
 def row_of(
-    name:str, # of a system
+    name:str, # of a system, or as the field writes it
 )->Row:       # of which nothing more is known where it is not listed
     "What tables say of a system."
-    return rows.get(name, Row(name))
+    return next((row for key,row in rows.items() if name in (key, row.label)), Row(name))
 
 # %% ../../nbs/models/05_rows.ipynb #3c4d40cc
 def in_order(
