@@ -35,9 +35,9 @@ def test_the_coding_of_a_file_of_any_name(tmp_path):
 def test_standard_input_in_a_temporary_folder_of_any_name(tmp_path):
     (tmp_path/NAME).mkdir()
     sound(tmp_path/'a.wav')
-    r = run(
-        tmp_path, 'enhance', '-', '-o', 'out', '--system', 'highpass', tail='< a.wav',
-        TMPDIR=str(tmp_path / NAME))
+    with open(tmp_path/'a.wav', 'rb') as pipe:
+        r = run(
+            tmp_path, 'enhance', '-', '-o', 'out', '--system', 'highpass', stdin=pipe, TMPDIR=str(tmp_path/NAME))
     assert r.returncode==0, r.stderr
 
 def test_pairs_of_any_name(tmp_path):

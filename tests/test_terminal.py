@@ -1,7 +1,7 @@
 "Names are text wherever they go, and printing never ends a verb."
 import json, os, signal, subprocess, sys
 from pathlib import Path
-import numpy as np, pytest, soundfile as sf
+import commands, numpy as np, pytest, soundfile as sf
 from test_score import syllables
 from weakse.core.files import read_json, write_json
 from weakse.core.terminal import plain
@@ -12,17 +12,15 @@ NAMES = [
 ]
 
 
-def run(folder, *args, tail='', **env):
-    "The command in `folder`, through a shell where `tail` says what follows."
-    env = {
-        **os.environ, 'COLUMNS': '100', 'NO_COLOR': '1', 'TERM': 'dumb',
-        'PYTHONPATH': str(Path(__file__).parents[1]), **env}
-    command = [sys.executable, '-c', 'from weakse.cli.main import main; main()', *map(str, args)]
+def run(folder, *args, tail='', whole=False, stdin=None, **env):
+    """The command in `folder`, through a shell where `tail` says what follows; `whole`: in a process that Python
+    starts anew, where it is the process that is looked at."""
+    env = {'COLUMNS': '100', 'NO_COLOR': '1', 'TERM': 'dumb', 'PYTHONPATH': str(Path(__file__).parents[1]), **env}
+    if not (tail or whole): return commands.run(*args, cwd=folder, env=env, stdin=stdin)
+    command = [sys.executable, '-c', commands.COMMAND, *map(str, args)]
     if tail:
-        return subprocess.run(
-            ['bash', '-c', f'set -o pipefail; "$@" {tail}', '-', *command], cwd=folder, capture_output=True,
-            env=env)
-    return subprocess.run(command, cwd=folder, capture_output=True, env=env)
+        command = ['bash', '-c', f'set -o pipefail; "$@" {tail}', '-', *command]
+    return subprocess.run(command, cwd=folder, capture_output=True, env={**os.environ, **env}, stdin=stdin)
 
 
 def pairs(folder, names, cut=0):
@@ -81,7 +79,7 @@ def test_enhance_of_any_name(tmp_path):
 
 def test_a_narrow_encoding_loses_letters_not_results(tmp_path):
     given = pairs(tmp_path, ['漢'])
-    r = run(tmp_path, 'score', *given, PYTHONIOENCODING='cp1252')
+    r = run(tmp_path, 'score', *given, whole=True, PYTHONIOENCODING='cp1252')
     assert r.returncode == 0 and b'PESQ' in r.stdout and not r.stderr.count(b'charmap')
 
 
@@ -117,6 +115,13 @@ def test_quiet_leaves_errors_and_the_result(tmp_path, before, behind):
 def test_a_notice_in_place_of_a_table_is_not_for_who_wants_quiet(tmp_path):
     assert b'there is no table to print' in run(tmp_path, 'report').stderr
     assert not run(tmp_path, 'report', '-q').stderr
+
+
+@pytest.mark.parametrize('words', [('report',), ('sing', '[/b]')], ids=' '.join)
+def test_a_forked_command_says_what_a_whole_one_says(tmp_path, words):
+    "What the other tests here stand on."
+    forked,whole = run(tmp_path, *words),run(tmp_path, *words, whole=True)
+    assert (forked.returncode, forked.stdout, forked.stderr)==(whole.returncode, whole.stdout, whole.stderr)
 
 
 def test_verbose_says_what_is_read_and_when(tmp_path):
