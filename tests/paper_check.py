@@ -20,17 +20,17 @@ def make_inputs():
     from weakse.corpora.synth import synth_corpus
     corpus = synth_corpus(
         root / 'sources', work / 'corpus', work / 'truth', work / 'pairs', work / 'pairs_dev', sample_rate=32000,
-        n_clips=48, n_pairs=4, n_dev_pairs=1, voices=8)
+        n_clips=24, n_pairs=2, n_dev_pairs=1, voices=8)
     audioset_shaped(corpus, work/'audioset')
     write_stand_ins(cache)
 
 def write_params():
-    "`params/paper.yaml` with other paths, 20 steps, and mini-batches of 8 anchors, so of 4 mixtures at most."
+    "`params/paper.yaml` with other paths, 20 steps of 2 mixtures, drawn from mini-batches of 8 anchors."
     values = yaml.safe_load((root/'params'/'paper.yaml').read_text())
     values |= {'data': os.path.relpath(work/'audioset', root), 'title': 'a check that means nothing'}
     values['corpus'] |= {'pairs_from': os.path.relpath(work/'pairs', root)}
     values['mine'] |= {'n_batches': 20, 'batch_size': 8}
-    values['train'] |= {'steps': 20, 'batch_size': 4, 'checkpoint_every': 10}
+    values['train'] |= {'steps': 20, 'batch_size': 2, 'checkpoint_every': 20}
     params.write_text(yaml.safe_dump(values, sort_keys=False))
 
 def weakse(*args):

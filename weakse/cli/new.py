@@ -31,6 +31,8 @@ def _read_clips(labels, label_map, **columns):
 # %% ../../nbs/cli/19_new.ipynb #8e00a470
 # what finds the anchors -> its block
 _taggers = dict(audioset='{kind: shipped}', small='{kind: small, steps: 600}')
+# how far a step goes: what has learned already soon forgets its old classes at the rate of a beginner
+_paces = {False: dict(batch_size='16', lr='2.0e-3'), True: dict(batch_size='8', lr='3.0e-4')}
 
 def _values(sounds, labels, detector, steps, **columns):
     "The text of params.yaml."
@@ -39,6 +41,7 @@ def _values(sounds, labels, detector, steps, **columns):
     told = dict(data=str(sounds), csv=str(labels), **columns)
     filled = {k: json.dumps(v, ensure_ascii=False) for k,v in told.items()}
     filled |= dict(tagger=_taggers[detector], steps=str(steps), warmup=str(min(50, steps//2)))
+    filled |= _paces[columns['from_system'] is not None]
     text = (package_files('weakse.cli')/'new_folder'/'params.template').read_text(encoding='utf-8')
     return re.sub(r'@(\w+)@', lambda m: filled[m[1]], text)
 
@@ -90,6 +93,7 @@ def new(
     file_column:str='file',   # column of file names
     label_column:str='label', # column of labels
     separator:str='+',        # between the labels of a recording
+    group_column:str='',      # column of what stays together, trained on or held out: speaker, source recording
     label_map:str='',         # esc50, urbansound8k, or a csv with columns label,name; default: class names
     detector:str='audioset',  # finds the anchors: audioset (comes with weakse), small (trained here)
     steps:int=600,            # updates of the training
@@ -102,6 +106,7 @@ def new(
     words = dict(file_column=file_column, label_column=label_column, separator=separator)
     table,classes = _read_clips(labels, label_map, **words)
     at = real_path(_recordings(sounds, labels)),real_path(labels)
-    text = _values(*at, detector, steps, label_map=label_map, from_system=from_system, **words)
+    more = dict(label_map=label_map, group_column=group_column, from_system=from_system)
+    text = _values(*at, detector, steps, **words, **more)
     write_new(folder, _texts(text))
     return f"{count_of(len(table), 'clip')} of {len(classes)} classes; now: cd {folder} && weakse repro"
