@@ -6,6 +6,7 @@
 __all__ = ['class_interval']
 
 # %% ../../nbs/evaluation/06_class_intervals.ipynb #1e934340
+from functools import lru_cache
 import numpy as np
 
 # %% ../../nbs/evaluation/06_class_intervals.ipynb #072b6ec9
@@ -14,6 +15,14 @@ def _times_drawn(labels, n, rng):
     names,which = np.unique(labels, return_inverse=True)
     drawn = rng.multinomial(len(names), np.full(len(names), 1/len(names)), size=n)
     return np.where(np.asarray(labels) == "", 1, drawn[:, which])
+
+@lru_cache(16)
+def _weights(factors, n_values, n, seed):
+    "`(n, N)` how often each value counts in each set, of which empty ones are left out; many rows share them."
+    rng,weights = np.random.default_rng(seed),np.ones((n, n_values))
+    for labels in factors:
+        weights *= _times_drawn(labels, n, rng)
+    return weights[weights.any(1)]
 
 # %% ../../nbs/evaluation/06_class_intervals.ipynb #844f0ef2
 def class_interval(
@@ -30,10 +39,7 @@ def class_interval(
         raise ValueError(
             f"{len(x)} values, {int((~np.isfinite(x)).sum())} of them NaN or infinite; give one at least, "
             "and leave those out and count them")
-    rng,weights = np.random.default_rng(seed),np.ones((n, len(x)))
-    for labels in factors:
-        weights *= _times_drawn(labels, n, rng)
-    weights = weights[weights.any(1)]
+    weights = _weights(tuple(tuple(map(str, labels)) for labels in factors), len(x), n, seed)
     if not len(weights): return float(x.mean()),float(x.mean())
     means = weights @ x / weights.sum(1)
     low,high = np.quantile(means, [(1 - level)/2, (1 + level)/2])

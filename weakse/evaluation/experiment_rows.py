@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KEYS', 'OBJECTS', 'FACTORS', 'COMPARED', 'ACCURACY', 'NEAREST', 'ENERGY_BACK', 'CA_SDRI', 'SET_RIGHT', 'summarise',
-           'mean_row', 'difference_rows']
+           'mean_row', 'difference_rows', 'all_differences']
 
 # %% ../../nbs/evaluation/19_experiment_rows.ipynb #446ad16e
 import numpy as np
@@ -42,6 +42,15 @@ def _expanded(values):
     return pd.concat([values.astype(dict(snr_db=object)), every])
 
 # %% ../../nbs/evaluation/19_experiment_rows.ipynb #870bd64a
+def _grouped(table, keys):
+    "The keys, values and factors of each group, in the order of their first rows."
+    which = table.groupby(keys, sort=False).ngroup().to_numpy()
+    order = np.argsort(which, kind="stable")
+    x,factors = table.value.to_numpy(float),table[FACTORS].to_numpy(str)
+    named = list(table[keys].itertuples(index=False, name=None))
+    for rows in np.split(order, np.flatnonzero(np.diff(which[order])) + 1):
+        yield dict(zip(keys, named[rows[0]])),x[rows],factors[rows].T
+
 def summarise(
     values:pd.DataFrame, # made by `run_scene`, of all scenes
     seed:int=0,          # of the bootstrap
@@ -49,9 +58,7 @@ def summarise(
     """Means with 95 % intervals over scenes and classes; `snr_db` is a level or "mean", `seen` True, False or
     "all". A group without any value has None."""
     if not len(values): return []
-    return [
-        mean_row(dict(zip(KEYS, key)), g.value.to_numpy(float), g[FACTORS].to_numpy(str).T, seed)
-        for key, g in _expanded(values).groupby(KEYS, sort=False)]
+    return [mean_row(*group, seed) for group in _grouped(_expanded(values), KEYS)]
 
 # %% ../../nbs/evaluation/19_experiment_rows.ipynb #ffc61fa2
 def mean_row(
@@ -78,17 +85,27 @@ def difference_rows(
     seed:int=0,          # of the bootstrap
 )->list:                 # dicts of a, b, snr_db, kind, seen, metric, value, low, high, n, n_classes, failed
     "Means of a minus b over the scenes that both have, with 95 % intervals over scenes and classes."
-    both = _expanded(values)
+    return _differences(_expanded(values), a, b, seed)
+
+def _differences(both, a, b, seed):
+    "`difference_rows` of values that are expanded."
     sides = [both[(both.system==s) & (both.condition==c) & (both.object==o)] for s,c,o in (a, b)]
     keys = ["snr_db", "kind", "seen", "metric", "unit"]
     joined = sides[0].merge(sides[1], on=keys, suffixes=("", "_b"))
     joined["value"] = joined.value - joined.value_b
-    keys = keys[:-1]
-    return [
-        dict(
-            a="/".join(a), b="/".join(b),
-            **mean_row(dict(zip(keys, key)), g.value.to_numpy(float), g[FACTORS].to_numpy(str).T, seed))
-        for key, g in joined.groupby(keys, sort=False)]
+    if not len(joined): return []
+    names = dict(a="/".join(a), b="/".join(b))
+    return [names | mean_row(*group, seed) for group in _grouped(joined, keys[:-1])]
+
+# %% ../../nbs/evaluation/19_experiment_rows.ipynb #d845b181
+def all_differences(
+    values:pd.DataFrame, # made by `run_scene`, of all scenes
+    pairs,               # (a, b) as `difference_rows` takes them
+    seed:int=0,          # of the bootstrap
+)->list:                 # of dicts
+    "`difference_rows` of every pair whose two systems have values."
+    there,both = set(values.system),_expanded(values) if len(values) else values
+    return [r for a,b in pairs if {a[0], b[0]} <= there for r in _differences(both, a, b, seed)]
 
 # %% ../../nbs/evaluation/19_experiment_rows.ipynb #0c3a51e2
 _passes = ("2", "extracted"), ("2", "enhanced2"), ("3", "extracted3")

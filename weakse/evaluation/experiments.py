@@ -20,7 +20,7 @@ from ..core.parallel import pmap
 from ..core.terminal import logger
 from ..corpora.scenes import load_examples, load_scene, read_scenes, scene_facts, scene_parts
 from .class_aware import chain, chain_scores
-from .experiment_rows import COMPARED, OBJECTS, difference_rows, summarise
+from .experiment_rows import COMPARED, OBJECTS, all_differences, summarise
 from .experiment_systems import ORDERS, Scene, class_of, listened_to, outputs, rows_of
 from .metrics import score_pair
 from .recognition import held_out_recognition
@@ -154,9 +154,7 @@ def write_selective(
 )->dict:                 # what was stored: rows, differences, ...
     "Store rows, differences and tables. Raises `ForeignPathError` for a file that is there."
     check_table(out_json, overwrite=overwrite)
-    rows,there = summarise(values, seed) + list(told),set(values.system)
-    differences = [
-        r for a, b in COMPARED if {a[0], b[0]} <= there for r in difference_rows(values, a, b, seed)]
+    rows,differences = summarise(values, seed) + list(told),all_differences(values, COMPARED, seed)
     t = dict(
         title=title, **(about or {}), n_scenes=values.scene.nunique(), snrs=list(snrs),
         extra_snrs=list(extra_snrs), rows=rows, differences=differences)

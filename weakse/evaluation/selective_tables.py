@@ -17,7 +17,9 @@ MANIPULATION_METRICS = "sdr", "pesq", "stoi"
 
 def _found(rows, **wanted):
     "The row with these keys, or None."
-    return next((r for r in rows if all(r[k]==v for k,v in wanted.items())), None)
+    for k,v in wanted.items():
+        rows = [r for r in rows if r[k]==v]
+    return rows[0] if rows else None
 
 def _cell(r, metric):
     "Mean ± half the interval; nothing where there is no row."
