@@ -1,60 +1,79 @@
-"""The command in processes that are forked from one which has loaded torch and the command once: loading them takes
-half of the time of a short verb. Each is a process of its own, with its folder, environment, input and ending.
-What Python or a library reads when it starts is not read again: where a variable of that kind differs from the
-server's, a whole process is started instead."""
-import atexit, gc, io, json, os, socket, subprocess, sys, tempfile, threading, traceback
+"""`weakse` and `dvc` in processes that are forked from one which has loaded them once: loading takes nearly
+all of the time of a short verb. Each is a process of its own, with its folder, environment, input and
+ending. What Python or a library reads when it starts is not read again: where a variable of that kind
+differs from the server's, a whole process is started instead. And what is made once for all workers of a
+run of the tests."""
+import atexit, gc, io, json, os, re, shutil, socket, subprocess, sys, tempfile, threading, traceback
+from collections import OrderedDict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LOADED = [
-    'torch', 'pandas', 'scipy.signal', 'scipy.stats', 'soundfile', 'pesq', 'pystoi', 'rich.console', 'rich.table',
-    'typer._adapters', 'weakse.cli.main', 'weakse.evaluation.printing', 'weakse.evaluation.scoring',
-    'weakse.inference.enhance']
+    'torch', 'pandas', 'scipy.signal', 'scipy.stats', 'soundfile', 'pesq', 'pystoi', 'rich.console',
+    'rich.table', 'typer._adapters', 'weakse.cli.main', 'weakse.evaluation.printing',
+    'weakse.evaluation.scoring', 'weakse.inference.enhance']
 COMMAND = 'from weakse.cli.main import main; main()'
+DVC = 'import sys; from dvc.cli import main; sys.exit(main(sys.argv[1:]))'
 AT_START = 'PYTHON', 'LC_', 'LANG', 'LD_', 'OMP_', 'MKL_', 'OPENBLAS_', 'GOMP_', 'KMP_', 'ATEN_'
-_server = []   # the server of this process, and the socket to it
+_servers = {}   # command -> its server of this process, and the socket to it
+
+def made_once(tmp_path_factory, name, make):
+    """A folder that `make(folder)` fills, by one of all workers of a run of the tests: the others wait for
+    it. It is to be read or copied, not changed."""
+    from filelock import FileLock
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get('PYTEST_XDIST_WORKER') else base)/name
+    made = folder.with_name(f'{name}.made')
+    with FileLock(f'{folder}.lock'):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)         # of a worker that was killed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 # -- the side of a test
 
 def run(*args, cwd, env=None, stdin=None, text=False, command=COMMAND):
-    """What `subprocess.run([sys.executable, '-c', command, *args])` gives, its output captured; `env` is added to
-    this process's, `stdin` an open file."""
+    """What `subprocess.run([sys.executable, '-c', command, *args])` gives, its output captured; `env` is
+    added to this process's, `stdin` an open file."""
     env = {**os.environ, **(env or {})}
     words = [sys.executable, '-c', command, *map(str, args)]
-    if command != COMMAND or _at_start(env) != _at_start(os.environ):
+    if command not in KINDS or _at_start(env) != _at_start(os.environ):
         return subprocess.run(words, cwd=cwd, env=env, stdin=stdin, capture_output=True, text=text)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, 'rb') as nothing:
         order = dict(args=words[3:], cwd=str(cwd), env=env)
-        code = _ask(order, [f.fileno() for f in (stdin or nothing, out, err)])
+        code = _ask(command, order, [f.fileno() for f in (stdin or nothing, out, err)])
         said = [_content(f, text) for f in (out, err)]
     return subprocess.CompletedProcess(words, code, *said)
 
 def _at_start(env):
     "The variables that are read once, when Python or a library starts."
-    return {k: v for k,v in env.items() if k.startswith(AT_START) and k not in ('PYTHONPATH', 'PYTHONIOENCODING')}
+    carried = 'PYTHONPATH','PYTHONIOENCODING'
+    return {k: v for k,v in env.items() if k.startswith(AT_START) and k not in carried}
 
 def _content(file, text):
     file.seek(0)
     return io.TextIOWrapper(file).read() if text else file.read()
 
-def _ask(order, files):
+def _ask(command, order, files):
     "The exit status of what the server runs."
-    channel = _started()
+    channel = _started(command)
     sent = json.dumps(order).encode()
     socket.send_fds(channel, [len(sent).to_bytes(8, 'big')], files)
     channel.sendall(sent)
     return int.from_bytes(_received(channel, 8), 'big', signed=True)
 
-def _started():
-    "The socket to the server of this process, which is started where there is none and ends with it."
-    if not _server or _server[0].poll() is not None:
+def _started(command):
+    "The socket to the server of a command, which is started where there is none and ends with this process."
+    if command not in _servers or _servers[command][0].poll() is not None:
         ours,theirs = socket.socketpair()
-        env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(HERE.parent), os.environ.get('PYTHONPATH', '')])}
-        words = [sys.executable, str(HERE/'commands.py'), str(theirs.fileno())]
-        _server[:] = [subprocess.Popen(words, env=env, pass_fds=[theirs.fileno()]),ours]
+        path = os.pathsep.join([str(HERE.parent), os.environ.get('PYTHONPATH', '')])
+        words = [sys.executable, str(HERE/'commands.py'), str(theirs.fileno()), command]
+        server = subprocess.Popen(words, env={**os.environ, 'PYTHONPATH': path}, pass_fds=[theirs.fileno()])
+        _servers[command] = server,ours
         theirs.close()
-        atexit.register(ours.close)
-    return _server[1]
+    return _servers[command][1]
 
 def _received(channel, n):
     "Exactly `n` bytes; EOFError where the other side has gone."
@@ -94,9 +113,44 @@ def _become(order, files):
     sys.argv = ['-c', *order['args']]
     sys.path[0],tempfile.tempdir = '',None
     encoding,_,errors = order['env'].get('PYTHONIOENCODING', '').partition(':')
-    for name,mode,how in (('stdin', 'r', errors), ('stdout', 'w', errors), ('stderr', 'w', 'backslashreplace')):
+    streams = ('stdin', 'r', errors),('stdout', 'w', errors),('stderr', 'w', 'backslashreplace')
+    for name,mode,how in streams:
         number = getattr(sys, f'__{name}__').fileno()
         setattr(sys, name, open(number, mode, encoding=encoding or None, errors=how or None, closefd=False))
+
+def _load_weakse():
+    "What the command loads, and it."
+    for name in LOADED: __import__(name)
+    from weakse.cli.main import main
+    return main
+
+# as YAML 1.2 has them, which DVC reads: PyYAML takes `1e-3` for text
+_number = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$')
+
+def _compiled_yaml():
+    "Text of YAML -> what it holds, and the way back, by PyYAML's compiled code."
+    import yaml
+    class Loader(yaml.CSafeLoader): pass
+    class Dumper(yaml.CSafeDumper): pass
+    for kind in (Loader, Dumper):
+        kind.add_implicit_resolver('tag:yaml.org,2002:float', _number, list('-+.0123456789'))
+    Dumper.add_representer(OrderedDict, Dumper.represent_dict)
+    Dumper.ignore_aliases = lambda self, data: True
+    def parse(text, path, typ='safe'):
+        return yaml.load(text, Loader) or {}
+    def dump(data, stream):
+        return yaml.dump(data, stream, Dumper, sort_keys=False)
+    return parse,dump
+
+def _load_dvc():
+    "DVC's command, which writes its whole lock file after every stage, with a compiled parser of YAML."
+    import dvc.utils.serialize as serialize
+    parse,serialize._yaml._dump = _compiled_yaml()
+    serialize.parse_yaml = serialize._yaml.parse_yaml = parse
+    import dvc.cli, dvc.cli.parser, dvc.repo, dvc.repo.experiments, dvc.repo.reproduce, dvc.scm
+    return lambda: sys.exit(dvc.cli.main(sys.argv[1:]))
+
+KINDS = {COMMAND: _load_weakse, DVC: _load_dvc}
 
 def _end(main):
     "Run to the end as Python does, except that nothing is taken apart: of so much that takes half a second."
@@ -115,7 +169,6 @@ def _end(main):
     os._exit(code)
 
 if __name__=='__main__':
-    for name in LOADED: __import__(name)
+    main = KINDS[sys.argv[2]]()
     serve(socket.socket(fileno=int(sys.argv[1])))
-    from weakse.cli.main import main
     _end(main)

@@ -1,7 +1,7 @@
 "The command from outside: exit codes, messages, files, and how long help takes."
 import errno, json, os, shlex, subprocess, sys
 from pathlib import Path
-import numpy as np, pytest, soundfile as sf, torch
+import commands, numpy as np, pytest, soundfile as sf, torch
 from typer.testing import CliRunner
 from test_inputs import BAD, NAMES, USABLE, tones
 from weakse.core.audio import audio_info
@@ -17,10 +17,9 @@ rate = 16000
 @pytest.fixture
 def weakse(tmp_path):
     "Run the command in an empty folder."
-    def run(*args):
-        env = {**os.environ, 'COLUMNS':'140', 'NO_COLOR':'1', 'TERM':'dumb'}
-        command = [sys.executable, '-c', 'from weakse.cli.main import main; main()', *map(str, args)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env)
+    def run(*args, **how):
+        env = dict(COLUMNS='140', NO_COLOR='1', TERM='dumb')
+        return commands.run(*args, cwd=tmp_path, text=True, env=env, **how)
     return run
 
 @pytest.fixture
@@ -337,11 +336,8 @@ def test_a_pipe_of_the_system(weakse, tmp_path):
     import io
     sf.write(f := io.BytesIO(), tones(), rate, format='FLAC')
     (tmp_path/'a.flac').write_bytes(f.getvalue())
-    code = "from weakse.cli.main import main; main()"
     with open(tmp_path/'a.flac', 'rb') as pipe:
-        r = subprocess.run(
-            [sys.executable, '-c', code, 'enhance', '-', '-o', 'out', '--system', 'highpass'], cwd=tmp_path,
-            stdin=pipe, capture_output=True, text=True)
+        r = weakse('enhance', '-', '-o', 'out', '--system', 'highpass', stdin=pipe)
     assert r.returncode==0 and audio_info(tmp_path/'out'/'stdin.flac').format=='FLAC', r.stderr
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ def test_standard_input_in_a_temporary_folder_of_any_name(tmp_path):
     sound(tmp_path/'a.wav')
     with open(tmp_path/'a.wav', 'rb') as pipe:
         r = run(
-            tmp_path, 'enhance', '-', '-o', 'out', '--system', 'highpass', stdin=pipe, TMPDIR=str(tmp_path/NAME))
+            tmp_path, 'enhance', '-', '-o', 'out', '--system', 'highpass', stdin=pipe,
+            TMPDIR=str(tmp_path/NAME))
     assert r.returncode==0, r.stderr
 
 def test_pairs_of_any_name(tmp_path):

@@ -1,19 +1,19 @@
 """The graph of dvc.yaml with its real stages of code and stand-ins for the work: a comment runs nothing, a constant runs
 what it concerns. Then what DVC's users expect of its words, in the checkout and in the folder of a run."""
-import json, os, shutil, subprocess, sys
+import json, os, re, shutil, subprocess, sys
 from pathlib import Path
-import pytest, yaml
+import commands, pytest, yaml
 
 root = Path(__file__).parents[1]
 path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
 pytestmark = pytest.mark.skipif(shutil.which('git') is None, reason="needs git")
 
-# stands for a stage's work: what comes out is a function of what goes in
-WORK = """import hashlib, pathlib, sys, yaml
+# stands for a stage's work: what comes out is a function of what goes in, of parameters the blocks of their file
+WORK = """import hashlib, pathlib, re, sys
 ins, outs, inner, params = (a.split() for a in sys.argv[1:])
-values = yaml.safe_load(open('params.yaml'))
+blocks = re.split(r'^(?=\\w+:)', open('params.yaml', encoding='utf-8').read(), flags=re.M)
+said = repr([b for b in blocks if b.partition(':')[0] in params]).encode()
 files = [f for p in map(pathlib.Path, ins) for f in (sorted(p.rglob('*')) if p.is_dir() else [p]) if f.is_file()]
-said = repr([values.get(p) for p in params]).encode()
 h = hashlib.sha256(said + b''.join(f.read_bytes() for f in files)).hexdigest()
 for i, out in enumerate(map(pathlib.Path, outs)):
     (out.parent if out.suffix else out).mkdir(parents=True, exist_ok=True)
@@ -33,19 +33,25 @@ def stand_in(name, stage, work):
     if name=='code': return stage
     outs = [o if isinstance(o, str) else next(iter(o)) for o in [*body.get('outs', []), *body.get('metrics', [])]]
     words = [body['deps'], outs, INNER.get(name, []), body.get('params', [])]
-    body['cmd'] = ' '.join([sys.executable, str(work), *(f'"{" ".join(w)}"' for w in words)])
+    body['cmd'] = ' '.join([sys.executable, '-I', '-S', str(work), *(f'"{" ".join(w)}"' for w in words)])
     return stage
 
-def run(*words, cwd):
+def surroundings(cwd):
+    "The environment of what runs in a checkout."
     env = {k: v for k,v in os.environ.items() if not k.startswith(('GIT_', 'DVC_'))}
-    done = subprocess.run(
-        list(map(str, words)), cwd=cwd, capture_output=True, text=True,
-        env=env | dict(PATH=path, PYTHONPATH=str(cwd), OMP_NUM_THREADS='1'))
+    return env | dict(PATH=path, PYTHONPATH=str(cwd), OMP_NUM_THREADS='1')
+
+def checked(words, done):
     assert done.returncode==0, (words, done.stdout[-2000:], done.stderr[-2000:])
     return done.stdout
 
+def run(*words, cwd):
+    done = subprocess.run(list(map(str, words)), cwd=cwd, capture_output=True, text=True, env=surroundings(cwd))
+    return checked(words, done)
+
 def dvc(*words, cwd):
-    return run(sys.executable, '-m', 'dvc', *words, cwd=cwd)
+    done = commands.run(*words, cwd=cwd, env=surroundings(cwd), text=True, command=commands.DVC)
+    return checked(words, done)
 
 def git(*words, cwd):
     return run('git', '-c', 'user.name=t', '-c', 'user.email=t@t', *words, cwd=cwd)
@@ -54,10 +60,8 @@ def ran(cwd):
     "Names of the stages that `dvc repro` runs."
     return {line.split("'")[1] for line in dvc('repro', cwd=cwd).splitlines() if line.startswith('Running stage')}
 
-@pytest.fixture(scope='module')
-def checkout(tmp_path_factory):
+def made_checkout(top):
     "A repository with this package, its graph and its values, all stages up to date."
-    top = tmp_path_factory.mktemp('graph')
     shutil.copytree(root/'weakse', top/'weakse', ignore=shutil.ignore_patterns('__pycache__'))
     for name in ('params.yaml', 'data.dvc', 'audit.csv', '.dvcignore', '.gitignore'):
         shutil.copy(root/name, top/name)
@@ -71,7 +75,12 @@ def checkout(tmp_path_factory):
     dvc('init', '-q', cwd=top)
     shutil.copy(root/'.dvc'/'config', top/'.dvc'/'config')
     assert len(ran(top)) > 30
-    return top
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory):
+    "A copy of the repository that one process of this run of the tests makes for all of them."
+    made = commands.made_once(tmp_path_factory, 'graph', made_checkout)
+    return shutil.copytree(made, tmp_path_factory.mktemp('checkout')/'graph', symlinks=True)
 
 def edit(top, module, old, new):
     "Change a module, and look whether there was something to change."
@@ -113,8 +122,9 @@ def test_words_of_dvc_answer(checkout):
     git('add', '-A', cwd=checkout)
     git('commit', '-q', '-m', 'one', cwd=checkout)
     assert 'n' in json.loads(dvc('metrics', 'show', '--json', cwd=checkout))['']['data']['results/metrics/table1.json']['data']
-    (checkout/'params.yaml').write_text((checkout/'params.yaml').read_text().replace('n_pairs: 200', 'n_pairs: 100'))
-    assert 'corpus.n_pairs' in dvc('params', 'diff', cwd=checkout)
+    values = (checkout/'params.yaml').read_text()
+    (checkout/'params.yaml').write_text(re.sub(r'(\nwave_unet:\n(?: .*\n)*?  steps: )\d+', r'\g<1>7', values))
+    assert 'wave_unet.steps' in dvc('params', 'diff', cwd=checkout)
     dvc('repro', 'metrics@table1', cwd=checkout)
     assert 'results/metrics/table1.json' in dvc('metrics', 'diff', cwd=checkout)
     git('checkout', '-q', '.', cwd=checkout)

@@ -13,9 +13,10 @@ NAMES = [
 
 
 def run(folder, *args, tail='', whole=False, stdin=None, **env):
-    """The command in `folder`, through a shell where `tail` says what follows; `whole`: in a process that Python
-    starts anew, where it is the process that is looked at."""
-    env = {'COLUMNS': '100', 'NO_COLOR': '1', 'TERM': 'dumb', 'PYTHONPATH': str(Path(__file__).parents[1]), **env}
+    """The command in `folder`, through a shell where `tail` says what follows; `whole`: in a process that
+    Python starts anew, where it is the process that is looked at."""
+    root = str(Path(__file__).parents[1])
+    env = {'COLUMNS': '100', 'NO_COLOR': '1', 'TERM': 'dumb', 'PYTHONPATH': root, **env}
     if not (tail or whole): return commands.run(*args, cwd=folder, env=env, stdin=stdin)
     command = [sys.executable, '-c', commands.COMMAND, *map(str, args)]
     if tail:

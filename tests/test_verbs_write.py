@@ -1,12 +1,15 @@
 """Every verb that writes, on tiny data and traced: it touches its own outputs alone, and destroys nothing
 where it is aimed at what is not weakse's."""
-import csv, dataclasses, hashlib, io, json, os, shutil, sys, tarfile, tempfile, threading, time, types, urllib.parse, zipfile
+import csv, dataclasses, functools, hashlib, io, json, os, pickle, shutil, sys, tarfile, tempfile, threading, time
+import types, urllib.parse, zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 import matplotlib, numpy as np, pandas as pd, pytest, soundfile as sf
+from commands import made_once
 from typer.testing import CliRunner
 import weakse.corpora.audioset_clips, weakse.corpora.audioset_lists
-import weakse.core.fetch, weakse.corpora.debian_fetch, weakse.corpora.downloads, weakse.corpora.voicebank
+import weakse.core.fetch, weakse.core.parallel, weakse.corpora.debian_fetch, weakse.corpora.downloads
+import weakse.corpora.voicebank, weakse.mining.mine
 from weakse.core.audio import save_audio
 from weakse.cli.main import app
 from weakse.detectors import efficientat
@@ -301,44 +304,78 @@ def serve_nothing(patch):
         patch.setitem(sys.modules, 'voila.app', module)
     patch.setattr(Voila, 'launch_instance', classmethod(launch), raising=False)
 
+def surroundings(patch, home):
+    "Work in `home`, where the system's temporary files and the downloads are, too."
+    patch.chdir(home)
+    matplotlib.get_configdir()                                # makes its folder once a process
+    patch.setenv('TMPDIR', str(home/'tmp'))
+    patch.setattr(tempfile, 'tempdir', None)
+    patch.setenv('XDG_CACHE_HOME', str(home/'tmp'))
+    patch.setenv('WEAKSE_HOME', str(home/'cache'/'weakse'))
+    serve_nothing(patch)
+
+def in_short(patch):
+    "Work in this process, where the trace sees it, and draw little where no parameter says how much."
+    patch.setitem(weakse.core.parallel._backends, 'process', weakse.core.parallel._serial)
+    short = functools.partial(weakse.mining.mine.as_printed, n_batches=10)
+    patch.setattr(weakse.mining.mine, 'as_printed', short)
+
+def say(*args):
+    "Exit code of a verb, and all that it said on one line."
+    runner = CliRunner(env=dict(COLUMNS='300', NO_COLOR='1', TERM='dumb'))
+    r = runner.invoke(app, [str(a) for a in args], prog_name='weakse')
+    assert r.exception is None or isinstance(r.exception, SystemExit), (args, r.exception)
+    return r.exit_code,' '.join(r.output.split())
+
+def begin(home):
+    "What is there before the first case."
+    (home/'tmp').mkdir(parents=True)
+    shutil.copytree(Path(__file__).parents[1]/'sources', home/'data')
+    shutil.copytree(Path(weakse.__file__).parent, home/'package', ignore=shutil.ignore_patterns('__pycache__'))
+    (home/'params.yaml').write_text(PARAMS)
+    for name in ('theirs.wav', 'notes.md', 'r2/keep.json'):
+        (home/name).parent.mkdir(exist_ok=True)
+        (home/name).write_text(name)
+
+def done(case, home):
+    "Run a case: what it said, touched, opened and changed."
+    prepare(case, home)
+    before = tree(home)
+    start = time.perf_counter()
+    (code,said),touched,opened = traced(lambda: say(*words(case)))
+    after = tree(home)
+    lost = {p for p in before if after.get(p)!=before[p]}
+    if os.environ.get('TIMES'):
+        print(case, code, round(time.perf_counter()-start, 1), said[-300:], file=sys.__stderr__)
+    return dict(code=code, said=said, touched=touched, opened=opened, lost=lost, new=set(after)-set(before))
+
+def all_cases(folder):
+    "All cases, one after another, in `folder`/home; what is known of each is written beside it."
+    home = folder/'home'
+    begin(home)
+    with pytest.MonkeyPatch.context() as patch:
+        surroundings(patch, home)
+        in_short(patch)
+        seen = {case: done(case, home) for case in CASES}
+    (folder/'seen.pickle').write_bytes(pickle.dumps(seen))
+
+def moved(seen, there, here):
+    "The same, of a copy: the paths that were touched and opened."
+    def seen_from(path):
+        return str(here/Path(path).relative_to(there)) if Path(path).is_relative_to(there) else path
+    return {
+        case: s | {k: [seen_from(p) for p in s[k]] for k in ('touched', 'opened')} for case,s in seen.items()}
+
 @pytest.fixture(scope='module')
 def run(tmp_path_factory, site):
-    """All cases, one after another, in one folder: `(home, say)`, and what each touched, changed and said in
-    `home.seen`."""
-    home = tmp_path_factory.mktemp('home')
+    """All cases in a copy of a folder that one process of this run of the tests makes for all of them:
+    `(home, say)`, and what each touched, changed and said in `home.seen`."""
+    folder = made_once(tmp_path_factory, 'verbs_write', all_cases)
+    home = tmp_path_factory.mktemp('verbs')/'home'
+    shutil.copytree(folder/'home', home, symlinks=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        matplotlib.get_configdir()                                # makes its folder once a process
-        (home/'tmp').mkdir()
-        patch.setenv('TMPDIR', str(home/'tmp'))
-        patch.setattr(tempfile, 'tempdir', None)
-        patch.setenv('XDG_CACHE_HOME', str(home/'tmp'))
-        patch.setenv('WEAKSE_HOME', str(home/'cache'/'weakse'))
-        serve_nothing(patch)
-        shutil.copytree(Path(__file__).parents[1]/'sources', 'data')
-        shutil.copytree(Path(weakse.__file__).parent, 'package', ignore=shutil.ignore_patterns('__pycache__'))
-        Path('params.yaml').write_text(PARAMS)
-        for name in ('theirs.wav', 'notes.md', 'r2/keep.json'):
-            Path(name).parent.mkdir(exist_ok=True)
-            Path(name).write_text(name)
-        runner = CliRunner(env=dict(COLUMNS='300', NO_COLOR='1', TERM='dumb'))
-        def say(*args):
-            r = runner.invoke(app, [str(a) for a in args], prog_name='weakse')
-            assert r.exception is None or isinstance(r.exception, SystemExit), (args, r.exception)
-            return r.exit_code,' '.join(r.output.split())
-        seen = {}
-        for case in CASES:
-            prepare(case, home)
-            before = tree(home)
-            start = time.perf_counter()
-            (code,said),touched,opened = traced(lambda: say(*words(case)))
-            after = tree(home)
-            lost = {p for p in before if after.get(p)!=before[p]}
-            if os.environ.get('TIMES'):
-                print(case, code, round(time.perf_counter()-start, 1), said[-300:], file=sys.__stderr__)
-            seen[case] = dict(
-                code=code, said=said, touched=touched, opened=opened, lost=lost, new=set(after)-set(before))
-        yield home,say,seen
+        surroundings(patch, home)
+        yield home,say,moved(pickle.loads((folder/'seen.pickle').read_bytes()), folder/'home', home)
 
 def prepare(case, home):
     "What somebody brings along."
