@@ -8,8 +8,8 @@ root = Path(__file__).parents[1]
 notebooks = sorted(
     p.relative_to(root) for p in (root / 'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
 LARGE = [
-    'torch', 'torch.utils.data', 'pandas', 'scipy.signal', 'scipy.stats', 'matplotlib.pyplot', 'soundfile', 'IPython',
-    'IPython.display', 'ipywidgets', 'nbdev.test']
+    'torch', 'torch._dynamo', 'torch.utils.data', 'pandas', 'scipy.signal', 'scipy.stats', 'matplotlib.pyplot',
+    'soundfile', 'IPython', 'IPython.display', 'ipywidgets', 'nbdev.test']
 
 @pytest.fixture(scope='module')
 def processes():

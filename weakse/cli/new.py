@@ -45,6 +45,7 @@ def _values(sounds, labels, detector, steps, **columns):
     text = (package_files('weakse.cli')/'new_folder'/'params.template').read_text(encoding='utf-8')
     return re.sub(r'@(\w+)@', lambda m: filled[m[1]], text)
 
+# %% ../../nbs/cli/19_new.ipynb #ceb0501f
 def _recordings(sounds, labels):
     "The folder of the recordings: the csv's where none is named. Raises `ValueError` for what is none."
     sounds = labels.parent if sounds is None else sounds
@@ -93,7 +94,7 @@ def new(
     file_column:str='file',   # column of file names
     label_column:str='label', # column of labels
     separator:str='+',        # between the labels of a recording
-    group_column:str='',      # column of what stays together, trained on or held out: speaker, source recording
+    group_column:str='',      # column of what is trained on or held out together: a speaker
     label_map:str='',         # esc50, urbansound8k, or a csv with columns label,name; default: class names
     detector:str='audioset',  # finds the anchors: audioset (comes with weakse), small (trained here)
     steps:int=600,            # updates of the training

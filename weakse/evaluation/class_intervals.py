@@ -18,7 +18,7 @@ def _times_drawn(labels, n, rng):
 
 @lru_cache(16)
 def _weights(factors, n_values, n, seed):
-    "`(n, N)` how often each value counts in each set, of which empty ones are left out; many rows share them."
+    "`(n, N)`: how often a value counts in each set but the empty ones; many rows share them."
     rng,weights = np.random.default_rng(seed),np.ones((n, n_values))
     for labels in factors:
         weights *= _times_drawn(labels, n, rng)
