@@ -3,7 +3,8 @@ all of the time of a short verb. Each is a process of its own, with its folder, 
 ending. What Python or a library reads when it starts is not read again: where a variable of that kind
 differs from the server's, a whole process is started instead. And what is made once for all workers of a
 run of the tests."""
-import atexit, gc, io, json, os, re, shutil, socket, subprocess, sys, tempfile, threading, traceback
+import atexit, gc, io, json, os, re, runpy, shutil, socket, subprocess, sys, tempfile, threading
+import traceback, types
 from collections import OrderedDict
 from pathlib import Path
 
@@ -16,6 +17,12 @@ COMMAND = 'from weakse.cli.main import main; main()'
 DVC = 'import sys; from dvc.cli import main; sys.exit(main(sys.argv[1:]))'
 AT_START = 'PYTHON', 'LC_', 'LANG', 'LD_', 'OMP_', 'MKL_', 'OPENBLAS_', 'GOMP_', 'KMP_', 'ATEN_'
 _servers = {}   # command -> its server of this process, and the socket to it
+
+PYTHON = 'python'   # whatever a person could give Python: `-c` and code, `-m` and a module, or a file
+LARGE = [
+    'torch', 'torch.utils.data', 'pandas', 'scipy.signal', 'scipy.stats', 'matplotlib.pyplot', 'soundfile',
+    'pesq', 'pystoi', 'rich.console', 'rich.table', 'typer._adapters', 'yaml', 'fastcore.all',
+    'IPython.display']
 
 def made_once(tmp_path_factory, name, make):
     """A folder that `make(folder)` fills, by one of all workers of a run of the tests: the others wait for
@@ -35,14 +42,14 @@ def made_once(tmp_path_factory, name, make):
 # -- the side of a test
 
 def run(*args, cwd, env=None, stdin=None, text=False, command=COMMAND):
-    """What `subprocess.run([sys.executable, '-c', command, *args])` gives, its output captured; `env` is
-    added to this process's, `stdin` an open file."""
+    """What `subprocess.run([sys.executable, '-c', command, *args])` gives, or without these two words for
+    `PYTHON`, its output captured; `env` is added to this process's, `stdin` an open file."""
     env = {**os.environ, **(env or {})}
-    words = [sys.executable, '-c', command, *map(str, args)]
+    words = [sys.executable, *(() if command==PYTHON else ('-c', command)), *map(str, args)]
     if command not in KINDS or _at_start(env) != _at_start(os.environ):
         return subprocess.run(words, cwd=cwd, env=env, stdin=stdin, capture_output=True, text=text)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, 'rb') as nothing:
-        order = dict(args=words[3:], cwd=str(cwd), env=env)
+        order = dict(args=[*map(str, args)], cwd=str(cwd), env=env)
         code = _ask(command, order, [f.fileno() for f in (stdin or nothing, out, err)])
         said = [_content(f, text) for f in (out, err)]
     return subprocess.CompletedProcess(words, code, *said)
@@ -68,6 +75,7 @@ def _started(command):
     "The socket to the server of a command, which is started where there is none and ends with this process."
     if command not in _servers or _servers[command][0].poll() is not None:
         ours,theirs = socket.socketpair()
+        ours.settimeout(580)   # of a verb that hangs, the test says so
         path = os.pathsep.join([str(HERE.parent), os.environ.get('PYTHONPATH', '')])
         words = [sys.executable, str(HERE/'commands.py'), str(theirs.fileno()), command]
         server = subprocess.Popen(words, env={**os.environ, 'PYTHONPATH': path}, pass_fds=[theirs.fileno()])
@@ -150,7 +158,26 @@ def _load_dvc():
     import dvc.cli, dvc.cli.parser, dvc.repo, dvc.repo.experiments, dvc.repo.reproduce, dvc.scm
     return lambda: sys.exit(dvc.cli.main(sys.argv[1:]))
 
-KINDS = {COMMAND: _load_weakse, DVC: _load_dvc}
+def _load_python():
+    "Large packages, none of ours: what is asked for finds the package that its environment names."
+    for name in LARGE: __import__(name)
+    assert 'weakse' not in sys.modules
+    own = {str(Path(p)) for p in os.environ['PYTHONPATH'].split(os.pathsep) if p}
+    there = [p for p in sys.path[1:] if p not in own]
+    return lambda: _as_python(sys.argv[1:], there)
+
+def _as_python(words, there):
+    "Run `words` as Python would, with the packages of `there` behind those of the environment."
+    given = [p for p in os.environ.get('PYTHONPATH', '').split(os.pathsep) if p]
+    how,rest = (words[0],words[1:]) if words[0] in ('-c', '-m') else ('',words)
+    sys.path[:] = ['' if how else str(Path(rest[0]).parent),*given,*there]
+    sys.argv = ['-c',*rest[1:]] if how=='-c' else rest
+    if how=='-m': return runpy.run_module(rest[0], run_name='__main__', alter_sys=True)
+    if not how: return runpy.run_path(rest[0], run_name='__main__')
+    main = sys.modules['__main__'] = types.ModuleType('__main__')
+    exec(compile(rest[0], '<string>', 'exec'), vars(main))
+
+KINDS = {COMMAND: _load_weakse, DVC: _load_dvc, PYTHON: _load_python}
 
 def _end(main):
     "Run to the end as Python does, except that nothing is taken apart: of so much that takes half a second."

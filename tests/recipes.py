@@ -1,7 +1,7 @@
 "The recipes of CONTRIBUTING.md, followed to the letter in a copy of the package."
-import os, re, shutil, subprocess, sys, textwrap
+import re, shutil, textwrap
 from pathlib import Path
-import pytest
+import commands, pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,8 +38,8 @@ class Copy:
 
     def run(self, script):
         "What a script prints that finds this package."
-        done = subprocess.run(
-            [sys.executable, '-c', textwrap.dedent(script)], cwd=self.folder, capture_output=True, text=True,
-            timeout=300, env=os.environ | dict(PYTHONPATH=str(self.folder), WEAKSE_DEVICE='cpu'))
+        done = commands.run(
+            '-c', textwrap.dedent(script), cwd=self.folder, text=True, command=commands.PYTHON,
+            env=dict(PYTHONPATH=str(self.folder), WEAKSE_DEVICE='cpu'))
         assert not done.returncode, done.stderr
         return done.stdout

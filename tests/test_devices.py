@@ -2,7 +2,7 @@
 numbers on each; and the messages for one that is not there."""
 import inspect, os, subprocess, sys
 from pathlib import Path
-import numpy as np, pandas as pd, pytest, torch
+import commands, numpy as np, pandas as pd, pytest, torch
 from weakse.core import resampling
 from weakse.core.devices import DEVICE_VARIABLE, DeviceError, device_of, device_words, pick_device, use_device
 from weakse.core.files import read_json, write_json
@@ -229,9 +229,8 @@ def test_the_command_says_where_it_ran_and_what_is_not_there(tmp_path):
     import soundfile as sf
     sf.write(tmp_path/'a.wav', noise(8000).numpy(), 16000)
     def run(*words):
-        return subprocess.run(
-            [sys.executable, '-m', 'weakse', 'enhance', 'a.wav', '-o', 'out', '--system', 'noisy', *words],
-            cwd=tmp_path, capture_output=True, text=True, env={**os.environ, 'WEAKSE_DEVICE': ''})
+        said = 'enhance', 'a.wav', '-o', 'out', '--system', 'noisy', *words
+        return commands.run(*said, cwd=tmp_path, text=True, env=dict(WEAKSE_DEVICE=''))
     r = run('--device', 'cpu')
     assert r.returncode==0 and 'on the CPU (' in r.stdout.splitlines()[-1], r
     r = run('--device', 'cuda:99')

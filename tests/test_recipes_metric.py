@@ -1,8 +1,8 @@
 """The recipe for a new metric in CONTRIBUTING.md, followed to the letter in a copy of the package: a notebook
 and a line."""
-import json, os, re, shutil, subprocess, sys
+import json, re, shutil
 from pathlib import Path
-import numpy as np, pytest, soundfile as sf
+import commands, numpy as np, pytest, soundfile as sf
 
 root = Path(__file__).parents[1]
 
@@ -44,8 +44,8 @@ def followed(tmp_path_factory):
 
 def run(copy, *command, at=None, fails=False):
     "What a Python process with the copy's package says; `at` is the folder where it runs."
-    env = dict(os.environ, PYTHONPATH=str(copy), MPLBACKEND='agg', COLUMNS='120')
-    done = subprocess.run([sys.executable, *command], cwd=at or copy, env=env, capture_output=True, text=True)
+    env = dict(PYTHONPATH=str(copy), MPLBACKEND='agg', COLUMNS='120')
+    done = commands.run(*command, cwd=at or copy, env=env, text=True, command=commands.PYTHON)
     said = done.stdout + done.stderr
     assert bool(done.returncode)==fails, said
     return re.sub(r'\s+', ' ', said)

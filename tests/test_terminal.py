@@ -1,7 +1,7 @@
 "Names are text wherever they go, and printing never ends a verb."
 import json, os, signal, subprocess, sys
 from pathlib import Path
-import commands, numpy as np, pytest, soundfile as sf
+import commands, pytest, soundfile as sf
 from test_score import syllables
 from weakse.core.files import read_json, write_json
 from weakse.core.terminal import plain
