@@ -129,7 +129,7 @@ def reach(
 )->dict:            # path in the package -> digest of its code, or of a data file's bytes
     "All code and data that modules can reach by imports. Raises `ValueError` for a module that is not there."
     root,found = Path(root or _root()),{}
-    folders = set()
+    folders,named = set(),_data_folders(root)
     todo = list(modules)
     for name in todo:
         if not _module_file(root, name):
@@ -141,7 +141,7 @@ def reach(
         package = name if file.name=='__init__.py' else name.rpartition('.')[0]
         imported, texts, found[file] = _read(file.read_text(encoding='utf-8-sig'), package)
         todo += imported
-        folders |= {p for n,p in _data_folders(root).items() if n in texts}
+        folders |= {p for n,p in named.items() if n in texts}
     data = [p for folder in sorted(folders) for p in sorted(folder.rglob('*')) if _is_data(p)]
     found |= {p: hashlib.sha256(p.read_bytes()).hexdigest()[:16] for p in data}
     return {p.relative_to(root).as_posix(): digest for p,digest in sorted(found.items())}

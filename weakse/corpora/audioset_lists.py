@@ -40,7 +40,9 @@ def _check_list(name, path):
     if name=='class_labels_indices.csv':
         if Vocabulary.read(path)!=audioset_vocabulary():
             raise ValueError(f"{name}: other classes than the 527, or in another order")
-    elif absent := [id for id in audioset_vocabulary().ids if id not in Ontology.read(path).nodes]:
+        return
+    nodes = Ontology.read(path).nodes
+    if absent := [id for id in audioset_vocabulary().ids if id not in nodes]:
         raise ValueError(f"{name}: {len(absent)} of the 527 classes are no nodes, {absent[0]} among them")
 
 # %% ../../nbs/corpora/18_audioset_lists.ipynb #d8d4efa4
