@@ -5,7 +5,6 @@ differs from the server's, a whole process is started instead. And what is made 
 run of the tests."""
 import atexit, gc, io, json, os, re, runpy, shutil, socket, subprocess, sys, tempfile, threading
 import traceback, types
-from collections import OrderedDict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -132,29 +131,8 @@ def _load_weakse():
     from weakse.cli.main import main
     return main
 
-# as YAML 1.2 has them, which DVC reads: PyYAML takes `1e-3` for text
-_number = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$')
-
-def _compiled_yaml():
-    "Text of YAML -> what it holds, and the way back, by PyYAML's compiled code."
-    import yaml
-    class Loader(yaml.CSafeLoader): pass
-    class Dumper(yaml.CSafeDumper): pass
-    for kind in (Loader, Dumper):
-        kind.add_implicit_resolver('tag:yaml.org,2002:float', _number, list('-+.0123456789'))
-    Dumper.add_representer(OrderedDict, Dumper.represent_dict)
-    Dumper.ignore_aliases = lambda self, data: True
-    def parse(text, path, typ='safe'):
-        return yaml.load(text, Loader) or {}
-    def dump(data, stream):
-        return yaml.dump(data, stream, Dumper, sort_keys=False)
-    return parse,dump
-
 def _load_dvc():
-    "DVC's command, which writes its whole lock file after every stage, with a compiled parser of YAML."
-    import dvc.utils.serialize as serialize
-    parse,serialize._yaml._dump = _compiled_yaml()
-    serialize.parse_yaml = serialize._yaml.parse_yaml = parse
+    "What DVC's command loads, and it."
     import dvc.cli, dvc.cli.parser, dvc.repo, dvc.repo.experiments, dvc.repo.reproduce, dvc.scm
     return lambda: sys.exit(dvc.cli.main(sys.argv[1:]))
 
