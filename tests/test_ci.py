@@ -1,5 +1,5 @@
 "What a merge must pass begins with what a newcomer types, on a machine that has nothing else."
-import re
+import re, subprocess
 from pathlib import Path
 
 root = Path(__file__).parents[1]
@@ -17,8 +17,21 @@ def test_nothing_more_is_installed_before_them():
     first,rest = text[:text.index('step "the extra')],text[text.index('step "the extra'):]
     calls = [l for l in first.splitlines() if l and not l.startswith((' ', '#', '}')) and '()' not in l]
     assert not any('browser' in l or 'audioset' in l or 'chromium' in l for l in calls)
-    assert rest.index('make -s audioset') < rest.index('tests_of_extras') and rest.index(
-        'browser_package') < rest.index('tests_of_extras')
+    lanes = rest.index('\nwith_extras & with_commands & wait')
+    assert max(rest.index(word) for word in ('make -s audioset', 'make -s browser', '\nbrowser_package')) < lanes
+    assert 'tests_of_extras' not in rest and 'tests_of_extras' in text   # they run in a lane
+
+def test_a_lane_that_fails_is_counted(tmp_path):
+    "The end of `.ci/run`, with steps that only pass or fail."
+    text = (root/'.ci'/'run').read_text(encoding='utf-8')
+    cut = text[text.index('step() {'):text.index('with_extras() {')]
+    script = tmp_path/'run'
+    script.write_text(
+        'set -uo pipefail\nsteps=steps; touch steps\n' + cut + 'one() { beside "well" true; beside "ill" false; }\n'
+        'two() { beside "also well" echo said; }\none & two & wait\ncat steps\n')
+    done = subprocess.run(['bash', script], cwd=tmp_path, capture_output=True, text=True)
+    ends = {line.split('s  ')[1]: line.split()[0] for line in (tmp_path/'steps').read_text().splitlines()}
+    assert ends=={'well': 'passed', 'ill': 'failed', 'also well': 'passed'} and 'said' in done.stdout
 
 def test_the_whole_run_and_the_drawn_inputs_come_weekly():
     weekly = (root/'.github'/'workflows'/'repro.yaml').read_text(encoding='utf-8')
