@@ -25,12 +25,12 @@ def make_inputs():
     write_stand_ins(cache)
 
 def write_params():
-    "`params/paper.yaml` with other paths, 20 steps of 2 mixtures, drawn from mini-batches of 8 anchors."
+    "`params/paper.yaml` with other paths, 20 steps of one mixture, drawn from mini-batches of 8 anchors."
     values = yaml.safe_load((root/'params'/'paper.yaml').read_text())
     values |= {'data': os.path.relpath(work/'audioset', root), 'title': 'a check that means nothing'}
     values['corpus'] |= {'pairs_from': os.path.relpath(work/'pairs', root)}
     values['mine'] |= {'n_batches': 20, 'batch_size': 8}
-    values['train'] |= {'steps': 20, 'batch_size': 2, 'checkpoint_every': 20}
+    values['train'] |= {'steps': 20, 'batch_size': 1, 'checkpoint_every': 20}
     params.write_text(yaml.safe_dump(values, sort_keys=False))
 
 def weakse(*args):
