@@ -1,9 +1,9 @@
-"""`weakse` and `dvc` in processes that are forked from one which has loaded them once: loading takes nearly
+"""`weakse`, `dvc` and Python in processes forked from one that has loaded what they load, which takes nearly
 all of the time of a short verb. Each is a process of its own, with its folder, environment, input and
 ending. What Python or a library reads when it starts is not read again: where a variable of that kind
 differs from the server's, a whole process is started instead. And what is made once for all workers of a
 run of the tests."""
-import atexit, gc, io, json, os, re, runpy, shutil, socket, subprocess, sys, tempfile, threading
+import atexit, gc, io, json, os, runpy, shutil, socket, subprocess, sys, tempfile, threading
 import traceback, types
 from pathlib import Path
 
@@ -12,16 +12,15 @@ LOADED = [
     'torch', 'pandas', 'scipy.signal', 'scipy.stats', 'soundfile', 'pesq', 'pystoi', 'rich.console',
     'rich.table', 'typer._adapters', 'weakse.cli.main', 'weakse.evaluation.printing',
     'weakse.evaluation.scoring', 'weakse.inference.enhance']
-COMMAND = 'from weakse.cli.main import main; main()'
-DVC = 'import sys; from dvc.cli import main; sys.exit(main(sys.argv[1:]))'
-AT_START = 'PYTHON', 'LC_', 'LANG', 'LD_', 'OMP_', 'MKL_', 'OPENBLAS_', 'GOMP_', 'KMP_', 'ATEN_'
-_servers = {}   # command -> its server of this process, and the socket to it
-
-PYTHON = 'python'   # whatever a person could give Python: `-c` and code, `-m` and a module, or a file
 LARGE = [
     'torch', 'torch.utils.data', 'pandas', 'scipy.signal', 'scipy.stats', 'matplotlib.pyplot', 'soundfile',
     'pesq', 'pystoi', 'rich.console', 'rich.table', 'typer._adapters', 'yaml', 'fastcore.all',
     'IPython.display']
+COMMAND = 'from weakse.cli.main import main; main()'
+DVC = 'import sys; from dvc.cli import main; sys.exit(main(sys.argv[1:]))'
+PYTHON = 'python'   # whatever a person could give Python: `-c` and code, `-m` and a module, or a file
+AT_START = 'PYTHON', 'LC_', 'LANG', 'LD_', 'OMP_', 'MKL_', 'OPENBLAS_', 'GOMP_', 'KMP_', 'ATEN_'
+_servers = {}   # command -> its server of this process, and the socket to it
 
 def made_once(tmp_path_factory, name, make):
     """A folder that `make(folder)` fills, by one of all workers of a run of the tests: the others wait for

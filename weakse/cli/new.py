@@ -31,8 +31,8 @@ def _read_clips(labels, label_map, **columns):
 # %% ../../nbs/cli/19_new.ipynb #8e00a470
 # what finds the anchors -> its block
 _taggers = dict(audioset='{kind: shipped}', small='{kind: small, steps: 600}')
-# how far a step goes: what has learned already soon forgets its old classes at the rate of a beginner
-_paces = {False: dict(batch_size='16', lr='2.0e-3'), True: dict(batch_size='8', lr='3.0e-4')}
+# steps of a beginner, and of what has learned already: nbs/tutorials/07_adapt.ipynb
+_from_nothing,_going_on = dict(batch_size='16', lr='2.0e-3'),dict(batch_size='8', lr='3.0e-4')
 
 def _values(sounds, labels, detector, steps, **columns):
     "The text of params.yaml."
@@ -41,7 +41,7 @@ def _values(sounds, labels, detector, steps, **columns):
     told = dict(data=str(sounds), csv=str(labels), **columns)
     filled = {k: json.dumps(v, ensure_ascii=False) for k,v in told.items()}
     filled |= dict(tagger=_taggers[detector], steps=str(steps), warmup=str(min(50, steps//2)))
-    filled |= _paces[columns['from_system'] is not None]
+    filled |= _going_on if columns['from_system'] else _from_nothing
     text = (package_files('weakse.cli')/'new_folder'/'params.template').read_text(encoding='utf-8')
     return re.sub(r'@(\w+)@', lambda m: filled[m[1]], text)
 

@@ -44,7 +44,7 @@ def _expanded(values):
 # %% ../../nbs/evaluation/19_experiment_rows.ipynb #870bd64a
 def _grouped(table, keys):
     "The keys, values and factors of each group, in the order of their first rows."
-    which = table.groupby(keys, sort=False).ngroup().to_numpy()
+    which = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     order = np.argsort(which, kind="stable")
     x,factors = table.value.to_numpy(float),table[FACTORS].to_numpy(str)
     named = list(table[keys].itertuples(index=False, name=None))

@@ -10,7 +10,7 @@ import contextlib, copy, errno, hashlib, os, pickle, re, warnings
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from ..core.files import atomic_path
+from ..core.files import atomic_path, clean_up
 from ..core.outputs import is_own, marker, own_folder
 
 # %% ../../nbs/training/04_checkpoints.ipynb #830cd6bf
@@ -190,6 +190,7 @@ def clear(self:Checkpoint):
     if waited.is_dir() and not any(waited.iterdir()):
         waited.rmdir()
     if not is_own(self.folder): return
+    clean_up(os.path.abspath(self.folder))   # a run that saved nothing has not done so
     if {p.name for p in self.folder.iterdir()} - {marker}: return
     (self.folder/marker).unlink(missing_ok=True)
     self.folder.rmdir()
