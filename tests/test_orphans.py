@@ -47,7 +47,7 @@ def test_workers_end_with_the_run(tmp_path, left, method, how):
     code = (
         "import sys, weakse.core.parallel as scale; from functools import partial; "
         "from doubles import sleep_long\n"
-        f"scale._method = {method!r}\nscale.pmap(partial(sleep_long, sys.argv[1]), range(9), n_workers=2)")
+        f"scale._method = {method!r}\nscale.pmap(partial(sleep_long, sys.argv[1]), range(9), backend='process')")
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     run = started([sys.executable, '-c', code, str(tmp_path)], left, env={**os.environ, 'PYTHONPATH': path})
     assert wait_for(lambda: len(list(tmp_path.iterdir()))==2), "no worker began"

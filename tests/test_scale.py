@@ -85,7 +85,7 @@ def read_some(folder, seed):
 
 def test_several_processes_read_at_random(truth):
     read = partial(read_some, truth.folder)
-    assert pmap(read, range(8), n_workers=2)==[read(i) for i in range(8)]
+    assert pmap(read, range(8), backend='process')==[read(i) for i in range(8)]
 
 # -- killed, and a full disk: in a child process, at a moment that is chosen ---------------------------------
 

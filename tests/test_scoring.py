@@ -76,10 +76,10 @@ def dies(x):
 def test_a_killed_worker_is_a_row(monkeypatch):
     from weakse.core.parallel import ItemError, pmap
     for n in (2, 3):
-        assert pmap(dies, range(40), n_workers=n, killed=lambda x: -x) == [
+        assert pmap(dies, range(40), backend='process', n_workers=n, killed=lambda x: -x) == [
             -x if x in (3, 17) else 2 * x for x in range(40)]
     with pytest.raises(ItemError, match='item 3 of 40'):
-        pmap(dies, range(40))
+        pmap(dies, range(40), backend='process')
 
 
 def scores_but_b(item):
@@ -91,6 +91,7 @@ def scores_but_b(item):
 def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
     from weakse.evaluation import scoring
     monkeypatch.setattr(scoring, '_score_file', scores_but_b)
+    monkeypatch.setattr(scoring, '_large', 0)
     folders = pairs(tmp_path, **{k: bursts(1) for k in 'abc'})
     s = score_folders(*folders, progress=False)
     assert (
@@ -103,7 +104,7 @@ def test_without_shared_memory_it_is_serial(monkeypatch, capsys):
     def none(*args, **kwargs):
         raise OSError(30, 'Read-only file system')
     monkeypatch.setattr(scale, 'ProcessPoolExecutor', none)
-    assert scale.pmap(double, range(5)) == [0, 2, 4, 6, 8]
+    assert scale.pmap(double, range(5), backend='process') == [0, 2, 4, 6, 8]
     assert capsys.readouterr().err.count('\n') == 1
 
 
@@ -111,7 +112,7 @@ def test_without_shared_memory_it_is_serial(monkeypatch, capsys):
 def test_other_start_methods(monkeypatch, method, capsys):
     from weakse.core import parallel as scale
     monkeypatch.setattr(scale, '_method', method)
-    assert scale.pmap(abs, range(-4, 0)) == [4, 3, 2, 1]
+    assert scale.pmap(abs, range(-4, 0), backend='process') == [4, 3, 2, 1]
     assert not capsys.readouterr().err
-    assert scale.pmap(lambda x: x + 1, range(4)) == [1, 2, 3, 4]
+    assert scale.pmap(lambda x: x + 1, range(4), backend='process') == [1, 2, 3, 4]
     assert 'one after the other' in capsys.readouterr().err

@@ -41,7 +41,7 @@ def test_selective(monkeypatch, tmp_path):
 def test_spawn(monkeypatch):
     "A function of a module, with settings, does its work in spawned processes."
     monkeypatch.setattr(scale, '_method', 'spawn')
-    assert scale.pmap(partial(Path, 'x'), ['a', 'b', 'c'], n_workers=2) == [
+    assert scale.pmap(partial(Path, 'x'), ['a', 'b', 'c'], backend='process') == [
         Path('x/a'), Path('x/b'), Path('x/c')]
 
 held = threading.Lock()
@@ -53,7 +53,7 @@ def with_the_lock(x):
 def test_beside_threads():
     "A lock that a thread of this process holds is free in a worker."
     with held:
-        assert scale.pmap(with_the_lock, range(4), n_workers=2)==[0, -1, -2, -3]
+        assert scale.pmap(with_the_lock, range(4), backend='process')==[0, -1, -2, -3]
 
 @pytest.mark.parametrize('method', ['spawn', 'forkserver'])
 def test_a_script_without_a_guard(tmp_path, method):
@@ -61,7 +61,7 @@ def test_a_script_without_a_guard(tmp_path, method):
     script = tmp_path/'script.py'
     script.write_text(
         f"import weakse.core.parallel as scale\nscale._method = {method!r}\nprint('once')\n"
-        "print(scale.pmap(abs, [-1, -2, -3], n_workers=2), __file__)\n")
+        "print(scale.pmap(abs, [-1, -2, -3], backend='process'), __file__)\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
     assert (done.stdout, done.stderr)==(f'once\n[1, 2, 3] {script}\n', '')
 
@@ -73,12 +73,12 @@ def test_a_function_that_a_worker_cannot_import(monkeypatch):
     monkeypatch.setattr(nowhere, '__module__', 'nowhere_at_all')
     monkeypatch.setitem(sys.modules, 'nowhere_at_all', sys.modules[__name__])
     with pytest.raises(scale.ItemError, match="item 0 of 2, '1': ModuleNotFoundError: .*nowhere_at_all"):
-        scale.pmap(nowhere, [1, 2], n_workers=2)
+        scale.pmap(nowhere, [1, 2], backend='process')
 
 def test_what_has_not_begun_when_an_item_fails_is_never_begun(tmp_path):
     from doubles import touch_slowly
     with pytest.raises(scale.ItemError, match='item 3 of 100'):
-        scale.pmap(partial(touch_slowly, tmp_path), range(100), n_workers=2)
+        scale.pmap(partial(touch_slowly, tmp_path), range(100), backend='process')
     assert len(list(tmp_path.iterdir())) < 50
 
 @pytest.mark.parametrize('level', ['INFO', 'ERROR'])
@@ -87,7 +87,7 @@ def test_a_worker_says_as_much_as_the_verb(level):
     code = (
         "import logging, sys; from doubles import warn_of; from weakse.core.parallel import pmap; "
         "from weakse.core.terminal import shown_log\n"
-        f"with shown_log(logging.{level}): pmap(warn_of, ['a', 'b'], n_workers=2)")
+        f"with shown_log(logging.{level}): pmap(warn_of, ['a', 'b'], backend='process')")
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     done = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, timeout=100,
@@ -98,7 +98,7 @@ def test_a_worker_says_as_much_as_the_verb(level):
 def test_a_worker_names_options_as_the_verb_does():
     from weakse.core.messages import named, with_options
     with with_options(dict(overwrite='--overwrite')):
-        assert scale.pmap(named, ['overwrite', 'repair'], n_workers=2)==['`--overwrite`', '`repair`']
+        assert scale.pmap(named, ['overwrite', 'repair'], backend='process')==['`--overwrite`', '`repair`']
 
 @pytest.mark.parametrize('method', ['spawn', 'forkserver'])
 def test_items_of_the_main_file(tmp_path, method):
@@ -107,11 +107,11 @@ def test_items_of_the_main_file(tmp_path, method):
     script.write_text(
         f"import weakse.core.parallel as scale\nscale._method = {method!r}\n"
         "class Mine:\n    def __str__(self): return 'mine'\n"
-        "print(scale.pmap(str, [1, 2, Mine()], n_workers=2))\n")
+        "print(scale.pmap(str, [1, 2, Mine()], backend='process'))\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
     assert done.stdout=="['1', '2', 'mine']\n"
     assert 'item 2 is known to this session alone' in done.stderr and 'killed' not in done.stderr
 
 def test_a_name_like_the_main_file_is_no_class_of_it(caplog):
-    assert scale.pmap(str, ['a/__main__.py', '__main__/b'], n_workers=2)==['a/__main__.py', '__main__/b']
+    assert scale.pmap(str, ['a/__main__.py', '__main__/b'], backend='process')==['a/__main__.py', '__main__/b']
     assert not caplog.records

@@ -6,7 +6,7 @@
 __all__ = ['ItemError', 'WorkerKilledError', 'Failed', 'torch_threads', 'on_cluster', 'available_backends', 'each_result', 'pmap']
 
 # %% ../../nbs/core/18_parallel.ipynb #f5fd840b
-import contextlib, functools, multiprocessing, os, pickle, sys, threading
+import contextlib, functools, multiprocessing, os, pickle, sys, threading, time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -19,8 +19,7 @@ from .terminal import logger, shown_level, shown_log
 
 # %% ../../nbs/core/18_parallel.ipynb #8955a697
 class ItemError(ValueError):
-    """The function failed for one item: the message names it, `__cause__` is the original error where it
-    could be carried over."""
+    "The function failed for one item, which the message names; `__cause__` is the error, if that could come."
 
 class WorkerKilledError(RuntimeError):
     "The process that worked on an item was killed from outside, or by what the item made it do."
@@ -142,8 +141,7 @@ def torch_threads(
         _threads.leave(torch)
 
 def _serial(f, items, n_workers, gpus=0.):
-    """One thread of torch, as every worker has: a sum split among threads differs in its last bit, and serial
-    is the truth."""
+    "One thread of torch, as every worker has: a sum split among threads differs in its last bit."
     with torch_threads(1):
         yield from map(f, items)
 
@@ -191,8 +189,7 @@ _starting = threading.Lock()
 
 @contextlib.contextmanager
 def _without_main():
-    """While processes start: each would run the program's main file again, which may not be made for that,
-    and nothing that is sent to them is of there."""
+    "While processes start: each would run the program's main file again, of which nothing is sent to them."
     main = vars(sys.modules['__main__'])
     with _starting:
         kept = {k: main[k] for k in ('__spec__','__file__') if k in main}
@@ -209,8 +206,7 @@ def _submit(pool, chunks):
         return [pool.submit(_go_on, chunk) for chunk in chunks]
 
 # %% ../../nbs/core/18_parallel.ipynb #36d02ed7
-def _until_broken(sent, chunks, n):
-    "Results of chunk after chunk, until a process dies."
+def _until_broken(sent, chunks, n):   # results of chunk after chunk, until a process dies
     with _pool(sent, n) as pool:
         try:
             for done in _submit(pool, chunks):
@@ -218,8 +214,7 @@ def _until_broken(sent, chunks, n):
         except BrokenProcessPool:
             return
         finally:
-            # waits, because leaving the block would begin again what was cancelled
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)   # to leave the block would begin all of it again
 
 def _alone(sent, item):
     "The result of an item in a process of its own."
@@ -257,6 +252,23 @@ def _of_block(f, items, n):
         if chunks:
             yield from (_alone(sent, item) for item in chunks.pop(0))   # it, or one beside it, is to blame
 
+# %% ../../nbs/core/18_parallel.ipynb #10c9b096
+_start_s = 8   # what processes may take to start: torch is loaded anew, and the machine may be busy
+
+def _auto(f, items, n_workers, gpus=0.):
+    "Results here, until what is left would take longer than processes take to start; then theirs."
+    spent,todo = 0.,iter(items)
+    for done,item in enumerate(todo, 1):
+        began = time.monotonic()
+        with torch_threads(1):
+            result = f(item)
+        spent += time.monotonic() - began
+        yield result
+        if spent/done*(len(items)-done) > _start_s:
+            break
+    yield from _process(f, todo, n_workers)
+
+
 # %% ../../nbs/core/18_parallel.ipynb #b80bd854
 @functools.lru_cache(1)
 def _function_of(sent):
@@ -286,7 +298,7 @@ def _ray(f, items, n_workers, gpus=0.):
         said = '' if isinstance(got, bytes) else ' '.join(str(got).split())[:200]
         yield Failed(WorkerKilledError(f"the cluster gave it up ({said})")) if said else _received(got)
 
-_backends = dict(serial=_serial, process=_process, ray=_ray)
+_backends = dict(auto=_auto, serial=_serial, process=_process, ray=_ray)
 
 def available_backends()->list: # names that `pmap` can run here
     "The backends whose packages are installed."
@@ -298,13 +310,13 @@ def _backend(name:str, n:int):
     "The generator of results for at most `n` processes: serial where one would do. Raises `ValueError`."
     if name not in _backends:
         raise ValueError(f"backend {name!r}; expected one of {', '.join(_backends)}")
-    return _backends['serial' if name=='process' and n<=1 else name]
+    return _backends['serial' if name in ('auto','process') and n<=1 else name]
 
 def each_result(
     f,                 # function of one item
     items,             # sized iterable; it is read as the work goes on
     *,
-    backend="process", # "serial", "process" or "ray"
+    backend="auto",    # "auto": here, and in processes where they are worth it; "serial", "process", "ray"
     n_workers=2,       # processes; 1 or fewer means serial
     gpus:float=0.,     # GPUs that an item needs; Ray alone minds
 ):                     # iterator of results in the order of the items
@@ -317,7 +329,7 @@ def pmap(
     f,                 # function of one item
     items,             # the items
     *,
-    backend="process", # "serial", "process" or "ray"
+    backend="auto",    # "auto": here, and in processes where they are worth it; "serial", "process", "ray"
     n_workers=2,       # processes; 1 or fewer means serial
     progress=None,     # text beside a progress bar; None: no bar
     killed=None,       # `killed(item)` -> result of an item whose process was killed; None: an `ItemError`

@@ -109,6 +109,16 @@ def _without(name, why)->dict: # a row without a value
 def _killed(item):
     return _without(item[0], "the process that scored it was killed (out of memory?); score it alone")
 
+# %% ../../nbs/evaluation/08_scoring.ipynb #81e1f28f
+_large = 32_000_000   # bytes of a file: a quarter of an hour at 16 kHz, and more where it is compressed
+
+def _where(
+    pairs, # (name, clean path, estimate path)
+)->str:    # a backend
+    "Where files of these sizes are scored."
+    return 'process' if any(p.stat().st_size > _large for pair in pairs for p in pair[1:]) else 'auto'
+
+
 # %% ../../nbs/evaluation/08_scoring.ipynb #75f15953
 def _failures(rows)->list: # dicts of file, metrics, reason
     "Failed metrics of the rows, one entry for each reason of a file."
@@ -180,8 +190,8 @@ def score_folders(
     check_names(expected or {})
     pairs,unmatched = _partners(clean_dir, enhanced_dir)
     rows = pmap(
-        _score_file, [(*p, sample_rate, tolerance) for p in pairs], n_workers=n_workers,
-        progress='scoring' if progress else None, killed=_killed)
+        _score_file, [(*p, sample_rate, tolerance) for p in pairs], backend=_where(pairs),
+        n_workers=n_workers, progress='scoring' if progress else None, killed=_killed)
     settings = score_settings(sample_rate, seed) | (dict(tolerance=tolerance) if tolerance else {})
     out = _with_unmatched(summarise_scores(rows, seed), rows, unmatched) | dict(settings=settings)
     if expected:
