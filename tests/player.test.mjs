@@ -97,7 +97,7 @@ test('undo and redo', () => {
 class FakeContext {
   // a clock that is moved by hand, and a list of what was started
   constructor() {
-    Object.assign(this, { currentTime: 0, started: [], gains: [] });
+    Object.assign(this, { currentTime: 0, sampleRate: 16000, started: [], gains: [] });
   }
   createGain() {
     const gain = { value: 1, cancelScheduledValues() {}, setValueAtTime(v) { this.value = v; }, linearRampToValueAtTime(v) { this.value = v; } };
@@ -132,6 +132,15 @@ test('H1: all tracks start at one time of one clock, parts one behind the other'
   near(late.when - 0.03 + 1, late.offset);
   player.pause();
   near(player.place, 2.5);
+});
+
+test('a sound begins at a sample, wherever one has pointed', () => {
+  const context = new FakeContext();
+  const player = new p.Player(16000, 4, context);
+  player.put('recording', 0, sound(4), {});
+  player.seek(1.23456789);
+  player.play();
+  for (const x of [context.started[0].when, context.started[0].offset]) near(x * 16000, Math.round(x * 16000), 1e-6);
 });
 
 test('a loop is laid out ahead, end to beginning, without a gap', () => {

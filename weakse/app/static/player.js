@@ -245,13 +245,18 @@ export class Player {
     return this.loop ?? [0, this.seconds];
   }
 
+  whole(seconds) {
+    // at a sample: a sound that begins between two is interpolated, and no longer what was recorded
+    const rate = this.context.sampleRate;
+    return Math.round(seconds * rate) / rate;
+  }
   begin(from) {
     this.passes = [];
     this.next(Math.max(0, from), this.context.currentTime + 0.03);
     this.tick();
   }
   next(from, at) {
-    const pass = { from, to: this.span()[1], at, sources: [] };
+    const pass = { from: this.whole(from), to: this.whole(this.span()[1]), at: this.whole(at), sources: [] };
     this.passes.push(pass);
     this.parts.forEach((part) => this.lay(pass, part));
   }
@@ -260,7 +265,7 @@ export class Player {
     const end = Math.min(pass.to, part.start + part.seconds);
     let from = Math.max(pass.from, part.start);
     let when = pass.at + (from - pass.from);
-    const late = this.context.currentTime + 0.01 - when;
+    const late = this.whole(this.context.currentTime + 0.01 - when);
     if (late > 0) {
       from += late;
       when += late;
