@@ -60,6 +60,7 @@ def page(browser, host):
     page.add_init_script(TAP)
     page.goto(host.url)
     says(page, 'Heard:')
+    page.get_by_role('button', name='All to 0 dB').click()
     page.get_by_label('Same loudness').uncheck()
     page.get_by_role('button', name='Loop', exact=True).click()
     yield page
@@ -118,3 +119,20 @@ def test_H1_before_after_removed_are_at_the_same_sample(page):
         found[name] = starts(blocks_while(page, 1.2), truth)
     assert len(set.union(*(begun for begun,_ in found.values())))==1, found
     assert max(rest for _,rest in found.values()) < -80, found
+
+def test_M1_a_move_is_heard_within_50_ms(page):
+    page.locator('.ws-area').focus()
+    page.keyboard.press('Space')
+    page.get_by_role('button', name='Pause', exact=True).wait_for()
+    truth = truths(noise_scene())['Before']
+    begun, = starts(blocks_while(page, 1)[2:], truth)[0]            # before these it began
+    moved = page.evaluate("""() => { const fader = document.querySelector('[data-name=Hum] .ws-fader');
+        window.heard.length = 0;
+        fader.value = -24;
+        fader.dispatchEvent(new Event('input'));
+        return Math.round(window.tap.context.currentTime * window.tap.context.sampleRate) }""")
+    page.wait_for_function("window.heard.length > 4")
+    blocks = [(at, np.array(x)) for at,x in page.evaluate("window.heard")]
+    changed = [at + np.flatnonzero(np.abs(x - np.roll(truth, begun - at)[:len(x)]) > 1e-3) for at,x in blocks]
+    first = next(at[0] for at in changed if len(at))
+    assert -128 <= first - moved < .05*RATE, (first - moved)/RATE
