@@ -26,7 +26,7 @@ def tried_settings(
 
 # %% ../../nbs/evaluation/10_effort.ipynb #4b7c1e07
 # of a training's report
-_kept = 'parameters','minutes_heard','minutes_distinct','steps','seconds','device','processor'
+_kept = 'parameters','minutes_heard','minutes_distinct','steps','seconds','processor_seconds','device','processor'
 
 def training_effort(
     systems,     # names of rows
@@ -53,13 +53,19 @@ def _machine(row):
     if row['device'] is None: return 'a machine that the report does not name'
     return row['processor'] if row['device']=='the CPU' else row['device']
 
+def _cost(row):
+    "Seconds of a training: of a processor those that its threads have worked, whatever else ran meanwhile."
+    worked = row.get('processor_seconds')
+    return row['seconds'] if worked is None or row['device']!='the CPU' else worked
+
 def _evenness(effort):
     "Were the rows trained for the same time?"
-    seconds = [r['seconds'] for r in effort]
+    seconds = [_cost(r) for r in effort]
     between = f"{min(seconds):,.0f} to {max(seconds):,.0f} s"
     if max(seconds) <= 1.1*min(seconds): return f"The rows were trained for the same time ({between})."
     return f"The rows are not equally trained ({between}): they compare systems at this cost, not recipes."
 
+# %% ../../nbs/evaluation/10_effort.ipynb #c2a04495
 def effort_notes(
     effort:list, # of `training_effort`
     seeds=(),    # of the trainings behind the table, where there are several; the effort is the first's
@@ -68,6 +74,8 @@ def effort_notes(
     if not effort: return []
     where = ' and '.join(dict.fromkeys(map(_machine, effort)))
     said = [f"Trained on {where}."] + [_evenness(effort)]*(len(effort) > 1)
+    if any(_cost(r)!=r['seconds'] for r in effort):
+        said.append("Seconds of a processor are those of all its threads together.")
     if any(r['trials'] for r in effort):
         said.append("Trials: settings that were compared on development pairs, none on these.")
     else:
@@ -82,10 +90,11 @@ def effort_rows(
     effort:list, # of `training_effort`
 )->list:         # lists of cells, for `effort_headings`
     "The efforts as text; a dash for what a report does not say."
-    keys = 'parameters','minutes_heard','minutes_distinct','steps','seconds','trials'
+    keys = 'parameters','minutes_heard','minutes_distinct','steps','cost','trials'
+    rows = [dict(r, cost=_cost(r)) for r in effort]
     return [
         [row_of(r['system']).label, *('–' if r[k] is None else f'{r[k]:,.0f}' for k in keys)]
-        for r in effort]
+        for r in rows]
 
 def effort_section(
     effort:list, # of `training_effort`

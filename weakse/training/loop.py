@@ -24,22 +24,28 @@ def fit(
 )->list:                # one dict of numbers for each step made here
     "Run updates `start` ... `steps`-1. Raises `FloatingPointError` naming the step whose loss is not finite."
     history,batches = [],iter(batches)
-    clock = time.perf_counter
     bar = progress_bar(range(start, steps), progress, initial=start, total=steps, desc='training')
     for i in bar:
         if getattr(task, 'finished', False): break
-        begin = clock()
-        batch = _next(batches, i, steps)
-        got = clock()
-        logs = task.step(batch) | {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
+        begin = time.perf_counter()
+        logs = _update(task, batches, i, steps)
         _check_loss(logs, i)
         for f in each:
             f(i, logs)
-        history.append({**logs, 'seconds': clock() - begin})
+        history.append({**logs, 'seconds': time.perf_counter() - begin})
         bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
     return history
 
 # %% ../../nbs/training/03_loop.ipynb #73b723fa
+def _update(task, batches, i, steps):
+    "Step `i`: the task's numbers, and what it took."
+    clock = time.perf_counter
+    begin,busy = clock(),time.process_time()
+    batch = _next(batches, i, steps)
+    got = clock()
+    logs = task.step(batch) | {'step': i, 'data_seconds': got - begin, 'step_seconds': clock() - got}
+    return logs | {'processor_seconds': time.process_time() - busy}
+
 def _next(batches, i, steps):
     "The batch of step `i`. Raises ValueError where there are no more."
     batch = next(batches, None)
@@ -79,16 +85,22 @@ def light_curve(
         for c in chunks]
 
 # %% ../../nbs/training/03_loop.ipynb #a65aa504
+def _total(rows, key):
+    "The sum of a number over all rows; None where some were written by a version that did not keep it."
+    found = [r.get(key) for r in rows]
+    return None if None in found else round(sum(found), 1)
+
 def training_report(
     settings:dict,   # of the run
     rows:list,       # history of the whole run, earlier processes included
     history:list,    # rows of `fit` in this process, which have the times
     model:nn.Module, # the network
     seconds:float,   # s that the run took here
-)->dict:             # settings, steps, parameters, curve, loss, seconds, outside_share
+)->dict:             # settings, steps, parameters, curve, loss, seconds, processor_seconds, outside_share
     "What a finished training says of itself."
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return dict(
         settings=settings, steps=len(rows), parameters=parameters,
         curve=light_curve(rows), loss=light_curve(rows, 10)[-1]['loss'] if rows else None,
-        seconds=round(seconds, 1), outside_share=outside_share(history))
+        seconds=round(seconds, 1), processor_seconds=_total(rows, 'processor_seconds'),
+        outside_share=outside_share(history))
