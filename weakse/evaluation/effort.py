@@ -26,7 +26,7 @@ def tried_settings(
 
 # %% ../../nbs/evaluation/10_effort.ipynb #4b7c1e07
 # of a training's report
-_kept = 'parameters','minutes_heard','minutes_distinct','steps','seconds','processor_seconds','device','processor'
+_kept = 'parameters minutes_heard minutes_distinct steps seconds processor_seconds device processor'.split()
 
 def training_effort(
     systems,     # names of rows
