@@ -1,8 +1,8 @@
 """The graph of dvc.yaml with its real stages of code and stand-ins for the work: a comment runs nothing, a constant runs
 what it concerns. Then what DVC's users expect of its words, in the checkout and in the folder of a run."""
-import json, os, re, shutil, subprocess, sys
+import io, json, os, re, shutil, subprocess, sys
 from pathlib import Path
-import commands, pytest, yaml
+import commands, pytest, quick_yaml, yaml
 
 root = Path(__file__).parents[1]
 path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
@@ -41,13 +41,22 @@ def surroundings(cwd):
     env = {k: v for k,v in os.environ.items() if not k.startswith(('GIT_', 'DVC_'))}
     return env | dict(PATH=path, PYTHONPATH=str(cwd), OMP_NUM_THREADS='1')
 
+def quick_dvc(folder):
+    "Where a Python that starts as `-m dvc` finds, first of all, the YAML of this module's DVC."
+    folder.mkdir()
+    (folder/'sitecustomize.py').write_text(
+        f"import sys\nif sys.orig_argv[1:3]==['-m', 'dvc']:\n    sys.path.append({str(root/'tests')!r})\n"
+        "    import quick_yaml\n    quick_yaml.install()\n    sys.path.pop()\n")
+    return str(folder)
+
 def checked(words, done):
     assert done.returncode==0, (words, done.stdout[-2000:], done.stderr[-2000:])
     return done.stdout
 
-def run(*words, cwd):
-    done = subprocess.run(list(map(str, words)), cwd=cwd, capture_output=True, text=True, env=surroundings(cwd))
-    return checked(words, done)
+def run(*words, cwd, packages=()):
+    env = surroundings(cwd)
+    env['PYTHONPATH'] = os.pathsep.join([env['PYTHONPATH'], *packages])
+    return checked(words, subprocess.run(list(map(str, words)), cwd=cwd, capture_output=True, text=True, env=env))
 
 def dvc(*words, cwd):
     done = commands.run(*words, cwd=cwd, env=surroundings(cwd), text=True, command=commands.DVC)
@@ -88,6 +97,15 @@ def edit(top, module, old, new):
     text = file.read_text()
     assert old in text, (module, old)
     file.write_text(text.replace(old, new, 1))
+
+@pytest.mark.parametrize('name', ['params.yaml', 'dvc.yaml', 'dvc.lock'])
+def test_the_quick_yaml_says_what_dvcs_own_says(checkout, name):
+    from ruamel.yaml import YAML
+    text = (checkout/name).read_text()
+    known,written = YAML(typ='safe').load(text),io.StringIO()
+    assert repr(quick_yaml.parse(text, name))==repr(known)
+    quick_yaml.dump(known, written)
+    assert repr(YAML(typ='safe').load(written.getvalue()))==repr(known)
 
 def test_status_is_clean_when_all_is_made(checkout):
     assert 'up to date' in dvc('status', cwd=checkout)
@@ -132,12 +150,13 @@ def test_words_of_dvc_answer(checkout):
     assert "Running stage 'train@unet'" in said and "Running stage 'train_paired@segan'" not in said
     assert 'seven' in dvc('exp', 'show', '--csv', cwd=checkout)
 
-def test_a_run_of_another_file_has_a_history_of_its_own(checkout):
+def test_a_run_of_another_file_has_a_history_of_its_own(checkout, tmp_path):
     (checkout/'params').mkdir()
     values = yaml.safe_load((root/'params.yaml').read_text())
     values['train']['steps'] = 11
     (checkout/'params'/'trial.yaml').write_text(yaml.safe_dump(values, sort_keys=False))
-    run(sys.executable, '-m', 'weakse', 'repro', 'metrics@table1', '--params', 'params/trial.yaml', cwd=checkout)
+    run(sys.executable, '-m', 'weakse', 'repro', 'metrics@table1', '--params', 'params/trial.yaml', cwd=checkout,
+        packages=[quick_dvc(tmp_path/'quick')])
     trial = checkout/'runs'/'trial'
     assert git('log', '--format=%s', cwd=trial).split('\n')[0]=='weakse repro metrics@table1'
     assert 'runs' not in git('status', '--porcelain', cwd=checkout)

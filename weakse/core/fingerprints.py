@@ -80,9 +80,9 @@ def _module_file(root, module):
     path = root.joinpath(*module.split('.')[1:])
     return next((p for p in (path.with_suffix('.py'), path/'__init__.py') if p.is_file()), None)
 
-def _imported(tree, package):
-    "Dotted names that a source imports, wherever in it."
-    for node in ast.walk(tree):
+def _imported(nodes, package):
+    "Dotted names that the nodes of a source import, wherever in it."
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -95,10 +95,10 @@ def _imported(tree, package):
 @cache
 def _read(source, package):
     "What a source imports, the texts in it, and the digest of its tokens."
-    tree = ast.parse(source)
-    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    nodes = list(ast.walk(ast.parse(source)))
+    texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     digest = hashlib.sha256(code_tokens(source).encode()).hexdigest()[:16]
-    return tuple(_imported(tree, package)), frozenset(texts), digest
+    return tuple(_imported(nodes, package)), frozenset(texts), digest
 
 def _data_folders(root):
     "Name -> folder, of those in the package that hold no code."

@@ -132,6 +132,12 @@ def _syllables(rng, n, rate):
     return _vowels[rng.integers(0, len(_vowels), n)],np.cumsum(gaps)-gaps[0],rng.choice([0, .3, 1], n),gaps
 
 # %% ../../nbs/corpora/06_voices.ipynb #06b43bb2
+def _bumps(x, power):
+    "exp(-x^power), computed where a double holds it: beyond that, for most of a sentence, it is 0."
+    out,near = np.zeros(x.shape),np.abs(x) < 746**(1/power)
+    out[near] = np.exp(-x[near]**power)
+    return out
+
 def formants(
     text:str,    # decides the syllables
     voice:Voice, # decides pitch, rate and vocal tract
@@ -143,9 +149,9 @@ def formants(
     t = np.arange(n)/ESPEAK_RATE
     f0 = (70+2*voice.pitch)*(1.15-.3*t/t[-1]+.002*voice.intonation*wander(rng, n, ESPEAK_RATE, 3))
     # open in the middle of each syllable
-    sung = np.exp(-((t[:,None]-at-.45*gaps)/(.35*gaps))**4).sum(1)
+    sung = _bumps((t[:,None]-at-.45*gaps)/(.35*gaps), 4).sum(1)
     source = tone(f0, 1/np.arange(1, 45)**1.2, ESPEAK_RATE)*sung
-    noise = sum(c * np.exp(-(((t - a - 0.02) / 0.03) ** 2)) for a, c in zip(at, consonants)) * coloured(
+    noise = sum(c * _bumps((t - a - 0.02) / 0.03, 2) for a, c in zip(at, consonants)) * coloured(
         rng, n, ESPEAK_RATE, 2, 1500, 8000)
     return _resonate(source, t, at, vowels/voice.stretch)+.02*noise
 
