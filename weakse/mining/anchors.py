@@ -24,7 +24,7 @@ def find_anchor(
         raise ValueError(
             f"the clip has {len(probs) * hop:.2f} s of frames but an anchor needs {seconds:.2f} s; "
             "pad the clip or lower `anchors.seconds`")
-    p = np.asarray(probs.cpu() if isinstance(probs, Tensor) else probs)       # numpy adds numbers one by one faster
+    p = np.asarray(probs.cpu() if isinstance(probs, Tensor) else probs)       # added one by one, quickly
     areas = [float(sum(p[t:t + n])) for t in range(len(p) - n + 1)]           # Eq. 5
     best = first = last = int(np.argmax(areas))                               # Eq. 6
     if ties=='first':
