@@ -3,8 +3,8 @@ all of the time of a short verb. Each is a process of its own, with its folder, 
 ending. What Python or a library reads when it starts is not read again: where a variable of that kind
 differs from the server's, a whole process is started instead. And what is made once for all workers of a
 run of the tests."""
-import atexit, gc, io, json, os, runpy, shutil, socket, subprocess, sys, tempfile, threading
-import traceback, types
+import atexit, gc, io, json, os, runpy, select, shutil, signal, socket, subprocess, sys, tempfile
+import threading, traceback, types
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -21,6 +21,7 @@ DVC = 'import sys; from dvc.cli import main; sys.exit(main(sys.argv[1:]))'
 PYTHON = 'python'   # whatever a person could give Python: `-c` and code, `-m` and a module, or a file
 AT_START = 'PYTHON', 'LC_', 'LANG', 'LD_', 'OMP_', 'MKL_', 'OPENBLAS_', 'GOMP_', 'KMP_', 'ATEN_'
 _servers = {}   # command -> its server of this process, and the socket to it
+_running = {}   # command -> what its server has started last
 
 def made_once(tmp_path_factory, name, make):
     """A folder that `make(folder)` fills, by one of all workers of a run of the tests: the others wait for
@@ -46,11 +47,38 @@ def run(*args, cwd, env=None, stdin=None, text=False, command=COMMAND):
     words = [sys.executable, *(() if command==PYTHON else ('-c', command)), *map(str, args)]
     if command not in KINDS or _at_start(env) != _at_start(os.environ):
         return subprocess.run(words, cwd=cwd, env=env, stdin=stdin, capture_output=True, text=text)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, 'rb') as nothing:
-        order = dict(args=[*map(str, args)], cwd=str(cwd), env=env)
-        code = _ask(command, order, [f.fileno() for f in (stdin or nothing, out, err)])
-        said = [_content(f, text) for f in (out, err)]
-    return subprocess.CompletedProcess(words, code, *said)
+    return start(*args, cwd=cwd, env=env, stdin=stdin, text=text, command=command).wait()
+
+def start(*args, cwd, env=None, stdin=None, text=False, command=PYTHON):
+    "The same, not waited for: a `Running`. A server runs one after the other."
+    words = [sys.executable, *(() if command==PYTHON else ('-c', command)), *map(str, args)]
+    order = dict(args=[*map(str, args)], cwd=str(cwd), env={**os.environ, **(env or {})})
+    said = [tempfile.TemporaryFile() for _ in range(2)]
+    with open(os.devnull, 'rb') as nothing:
+        channel = _ask(command, order, [f.fileno() for f in (stdin or nothing, *said)])
+    _running[command] = Running(channel, words, said, text)
+    return _running[command]
+
+class Running:
+    "A process that a server has forked."
+    def __init__(self, channel, words, said, text):
+        self.channel,self.words,self.said,self.text,self.code = channel,words,said,text,None
+        self.pid = _number(channel)
+
+    def poll(self):
+        "The exit status, or None while it runs."
+        if self.code is None and select.select([self.channel], [], [], 0)[0]: self.code = _number(self.channel)
+        return self.code
+
+    def wait(self):
+        "What `subprocess.run` would have given."
+        if self.code is None: self.code = _number(self.channel)
+        said = [_content(f, self.text) for f in self.said]
+        for f in self.said: f.close()
+        return subprocess.CompletedProcess(self.words, self.code, *said)
+
+    def send_signal(self, number):
+        if self.poll() is None: os.kill(self.pid, number)
 
 def _at_start(env):
     "The variables that are read once, when Python or a library starts."
@@ -62,12 +90,15 @@ def _content(file, text):
     return io.TextIOWrapper(file).read() if text else file.read()
 
 def _ask(command, order, files):
-    "The exit status of what the server runs."
-    channel = _started(command)
+    "The socket on which the server says what it started, and later how that ended."
+    channel,before = _started(command),_running.get(command)
+    if before and before.channel is channel and before.code is None:   # a test that failed did not wait for it
+        before.send_signal(signal.SIGKILL)
+        before.wait()
     sent = json.dumps(order).encode()
     socket.send_fds(channel, [len(sent).to_bytes(8, 'big')], files)
     channel.sendall(sent)
-    return int.from_bytes(_received(channel, 8), 'big', signed=True)
+    return channel
 
 def _started(command):
     "The socket to the server of a command, which is started where there is none and ends with this process."
@@ -80,6 +111,9 @@ def _started(command):
         _servers[command] = server,ours
         theirs.close()
     return _servers[command][1]
+
+def _number(channel):
+    return int.from_bytes(_received(channel, 8), 'big', signed=True)
 
 def _received(channel, n):
     "Exactly `n` bytes; EOFError where the other side has gone."
@@ -105,6 +139,7 @@ def serve(channel):
             channel.close()
             return _become(order, files)
         for f in files: os.close(f)
+        channel.sendall(child.to_bytes(8, 'big', signed=True))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         channel.sendall(status.to_bytes(8, 'big', signed=True))
 

@@ -2,7 +2,7 @@
 that a notebook has no time for."""
 import os, random, signal, subprocess, sys, time
 from pathlib import Path
-import numpy as np, pytest, soundfile as sf, torch
+import commands, numpy as np, pytest, soundfile as sf, torch
 from weakse.core.audio import audio_info, load_audio, save_audio
 from weakse.inference.blocks import overlap_add
 from weakse.inference.enhance import enhance, enhance_file
@@ -124,9 +124,6 @@ if len(sys.argv) > 4:
 enhance_file(sys.argv[2], sys.argv[3], system, block=.5)
 '''
 
-def run(*args):
-    return [sys.executable, '-c', slow, *map(str, args)], dict(env=dict(os.environ, OMP_NUM_THREADS='1'))
-
 @pytest.mark.skipif(os.name != 'posix', reason="kills as POSIX does")
 @pytest.mark.parametrize('suffix', ['.wav', '.flac'])
 def test_killed_and_gone_on(tmp_path, systems, suffix):
@@ -136,13 +133,14 @@ def test_killed_and_gone_on(tmp_path, systems, suffix):
         systems['unet'].model, tmp_path / 'system', sample_rate=8000, vocabulary=names, bank=torch.eye(3),
         config=dict(block=0.4))
     sf.write(tmp_path/f'in{suffix}', recording(80000).T.numpy(), 8000, subtype='PCM_16')
-    command,options = run(folder, tmp_path/f'in{suffix}', tmp_path/f'out{suffix}', 'slowly')
-    child,side = subprocess.Popen(command, **options),tmp_path/f'.out{suffix}.part.json'
+    words = folder, tmp_path/f'in{suffix}', tmp_path/f'out{suffix}', 'slowly'
+    child = commands.start('-c', slow, *words, cwd=tmp_path, env=dict(PYTHONPATH=str(Path(__file__).parents[1])))
+    side = tmp_path/f'.out{suffix}.part.json'
     while not (side.exists() and '"blocks": 1' not in side.read_text()):
         assert child.poll() is None
         time.sleep(.02)
     child.send_signal(signal.SIGKILL)
-    child.wait()
+    assert child.wait().returncode==-signal.SIGKILL
     assert not (tmp_path/f'out{suffix}').exists()
     for name in ('out', 'alone'):
         enhance_file(tmp_path/f'in{suffix}', tmp_path/f'{name}{suffix}', folder, block=.5)
