@@ -44,19 +44,17 @@ def run(*args, cwd, env=None, stdin=None, text=False, command=COMMAND):
     """What `subprocess.run([sys.executable, '-c', command, *args])` gives, or without these two words for
     `PYTHON`, its output captured; `env` is added to this process's, `stdin` an open file."""
     env = {**os.environ, **(env or {})}
-    words = [sys.executable, *(() if command==PYTHON else ('-c', command)), *map(str, args)]
     if command not in KINDS or _at_start(env) != _at_start(os.environ):
-        return subprocess.run(words, cwd=cwd, env=env, stdin=stdin, capture_output=True, text=text)
+        return subprocess.run(_words(command, args), cwd=cwd, env=env, stdin=stdin, capture_output=True, text=text)
     return start(*args, cwd=cwd, env=env, stdin=stdin, text=text, command=command).wait()
 
 def start(*args, cwd, env=None, stdin=None, text=False, command=PYTHON):
     "The same, not waited for: a `Running`. A server runs one after the other."
-    words = [sys.executable, *(() if command==PYTHON else ('-c', command)), *map(str, args)]
     order = dict(args=[*map(str, args)], cwd=str(cwd), env={**os.environ, **(env or {})})
     said = [tempfile.TemporaryFile() for _ in range(2)]
     with open(os.devnull, 'rb') as nothing:
         channel = _ask(command, order, [f.fileno() for f in (stdin or nothing, *said)])
-    _running[command] = Running(channel, words, said, text)
+    _running[command] = Running(channel, _words(command, args), said, text)
     return _running[command]
 
 class Running:
@@ -79,6 +77,10 @@ class Running:
 
     def send_signal(self, number):
         if self.poll() is None: os.kill(self.pid, number)
+
+def _words(command, args):
+    "What would be run without a server."
+    return [sys.executable, *(() if command==PYTHON else ('-c', command)), *map(str, args)]
 
 def _at_start(env):
     "The variables that are read once, when Python or a library starts."

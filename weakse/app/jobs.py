@@ -79,6 +79,7 @@ def check(self:Job):
     "Go on, or raise `Cancelled`."
     if self._off.is_set(): raise Cancelled
 
+# %% ../../nbs/app/05_jobs.ipynb #fab37bd5
 @patch
 def at(self:Job,
     stage:str,   # in words for people

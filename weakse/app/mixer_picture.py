@@ -24,6 +24,7 @@ def _rgb(colour):
     "Numbers of '#rrggbb', 0 to 1."
     return np.array([int(colour[i:i+2], 16) for i in (1, 3, 5)])/255
 
+# %% ../../nbs/app/07_mixer_picture.ipynb #30076b32
 def coloured(
     levels:dict,    # name -> `(F, 80)` uint8 of `level_picture`, the rest among them
     factors:dict,   # name -> factor

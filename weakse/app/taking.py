@@ -98,6 +98,7 @@ def open(self:Taking,
     self._drop_work()
     self._start(functools.partial(self._open, path, name or path.name))
 
+# %% ../../nbs/app/08_taking.ipynb #a0ca0315
 @patch
 def wait(self:Taking,
     seconds:float=None, # s at most; None: as long as it takes

@@ -19,6 +19,7 @@ def _report(said):
 def _made(corpus, words):
     return f"{len(corpus)} clips of {len(corpus.vocabulary)} classes in {words['out']}"
 
+# %% ../../nbs/cli/01_stage_table.ipynb #ba7b7536
 _corpus = Stage(
     verb='corpus',
     says="Build a corpus of weakly labelled clips, the test pairs, and the development pairs.",

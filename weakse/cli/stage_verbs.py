@@ -30,6 +30,7 @@ def _keywords(row, values, f, params):
         out['overwrite'] = values['overwrite']
     return out | _of_the_run(row, options.get('title'), params)
 
+# %% ../../nbs/cli/04_stage_verbs.ipynb #c497db32
 def _chosen(row, values):
     "What the choices of a stage stand for."
     out = {}

@@ -25,6 +25,7 @@ def _set(name, value):
     else:
         os.environ[name] = value
 
+# %% ../../nbs/core/27_environment.ipynb #df412247
 def _enter(block):
     with _Open.lock:
         if all(name!=block[0] for name,_ in _Open.blocks):

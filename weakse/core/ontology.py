@@ -128,6 +128,7 @@ def roots(self:Ontology)->list: # names
     "The nodes that no node contains."
     return self._names(id for id,above in self._parents.items() if not above)
 
+# %% ../../nbs/core/17_ontology.ipynb #5622c838
 @patch
 def children(self:Ontology,
     name:str, # name or id of a node

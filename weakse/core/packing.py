@@ -103,6 +103,7 @@ def _copied(source, tmp, half, notice):
     (tmp/'model.safetensors').write_bytes(save(halved(weights) if half else weights))
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(tmp.iterdir())}
 
+# %% ../../nbs/core/30_packing.ipynb #3f5e53bd
 def _listed(box, row):
     "The rows of a box with this one, in the place that it had."
     rows = read_json(box/'models.json')['models'] if (box/'models.json').is_file() else []

@@ -206,7 +206,8 @@ def _submit(pool, chunks):
         return [pool.submit(_go_on, chunk) for chunk in chunks]
 
 # %% ../../nbs/core/18_parallel.ipynb #36d02ed7
-def _until_broken(sent, chunks, n):   # results of chunk after chunk, until a process dies
+def _until_broken(sent, chunks, n):
+    "Results of chunk after chunk, until a process dies."
     with _pool(sent, n) as pool:
         try:
             for done in _submit(pool, chunks):
@@ -267,7 +268,6 @@ def _auto(f, items, n_workers, gpus=0.):
         if spent/done*(len(items)-done) > _start_s:
             break
     yield from _process(f, todo, n_workers)
-
 
 # %% ../../nbs/core/18_parallel.ipynb #b80bd854
 @functools.lru_cache(1)

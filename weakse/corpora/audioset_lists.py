@@ -30,6 +30,7 @@ LISTS = {
 # bytes that a list may have, where it is larger than the others
 _most = {'unbalanced_train_segments.csv': 2**28}
 
+# %% ../../nbs/corpora/18_audioset_lists.ipynb #8ea02b60
 _usual_most = 2**23
 
 PINS = 'lists.json' # beside the lists: what each was when it first came, name -> sha256 and bytes

@@ -87,6 +87,7 @@ def read_manifest(
         | dict.fromkeys(('size', 'mtime'), int))
     return load_table(path, types, "delete the file, it is made again", CorpusError)
 
+# %% ../../nbs/corpora/16_audioset_manifest.ipynb #4a8da98b
 def _remembered(path):
     "(file, size, time) -> facts, of a manifest from an earlier call."
     if not Path(path).is_file(): return {}

@@ -39,6 +39,7 @@ def raise_all(
 COLUMNS = ['file','labels','split','seconds']
 SEPARATOR = '+' # between the labels of a clip in `clips.csv`
 
+# %% ../../nbs/corpora/00_corpus.ipynb #afd4f95a
 @dataclass(eq=False)
 class Corpus:
     "Clips with weak labels."
@@ -76,6 +77,7 @@ def load(self:Corpus,
     "Read a clip. Raises `AudioError` naming the file."
     return load_audio(self.path(i), self.sample_rate, start=start, seconds=seconds)[0]
 
+# %% ../../nbs/corpora/00_corpus.ipynb #84f161e5
 @patch
 def targets(self:Corpus)->Tensor: # `(N,K)` float32 of 0 and 1
     "The weak labels as vectors."

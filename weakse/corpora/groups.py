@@ -29,6 +29,7 @@ def group_forms(
             "with +; a group that stands in the csv is named by `group_column`")
     return [FORMS[n] for n in names]
 
+# %% ../../nbs/corpora/36_groups.ipynb #fd3a3d20
 def find_groups(
     files,         # names of files
     groups:str='', # names of `FORMS`, joined with "+"

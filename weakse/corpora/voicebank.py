@@ -176,6 +176,7 @@ def _noted(folder)->dict:
         return {}
     return found if isinstance(found, dict) else {}
 
+# %% ../../nbs/corpora/22_voicebank.ipynb #80e98b69
 def _is_whole(out:Path, part:str, sample_rate:int)->bool:
     "Is the wanted folder there already? Raises `CorpusError` when something else is."
     if not out.exists() or (out.is_dir() and not any(out.iterdir())): return False

@@ -18,6 +18,7 @@ from .sounds import coloured, filter_db, tilt_db, tone, wander
 class SpeechError(RuntimeError):
     "The speech synthesizer could not say a sentence."
 
+# %% ../../nbs/corpora/06_voices.ipynb #de312ee5
 @dataclass(frozen=True)
 class Voice:
     "One speaker of the embedded corpus."

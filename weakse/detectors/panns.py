@@ -143,6 +143,7 @@ def fetch_weights(
         fetch_published(RECORD, name, known=FILES, site=site, folder=folder, tries=tries, progress=progress)
         for name in FILES]
 
+# %% ../../nbs/detectors/04_panns.ipynb #92c5bcd6
 def stated(
     folder:str|Path|None=None, # cache folder; None: the usual one
 )->dict:                       # title, and files: name -> dict(size, checksum)

@@ -31,6 +31,7 @@ def _turns(hz, rate):
     "The phase of a frequency that changes, rad."
     return 2*np.pi*np.cumsum(hz)/rate
 
+# %% ../../nbs/detectors/06_self_check.ipynb #2685abf4
 def _voice(t, rate):
     "Vowels, four a second, of one who speaks at about 115 Hz."
     part, k = np.modf(4*t)

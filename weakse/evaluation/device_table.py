@@ -44,6 +44,7 @@ def _table(results):
     if path.is_file(): return read_json(path)
     raise ValueError(f"there is no {path}; expected the folder `results/` of a run: `make repro` makes one")
 
+# %% ../../nbs/evaluation/24_device_table.ipynb #41945565
 def device_table(
     cpu:str|Path,    # folder `results/` of a run on the CPU
     there:str|Path,  # of the same run on another device

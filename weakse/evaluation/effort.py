@@ -53,14 +53,14 @@ def _machine(row):
     if row['device'] is None: return 'a machine that the report does not name'
     return row['processor'] if row['device']=='the CPU' else row['device']
 
-def _cost(row):
-    "Seconds of a training: of a processor those that its threads have worked, whatever else ran meanwhile."
-    worked = row.get('processor_seconds')
-    return row['seconds'] if worked is None or row['device']!='the CPU' else worked
+def _counted(effort):
+    "Which seconds compare all rows: those that a processor's threads have worked, or else the clock's."
+    worked = all(r['device']=='the CPU' and r.get('processor_seconds') is not None for r in effort)
+    return 'processor_seconds' if worked else 'seconds'
 
 def _evenness(effort):
     "Were the rows trained for the same time?"
-    seconds = [_cost(r) for r in effort]
+    seconds = [r[_counted(effort)] for r in effort]
     between = f"{min(seconds):,.0f} to {max(seconds):,.0f} s"
     if max(seconds) <= 1.1*min(seconds): return f"The rows were trained for the same time ({between})."
     return f"The rows are not equally trained ({between}): they compare systems at this cost, not recipes."
@@ -74,8 +74,8 @@ def effort_notes(
     if not effort: return []
     where = ' and '.join(dict.fromkeys(map(_machine, effort)))
     said = [f"Trained on {where}."] + [_evenness(effort)]*(len(effort) > 1)
-    if any(_cost(r)!=r['seconds'] for r in effort):
-        said.append("Seconds of a processor are those of all its threads together.")
+    if _counted(effort)=='processor_seconds':
+        said.append("Seconds are those of all threads together, whatever else ran meanwhile.")
     if any(r['trials'] for r in effort):
         said.append("Trials: settings that were compared on development pairs, none on these.")
     else:
@@ -90,11 +90,10 @@ def effort_rows(
     effort:list, # of `training_effort`
 )->list:         # lists of cells, for `effort_headings`
     "The efforts as text; a dash for what a report does not say."
-    keys = 'parameters','minutes_heard','minutes_distinct','steps','cost','trials'
-    rows = [dict(r, cost=_cost(r)) for r in effort]
+    keys = 'parameters','minutes_heard','minutes_distinct','steps',_counted(effort),'trials'
     return [
         [row_of(r['system']).label, *('–' if r[k] is None else f'{r[k]:,.0f}' for k in keys)]
-        for r in rows]
+        for r in effort]
 
 def effort_section(
     effort:list, # of `training_effort`

@@ -30,6 +30,7 @@ def _pooled(values):
     each = both[both.object != "noisy"]
     return pd.concat([values, each, both.assign(unit=both.scene + both.kind, kind="object")])
 
+# %% ../../nbs/evaluation/19_experiment_rows.ipynb #0ba80563
 def _expanded(values):
     "All values, with the means over SNRs (`snr_db: mean`) and with all scenes under `seen: all`."
     values = _pooled(values.assign(unit=values.scene))

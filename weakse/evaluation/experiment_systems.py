@@ -58,6 +58,7 @@ def _by_true_object(system, kinds, scene):
     "The embedding of the very object that is in the scene."
     return condition_of(system, (scene.parts[kinds], scene.rate))
 
+# %% ../../nbs/evaluation/18_experiment_systems.ipynb #97b1211a
 def _can_ask(system, ask, order, scene):
     "Is there an example of each object, or an embedding of its class, to ask with?"
     kinds = [k for kinds in order for k in ((kinds,) if isinstance(kinds, str) else kinds)]

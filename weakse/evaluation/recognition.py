@@ -25,6 +25,7 @@ def _listened(system, wav):
     embedding, logits, _ = system.model.listen(wav.to(system.device))
     return embedding.to(wav.device), logits.to(wav.device)
 
+# %% ../../nbs/evaluation/20_recognition.ipynb #3c4992ac
 @torch.no_grad()
 def _recognised(system, store, kinds, at):
     """For each anchor of `at` (its number: its class) kind, seen, and whether head and nearest embedding name

@@ -118,7 +118,6 @@ def _where(
     "Where files of these sizes are scored."
     return 'process' if any(p.stat().st_size > _large for pair in pairs for p in pair[1:]) else 'auto'
 
-
 # %% ../../nbs/evaluation/08_scoring.ipynb #75f15953
 def _failures(rows)->list: # dicts of file, metrics, reason
     "Failed metrics of the rows, one entry for each reason of a file."

@@ -83,7 +83,7 @@ def manipulations(
     mix,          # `(T,)`
     scene:Scene,  # what is known of it
     found:list,   # outputs of the rows, see `outputs`
-)->list:          # outputs, with "target" and "dropped" `(T,)`, and the dropped "kind_dropped"
+)->list:          # outputs, with "target" `(T,)`, and the dropped "kind_dropped"
     "Speech with one object, the other one dropped: by the system, and by its controls."
     left = dict(
         transient=_output(found, "joint", "1", "enhanced1"),
@@ -95,6 +95,6 @@ def manipulations(
         out += [
             dict(
                 system=system, condition=f"drop {dropped}", object="manipulated", kind="manipulation",
-                wav=wav, target=target, dropped=scene.parts[dropped], kind_dropped=dropped)
+                wav=wav, target=target, kind_dropped=dropped)
             for system,wav in ways.items() if wav is not None]
     return out

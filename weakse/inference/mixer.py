@@ -246,6 +246,7 @@ class Variable(str):
     "A name that stands in code without quotes."
     __repr__ = str.__str__
 
+# %% ../../nbs/inference/16_mixer.ipynb #f78a5fb5
 def mix_line(
     request:dict, # as `extract` takes it
 )->str:           # Python

@@ -198,6 +198,7 @@ def _without(f, read):
     "`read` without what an estimate takes out."
     return lambda a, b: read(a, b) - f(read, a, b) if b > a else read(a, b)
 
+# %% ../../nbs/inference/04_planning.ipynb #4f5baa51
 def _in_turn(estimates):
     "The last estimate, of what the ones before leave."
     *before,last = estimates

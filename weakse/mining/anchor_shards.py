@@ -132,6 +132,7 @@ def _numbers(at, n):
         raise IndexError(f"anchor {at.max() if at.max() >= n else at.min()} of {n}: numbers are 0 to {n - 1}")
     return np.where(at < 0, at + n, at).astype(np.int64)
 
+# %% ../../nbs/mining/01_anchor_shards.ipynb #c167f835
 @patch
 def __getitem__(self:Shards,
     at, # as of an array: a number, a list of them, a slice, bools; more for what lies behind the first axis

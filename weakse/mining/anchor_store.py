@@ -113,6 +113,7 @@ def _open_shards(store, n_classes, n_samples):
     store.audio = Shards("audio", opened, place, kind)
     store.tags = Shards("tags", opened, place, kind, np.float32)
 
+# %% ../../nbs/mining/01_anchor_store.ipynb #e6932a7b
 def _table(store):
     "The table of a store of shards, which has a row for each anchor. Raises `UnusableFileError`."
     table = _read_table(store.folder/"anchors.csv")

@@ -24,9 +24,9 @@ def find_anchor(
         raise ValueError(
             f"the clip has {len(probs) * hop:.2f} s of frames but an anchor needs {seconds:.2f} s; "
             "pad the clip or lower `anchors.seconds`")
-    p = np.asarray(probs.cpu() if isinstance(probs, Tensor) else probs)       # added one by one, quickly
-    areas = [float(sum(p[t:t + n])) for t in range(len(p) - n + 1)]           # Eq. 5
-    best = first = last = int(np.argmax(areas))                               # Eq. 6
+    p = np.asarray(probs.cpu() if isinstance(probs, Tensor) else probs)       # numpy adds numbers quickly
+    areas = [float(sum(p[t:t + n], p.dtype.type())) for t in range(len(p) - n + 1)]   # Eq. 5
+    best = first = last = int(np.argmax(areas))                                       # Eq. 6
     if ties=='first':
         start = next(t for t,a in enumerate(areas) if a >= (1 - 1e-5)*areas[best])
         return start*hop, areas[start]/n

@@ -198,6 +198,7 @@ def _draw_items(m, step, rng):
     count = rng.integers(m.settings.n_interferers[0], m.settings.n_interferers[1] + 1, len(items))
     return items[:,0], np.where(np.arange(others.shape[1]) < count[:,None], others, -1)
 
+# %% ../../nbs/mining/09_mixtures.ipynb #b79997d4
 def _one_direction(m, items, rng):
     """Each pair once, its target drawn: with chance `focus_target` the anchor of the focus class where just
     one is of it, else either."""

@@ -100,6 +100,7 @@ def _turn(items, n, key):
     "Number `n` of an endless sequence of shuffled rounds through `items`."
     return items[_shuffled(key, n//len(items), len(items))[n%len(items)]]
 
+# %% ../../nbs/mining/05_pairs.ipynb #47ff039a
 def sample_anchors(
     members:dict,      # class -> numbers of its anchors
     batch_size:int,    # B, anchors in a mini-batch
@@ -152,6 +153,7 @@ def _pair_matching(idx, sets, clips, rng):
         idx) - 2 * len(places)
     return idx, places, tally
 
+# %% ../../nbs/mining/05_pairs.ipynb #2d1120fc
 def _pair_neighbour(idx, sets, clips, rng):
     """Neighbours, after the second half of the mini-batch (the others) took its places between the first
     (focus class)."""

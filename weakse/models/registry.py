@@ -283,6 +283,7 @@ def _offered():
     "Names of systems that anybody can use: no oracle, which wants the clean speech."
     return ', '.join(name for name in system_names() if not rows[name].needs_clean)
 
+# %% ../../nbs/models/06_registry.ipynb #bf058d60
 def _usual(kind, vocabulary, device):
     "The usual system; where it can be asked for any class, with an enhancer for Speech."
     found = load_system(default_system(kind), vocabulary=vocabulary, device=device)

@@ -47,6 +47,7 @@ def see(self:EarlyStopping,
     if self.patience is not None and self.worse >= self.patience:
         self.phase, self.worse = self.phase + 1, 0
 
+# %% ../../nbs/training/01_paired_task.ipynb #fbe2715c
 @patch
 def state_dict(self:EarlyStopping)->dict:
     "Everything a resumed run needs."

@@ -71,6 +71,7 @@ def _begun(make, folder, every, settings, world):
     recipe.task.join(world)
     return recipe, save, start
 
+# %% ../../nbs/training/05_recipes.ipynb #0460a790
 def _updates(recipe, save, start, world, watching, progress):
     "The updates that are left; the clips of a loss that is not finite are kept."
     with Stopping(save, world, recipe.steps) as stop:
