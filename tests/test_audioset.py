@@ -55,6 +55,7 @@ def wait_for(path, lines, seconds=60):
         assert time.monotonic() < end, f"{path.name} has not come to {lines} lines"
         time.sleep(.02)
 
+@pytest.mark.scale
 @pytest.mark.parametrize(
     'how, n_workers', [(signal.SIGKILL, 1), (signal.SIGKILL, 3), (signal.SIGINT, 1), (signal.SIGINT, 3)])
 def test_killed_and_called_again_it_ends_where_an_undisturbed_run_does(tmp_path, how, n_workers):

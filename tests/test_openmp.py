@@ -17,7 +17,7 @@ def said(code, **env):
 @pytest.mark.parametrize(
     'code',
     [
-        'import weakse.training.loop', 'import weakse, torch', 'from weakse.inference.enhance import enhance',
+        'import weakse.training.loop', 'from weakse.inference.enhance import enhance',
         'import weakse.cli.main as c; c.app; import weakse.training.selective'],
 )
 def test_threads_sleep_where_they_wait(code):

@@ -3,7 +3,8 @@ import os, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
 
-pytestmark = pytest.mark.skipif(not os.path.isdir('/proc/self'), reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.scale, pytest.mark.skipif(not os.path.isdir('/proc/self'), reason="looks for processes in /proc")]
 
 def of_session(session):
     "Processes of a session: id -> what it runs; the dead that nobody has asked after do not count."
@@ -41,8 +42,7 @@ def started(words, left, **how):
     left.append(run.pid)
     return run
 
-@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize('method', ['spawn', 'forkserver'])
+@pytest.mark.parametrize('method, how', [('spawn', signal.SIGKILL), ('forkserver', signal.SIGTERM)])
 def test_workers_end_with_the_run(tmp_path, left, method, how):
     code = (
         "import sys, weakse.core.parallel as scale; from functools import partial; "

@@ -73,6 +73,7 @@ def dies(x):
     return 2*x
 
 
+@pytest.mark.scale
 def test_a_killed_worker_is_a_row(monkeypatch):
     from weakse.core.parallel import ItemError, pmap
     for n in (2, 3):
@@ -88,6 +89,7 @@ def scores_but_b(item):
     return os.kill(os.getpid(), 9) if item[0] == 'b' else scoring._score_file(item)
 
 
+@pytest.mark.scale
 def test_a_killed_scorer_is_a_row_of_the_scores(tmp_path, monkeypatch):
     from weakse.evaluation import scoring
     monkeypatch.setattr(scoring, '_score_file', scores_but_b)

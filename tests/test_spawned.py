@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import weakse.app.listening as listen, weakse.core.parallel as scale, weakse.evaluation.experiments as selective
 
+pytestmark = pytest.mark.scale
+
 class Sent(Exception):
     "Stands for the worker processes."
 

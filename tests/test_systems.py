@@ -41,6 +41,7 @@ def test_the_oracle_is_pickled():
     system,wav = load_system('oracle'),torch.randn(1, 6000)
     assert pickle.loads(pickle.dumps(system))(wav, clean=wav/2).equal(system(wav, clean=wav/2))
 
+@pytest.mark.scale
 def test_a_system_goes_to_spawned_workers(folders, tmp_path):
     script = tmp_path/'main.py'
     script.write_text(

@@ -32,6 +32,7 @@ def content(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
 
 
+@pytest.mark.scale
 def test_killed_and_resumed(source, tmp_path):
     code = f"""
 import time, weakse.corpora.voicebank as v

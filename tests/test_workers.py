@@ -8,6 +8,7 @@ from weakse.corpora.scenes import test_scenes as make_scenes
 from weakse.corpora.synth import synth_corpus, synth_train_pairs
 
 SMALL = dict(voices=12, speech_source='formant', progress=False)
+pytestmark = pytest.mark.scale
 PARTS = 'corpus', 'truth', 'pairs', 'pairs_dev'
 
 @pytest.fixture
