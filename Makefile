@@ -169,7 +169,7 @@ $(SCALE): $(STAMP)
 	@touch $@
 
 test-scale: $(SCALE)
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg WEAKSE_NO_SKIP=1 $(BIN)/python -m pytest tests -q -p no:cacheprovider -m scale
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=agg WEAKSE_NO_SKIP=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadscope -p no:cacheprovider -m scale
 
 # where there is an NVIDIA GPU: it agrees with the CPU, and all that this machine has train together
 test-cuda: $(STAMP)
