@@ -259,14 +259,13 @@ _start_s = 8   # what processes may take to start: torch is loaded anew, and the
 def _auto(f, items, n_workers, gpus=0.):
     "Results here, until others would save more time than they take to start; then theirs."
     spent,todo = -_start_s,iter(items)   # as long as a start takes the first may load what it needs
-    for done,item in enumerate(todo, 1):
+    for left,item in zip(reversed(range(len(items))), todo):
         began = time.monotonic()
         with torch_threads(1):
             result = f(item)
         spent += time.monotonic() - began
         yield result
-        left = len(items) - done
-        if spent/done*(left + -left//n_workers) > _start_s:   # what others would take off this one
+        if spent/(len(items)-left)*(left + -left//n_workers) > _start_s:   # what others would take off this one
             break
     yield from _process(f, todo, n_workers)
 
