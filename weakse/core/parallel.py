@@ -265,7 +265,7 @@ def _auto(f, items, n_workers, gpus=0.):
             result = f(item)
         spent += time.monotonic() - began
         yield result
-        if spent/(len(items)-left)*(left + -left//n_workers) > _start_s:   # what others would take off this one
+        if spent/(len(items)-left)*(left + -left//n_workers) > _start_s:   # what others would save
             break
     yield from _process(f, todo, n_workers)
 
