@@ -218,6 +218,23 @@ def test_O1_downloads(page, host, tmp_path):
     assert sf.info(tmp_path/'recording (mix).wav').samplerate==16000
     assert json.loads((tmp_path/'recording (settings).json').read_text())['muted']==['Hum']
 
+def test_without_web_audio_lines_and_downloads_remain(browser, page, host, tmp_path):
+    import soundfile as sf
+    mute = browser.new_page(viewport=dict(width=1400, height=1000))
+    mute.set_default_timeout(60_000)
+    mute.add_init_script("delete window.AudioContext; delete window.webkitAudioContext")
+    mute.goto(host.url)
+    says(mute, 'it has no Web Audio')
+    says(mute, 'Heard:')
+    mute.get_by_role('button', name='Hum, take out').click()
+    says(mute, '--drop Hum')
+    mute.get_by_label('What to download').select_option('mix')
+    with mute.expect_download() as got:
+        mute.get_by_role('button', name='Download').click()
+    got.value.save_as(tmp_path/'mix.wav')
+    assert sf.info(tmp_path/'mix.wav').duration==4
+    mute.close()
+
 def test_O2_the_files_are_those_of_the_shown_line(page, host, tmp_path):
     import numpy as np, soundfile as sf
     from doubles import BandDetector, band_scene, band_system

@@ -84,7 +84,8 @@ class Bench {
     this.example = button('Give an example', () => this.sample.click(), { hidden: true });
     this.desk = h('div', { class: 'ws-desk' }, this.transport(), this.picture.el, this.tools(), this.rows, h('h2', { class: 'ws-heading', text: 'Another sound' }), this.classes.el, this.unknownNote, this.example, this.outputs());
     const head = h('div', { class: 'ws-head' }, button('Choose a recording', () => this.file.click()), this.record, this.tryIt, this.enhance, h('span', { class: 'ws-hint', text: 'or drop one anywhere here' }));
-    this.root = h('section', { class: 'weakse ws-bench', 'aria-label': 'Workbench', 'data-lm-suppress-shortcuts': 'true' }, this.gone, head, this.file, this.sample, this.title, this.note, this.problem, this.work, this.desk);
+    const mute = h('p', { class: 'ws-note ws-problem', role: 'alert', hidden: canPlay(), text: 'This browser cannot mix sound (it has no Web Audio). Downloads and lines work; another browser plays it.' });
+    this.root = h('section', { class: 'weakse ws-bench', 'aria-label': 'Workbench', 'data-lm-suppress-shortcuts': 'true' }, this.gone, mute, head, this.file, this.sample, this.title, this.note, this.problem, this.work, this.desk);
     this.root.addEventListener('keydown', (e) => this.key(e));
     for (const event of ['dragenter', 'dragover']) this.root.addEventListener(event, (e) => this.over(e, true));
     this.root.addEventListener('dragleave', (e) => this.over(e, this.root.contains(e.relatedTarget)));
@@ -131,6 +132,7 @@ class Bench {
     this.player?.forget();
     this.player?.context.close();
     this.player = null;
+    this.ready = false; // whether the recording's name and length have come
     this.products = { names: [], numbers: new Float32Array(0) };
     this.early = [];
     this.faders = { gains: { rest: 0 }, muted: [], soloed: [] };
@@ -156,20 +158,23 @@ class Bench {
     if (!r.name) return;
     this.title.textContent = `${r.name}: ${timeText(r.seconds, true)}, ${r.rate / 1000} kHz${r.channels > 1 ? `, ${r.channels} channels` : ''}`;
     this.note.textContent = r.note;
-    if (!this.player && canPlay()) {
-      this.player = new Player(r.rate, r.seconds);
-      this.player.onend = () => this.drawPlaying();
-      this.ear = this.player.context.createAnalyser();
-      this.ear.fftSize = 2048;
-      this.player.master.connect(this.ear);
+    if (!this.ready) {
+      this.ready = true;
+      if (canPlay()) this.openPlayer(r);
       this.picture.reset(r.seconds, r.rate);
       for (const [m, b] of this.early.splice(0)) this.message(m, b);
     }
-    if (!canPlay()) this.say('This browser cannot mix sound (it has no Web Audio). Downloads and lines work; another browser plays it.');
     if (!this.pending) this.away(false);
     this.drawOutputs();
     this.sound();
     this.restore();
+  }
+  openPlayer(r) {
+    this.player = new Player(r.rate, r.seconds);
+    this.player.onend = () => this.drawPlaying();
+    this.ear = this.player.context.createAnalyser();
+    this.ear.fftSize = 2048;
+    this.player.master.connect(this.ear);
   }
   message(m, buffers) {
     if (m.to && m.to !== this.id) return;
@@ -178,8 +183,8 @@ class Bench {
     if (m.type === 'file') return save(m.name, bytes);
     if (m.take < this.take) return;
     if (m.take > this.take) this.fresh(m.take);
-    if (!this.player) return void this.early.push([m, buffers]);
-    if (m.type === 'part') this.part(m, bytes);
+    if (!this.ready) return void this.early.push([m, buffers]);
+    if (m.type === 'part' && this.player) this.part(m, bytes);
     if (m.type === 'picture') this.picture.add(m.name, m.start, m.hop, new Uint8Array(bytes));
     if (m.type === 'products') this.product(m, new Float32Array(bytes));
   }
