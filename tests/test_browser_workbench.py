@@ -225,6 +225,7 @@ def test_without_web_audio_lines_and_downloads_remain(browser, page, host, tmp_p
     mute.add_init_script("delete window.AudioContext; delete window.webkitAudioContext")
     mute.goto(host.url)
     says(mute, 'it has no Web Audio')
+    assert mute.get_by_role('button', name='Play', exact=True).is_disabled()
     says(mute, 'Heard:')
     mute.get_by_role('button', name='Hum, take out').click()
     says(mute, '--drop Hum')
@@ -233,7 +234,28 @@ def test_without_web_audio_lines_and_downloads_remain(browser, page, host, tmp_p
         mute.get_by_role('button', name='Download').click()
     got.value.save_as(tmp_path/'mix.wav')
     assert sf.info(tmp_path/'mix.wav').duration==4
+    look(mute, 'without_web_audio')
     mute.close()
+
+def test_a_video_without_sound_a_silence_and_a_class_twice(page, host, tmp_path):
+    import numpy as np, soundfile as sf
+    if not shutil.which('ffmpeg'): pytest.skip("needs ffmpeg to make a video")
+    make = 'ffmpeg -v error -f lavfi -i testsrc=duration=1:size=64x64:rate=5 -pix_fmt yuv420p'.split()
+    subprocess.run([*make, str(tmp_path/'film.mp4')], check=True)
+    files(page, tmp_path/'film.mp4')
+    says(page, 'film.mp4 holds no sound that this browser can read. Save it as wav, flac or mp3')
+    assert page.get_by_text(f'{SCENE}: 4.0 s').is_visible()           # the earlier state, under its own name
+    before = page.locator('.ws-sound').count()
+    page.get_by_label('Search all sounds').fill('hum')
+    page.locator('.ws-entry').first.click()
+    page.get_by_label('Search all sounds').fill('')
+    assert page.locator('.ws-sound').count()==before
+    sf.write(tmp_path/'silence.wav', np.zeros(32000), 16000)
+    files(page, tmp_path/'silence.wav')
+    says(page, 'silence.wav: 2.0 s')
+    assert host.bench.wait(120)
+    says(page, 'It is silent: every sample is zero. Check the microphone')
+    look(page, 'silence')
 
 def test_O2_the_files_are_those_of_the_shown_line(page, host, tmp_path):
     import numpy as np, soundfile as sf

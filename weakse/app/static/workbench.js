@@ -37,6 +37,7 @@ class Bench {
     this.alive = true;
     this.build();
     el.append(this.root);
+    this.playing.disabled = !canPlay();
     this.fresh(model.get('take'));
     const heard = { recording: this.showRecording, sounds: this.showSounds, faders: this.fadersCame, progress: this.showProgress, problem: this.showProblem, lines: this.showLines, classes: this.fillClasses, options: this.setOptions };
     this.listeners = Object.entries(heard).map(([name, f]) => [`change:${name}`, () => f.call(this)]);
