@@ -115,7 +115,7 @@ def test_H1_before_after_removed_are_at_the_same_sample(page):
     found = {}
     for name,truth in truths(noise_scene()).items():
         page.get_by_role('button', name=name, exact=True).click()
-        blocks_while(page, .3)          # the switch fades for 4 ms
+        blocks_while(page, 1)           # the switch fades for 4 ms, once the page comes to it
         found[name] = starts(blocks_while(page, 1.2), truth)
     assert len(set.union(*(begun for begun,_ in found.values())))==1, found
     assert max(rest for _,rest in found.values()) < -80, found
