@@ -83,9 +83,10 @@ def blocks_while(page, seconds):
 def place_of(block, truth):
     "At which sample of the looped truth a block begins, and what is left of it there, in dBFS."
     spec = np.conj(np.fft.rfft(block, LENGTH))*np.fft.rfft(truth)
-    place = int(np.argmax(np.fft.irfft(spec, LENGTH)))
-    rest = block - np.roll(truth, -place)[:len(block)]
-    return place,20*np.log10(np.abs(rest).max() + 1e-12)
+    near = int(np.argmax(np.fft.irfft(spec, LENGTH)))     # of a low sound, the loudest product may be one beside it
+    rests = {p: np.abs(block - np.roll(truth, -p)[:len(block)]).max() for p in range(near-2, near+3)}
+    place = min(rests, key=rests.get)
+    return place,20*np.log10(rests[place] + 1e-12)
 
 def starts(blocks, truth):
     "Where the loop began on the clock according to each block, and the worst rest."
@@ -115,7 +116,7 @@ def test_H1_before_after_removed_are_at_the_same_sample(page):
     found = {}
     for name,truth in truths(noise_scene()).items():
         page.get_by_role('button', name=name, exact=True).click()
-        blocks_while(page, 1)           # the switch fades for 4 ms, once the page comes to it
+        blocks_while(page, .3)          # the switch fades for 4 ms
         found[name] = starts(blocks_while(page, 1.2), truth)
     assert len(set.union(*(begun for begun,_ in found.values())))==1, found
     assert max(rest for _,rest in found.values()) < -80, found
