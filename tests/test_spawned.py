@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 import weakse.app.listening as listen, weakse.core.parallel as scale, weakse.evaluation.experiments as selective
 
-pytestmark = pytest.mark.scale
-
 class Sent(Exception):
     "Stands for the worker processes."
 
@@ -40,6 +38,7 @@ def test_selective(monkeypatch, tmp_path):
     assert items==[(i, dict(name=n, **seen, absent={})) for i,n in enumerate('ab')]
     pickle.loads(pickle.dumps(f))
 
+@pytest.mark.scale
 def test_spawn(monkeypatch):
     "A function of a module, with settings, does its work in spawned processes."
     monkeypatch.setattr(scale, '_method', 'spawn')
@@ -52,11 +51,13 @@ def with_the_lock(x):
     with held:
         return -x
 
+@pytest.mark.scale
 def test_beside_threads():
     "A lock that a thread of this process holds is free in a worker."
     with held:
         assert scale.pmap(with_the_lock, range(4), backend='process')==[0, -1, -2, -3]
 
+@pytest.mark.scale
 @pytest.mark.parametrize('method', ['spawn', 'forkserver'])
 def test_a_script_without_a_guard(tmp_path, method):
     "Workers do not run the main file again, so it needs no `if __name__=='__main__'`."
@@ -70,6 +71,7 @@ def test_a_script_without_a_guard(tmp_path, method):
 def nowhere(x):
     return x
 
+@pytest.mark.scale
 def test_a_function_that_a_worker_cannot_import(monkeypatch):
     "The item says which module is missing."
     monkeypatch.setattr(nowhere, '__module__', 'nowhere_at_all')
@@ -77,12 +79,14 @@ def test_a_function_that_a_worker_cannot_import(monkeypatch):
     with pytest.raises(scale.ItemError, match="item 0 of 2, '1': ModuleNotFoundError: .*nowhere_at_all"):
         scale.pmap(nowhere, [1, 2], backend='process')
 
+@pytest.mark.scale
 def test_what_has_not_begun_when_an_item_fails_is_never_begun(tmp_path):
     from doubles import touch_slowly
     with pytest.raises(scale.ItemError, match='item 3 of 100'):
         scale.pmap(partial(touch_slowly, tmp_path), range(100), backend='process')
     assert len(list(tmp_path.iterdir())) < 50
 
+@pytest.mark.scale
 @pytest.mark.parametrize('level', ['INFO', 'ERROR'])
 def test_a_worker_says_as_much_as_the_verb(level):
     "What is silent here is silent there, and a line there is a line of ours, not one of Python's."
@@ -97,11 +101,13 @@ def test_a_worker_says_as_much_as_the_verb(level):
     said = ['a is cut short', 'a is read', 'b is cut short', 'b is read'] if level=='INFO' else []
     assert done.returncode==0 and sorted(done.stderr.splitlines())==said
 
+@pytest.mark.scale
 def test_a_worker_names_options_as_the_verb_does():
     from weakse.core.messages import named, with_options
     with with_options(dict(overwrite='--overwrite')):
         assert scale.pmap(named, ['overwrite', 'repair'], backend='process')==['`--overwrite`', '`repair`']
 
+@pytest.mark.scale
 @pytest.mark.parametrize('method', ['spawn', 'forkserver'])
 def test_items_of_the_main_file(tmp_path, method):
     "They are worked on here, which a line says; and what does not come whole into a worker is named."
@@ -114,6 +120,7 @@ def test_items_of_the_main_file(tmp_path, method):
     assert done.stdout=="['1', '2', 'mine']\n"
     assert 'item 2 is known to this session alone' in done.stderr and 'killed' not in done.stderr
 
+@pytest.mark.scale
 def test_a_name_like_the_main_file_is_no_class_of_it(caplog):
     assert scale.pmap(str, ['a/__main__.py', '__main__/b'], backend='process')==['a/__main__.py', '__main__/b']
     assert not caplog.records

@@ -53,11 +53,14 @@ class Taking:
         else:
             self.open(audio, sample_rate)
 
-    def _receive(self, desk, content, buffers):
-        "What the page asks for; see `Workbench`."
+# %% ../../nbs/app/08_taking.ipynb #1cb8840f
+@patch
+def _receive(self:Taking, desk, content, buffers):
+    "What the page asks for; see `Workbench`."
 
-    def _moved(self, change=None):
-        "What follows from the faders; see `Workbench`."
+@patch
+def _moved(self:Taking, change=None):
+    "What follows from the faders; see `Workbench`."
 
 # %% ../../nbs/app/08_taking.ipynb #6f286b4f
 @patch

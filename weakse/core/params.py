@@ -29,19 +29,21 @@ class Block:
     def __getitem__(self, key):
         return self.values[key]
 
-    def kwargs(self,
-        f:typing.Callable=None, # the function that will receive the values; None: no check
-    )->dict:                    # keyword arguments for `f`
-        "Keyword arguments for `f`. Raises `ParamsError` like `check_values`."
-        if f is None: return dict(self.values)
-        if 'device' in self.values:
-            raise ParamsError(
-                f"`{self.name}.device` is no parameter: give {named('device')}, or set WEAKSE_DEVICE")
-        known = {n for n,p in inspect.signature(f).parameters.items() if p.kind is p.KEYWORD_ONLY}
-        common = {k:v for k,v in self.common.items() if k in known}
-        check_values(f, common)
-        check_values(f, self.values, f'{self.name}.')
-        return {**common, **self.values}
+# %% ../../nbs/core/01_params.ipynb #537d9b2d
+@patch
+def kwargs(self:Block,
+    f:typing.Callable=None, # the function that will receive the values; None: no check
+)->dict:                    # keyword arguments for `f`
+    "Keyword arguments for `f`. Raises `ParamsError` like `check_values`."
+    if f is None: return dict(self.values)
+    if 'device' in self.values:
+        raise ParamsError(
+            f"`{self.name}.device` is no parameter: give {named('device')}, or set WEAKSE_DEVICE")
+    known = {n for n,p in inspect.signature(f).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    common = {k:v for k,v in self.common.items() if k in known}
+    check_values(f, common)
+    check_values(f, self.values, f'{self.name}.')
+    return {**common, **self.values}
 
 # %% ../../nbs/core/01_params.ipynb #0463dbdb
 class Params:
@@ -67,10 +69,11 @@ class Params:
     def __contains__(self, name):
         return name in self.blocks or name in self._single
 
-    @property
-    def names(self)->list: # of str
-        "Every name at the top of the file, blocks and single values."
-        return [*self._single, *self.blocks]
+# %% ../../nbs/core/01_params.ipynb #0804d999
+@patch(as_prop=True)
+def names(self:Params)->list: # of str
+    "Every name at the top of the file, blocks and single values."
+    return [*self._single, *self.blocks]
 
 # %% ../../nbs/core/01_params.ipynb #e95ca02d
 @patch

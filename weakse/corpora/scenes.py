@@ -13,9 +13,7 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import torch
+import numpy as np, pandas as pd, torch
 from torch import Tensor
 
 from ..core.audio import load_audio, save_audio
@@ -181,6 +179,7 @@ def read_scenes(
     table = load_table(path, _types, "make them with `weakse scenes`", CorpusError, also=dict(set=str))
     return table if "set" in table else table.assign(set="test")
 
+# %% ../../nbs/corpora/23_scenes.ipynb #86e2c3ae
 def load_scene(
     folder,    # of a set of scenes
     name:str,  # of the scene

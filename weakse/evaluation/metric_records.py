@@ -9,6 +9,7 @@ __all__ = ['Metric', 'by_name', 'UnknownMetricError', 'find_name']
 import math, re
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from fastcore.basics import patch
 from ..core.labels import nearest_names
 
 # %% ../../nbs/evaluation/00_metric_records.ipynb #42f192f7
@@ -40,9 +41,11 @@ class Metric:
         if not isinstance(self.parts, tuple): raise self._wrong('parts', "a tuple, such as ('pesq', 'wss')")
         if self.parts and not self.function: raise self._wrong('function', "a function of the parts")
 
-    def _wrong(self, field, expected):
-        return ValueError(
-            f"metric {self.name!r}: {field} is {getattr(self, field)!r}; expected {expected}: correct it")
+# %% ../../nbs/evaluation/00_metric_records.ipynb #0680b2d5
+@patch
+def _wrong(self:Metric, field, expected):
+    return ValueError(
+        f"metric {self.name!r}: {field} is {getattr(self, field)!r}; expected {expected}: correct it")
 
 # %% ../../nbs/evaluation/00_metric_records.ipynb #78517f22
 def by_name(
