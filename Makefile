@@ -10,6 +10,7 @@
 #   make selective_dev                      the selective system on development scenes, where its settings are chosen
 #   make mining                             what the mining is worth in longer runs (hours; a GPU helps)
 #   make full                               the long run with three seeds, and its table (many hours; stopped, it goes on)
+#   make real                               learn from the recordings of params/real.yaml, three seeds (an hour and more)
 #   make debian                             learn from recordings out of Debian's packages (1 GB), three seeds, and score (hours)
 #   make base                               the models that come with the package: trained, packed, measured (many hours; stopped, it goes on)
 #   make trials                             four candidates for every learned row of the long run, on development pairs
@@ -41,7 +42,7 @@ DOCS := $(VENV)/docs-$(WANTED)
 SCALE := $(VENV)/scale-$(WANTED)
 
 .DEFAULT_GOAL := help
-.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full debian base base-synthetic base-recorded base-selective trials paper test test-scale test-cuda lab sphinx docs bench fuzz export clean
+.PHONY: help env audioset browser app repro table1 gpu ablate additive selective_dev mining full real debian base base-synthetic base-recorded base-selective trials paper test test-scale test-cuda lab sphinx docs bench fuzz export clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -91,6 +92,12 @@ full: $(STAMP)
 	@$(BIN)/weakse repro --params params/full.yaml --seeds 0,1,2
 	@$(BIN)/weakse combine $(FULL) -o results/full/table1.json --overwrite
 	@test ! -d $(REAL) || $(BIN)/weakse combine $(FULL) -o results/full/real.json $(ON_REAL)
+
+# the same on the recordings that params/real.yaml names; what it reports on are real pairs
+REALS := runs/real runs/real_1 runs/real_2
+real: $(STAMP)
+	@$(BIN)/weakse repro table1 --params params/real.yaml --seeds 0,1,2
+	@$(BIN)/weakse combine $(REALS) -o results/real/table1.json --overwrite --looks results/real_looks.csv
 
 # the same on recordings that anyone can get; on mixtures of what was held out of them too
 DEBIAN := runs/debian runs/debian_1 runs/debian_2
