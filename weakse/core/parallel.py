@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import forkserver
 from .cluster import cluster_results
-from .environment import environment
+from .environment import environment, with_variable
 from .messages import current_options, with_options
 from .progress import progress_bar
 from .terminal import logger, shown_level, shown_log
@@ -76,8 +76,7 @@ def _begin(sent, surroundings):
     except Exception as e:
         caught = Failed(e)
         _begin.f = lambda item: caught   # a module that cannot be imported there
-    if 'torch' in sys.modules:
-        sys.modules['torch'].set_num_threads(1)
+    if 'torch' in sys.modules: sys.modules['torch'].set_num_threads(1)
 
 # %% ../../nbs/core/18_parallel.ipynb #6a8b550e
 def _sendable(result):
@@ -110,8 +109,7 @@ class _Threads(threading.local):
 
     def enter(self, torch, n):
         with self.lock:
-            if not _Threads.open:
-                _Threads.before = torch.get_num_threads()
+            if not _Threads.open: _Threads.before = torch.get_num_threads()
             _Threads.open += 1
             self.mine.append(n)
             torch.set_num_threads(n)
@@ -173,7 +171,8 @@ def _pool(sent, n):
     context = multiprocessing.get_context(_method)
     if _method=='forkserver':   # it is started once; what it has not loaded by then, each worker loads
         context.set_forkserver_preload([m for m in sys.modules if m=='torch' or m.startswith('weakse.')])
-        forkserver.ensure_running()
+        with _as_a_worker():
+            forkserver.ensure_running()
     return ProcessPoolExecutor(n, mp_context=context, initializer=_begin, initargs=(sent, _surroundings()))
 
 def _no_pool(sent):
@@ -188,10 +187,10 @@ def _no_pool(sent):
 _starting = threading.Lock()
 
 @contextlib.contextmanager
-def _without_main():
-    "While processes start: each would run the program's main file again, of which nothing is sent to them."
+def _as_a_worker():
+    "While processes start: each would run the main file again, numpy with a thread for each processor."
     main = vars(sys.modules['__main__'])
-    with _starting:
+    with _starting, with_variable('OMP_NUM_THREADS', '1'):
         kept = {k: main[k] for k in ('__spec__','__file__') if k in main}
         main.update(__spec__=None, __file__=None)
         try:
@@ -202,7 +201,7 @@ def _without_main():
 
 def _submit(pool, chunks):
     "A future for each chunk; the processes are started meanwhile."
-    with _without_main():
+    with _as_a_worker():
         return [pool.submit(_go_on, chunk) for chunk in chunks]
 
 # %% ../../nbs/core/18_parallel.ipynb #36d02ed7
@@ -258,16 +257,17 @@ _start_s = 8   # what processes may take to start: torch is loaded anew, and the
 
 def _auto(f, items, n_workers, gpus=0.):
     "Results here, until others would save more time than they take to start; then theirs."
-    spent,todo = -_start_s,iter(items)   # as long as a start takes the first may load what it needs
-    for left,item in zip(reversed(range(len(items))), todo):
+    spent,slowest,todo = 0.,0.,iter(items)
+    for done,item in enumerate(todo):
         began = time.monotonic()
-        with torch_threads(1):
-            result = f(item)
-        spent += time.monotonic() - began
+        with torch_threads(1): result = f(item)
+        took = time.monotonic() - began
+        spent,slowest = spent + took,max(slowest, took)   # one item may load what all need: it does not count
         yield result
-        if spent/(len(items)-left)*(left + -left//n_workers) > _start_s:   # what others would save
-            break
+        left,each = len(items) - done - 1,(spent - slowest)/max(done, 1)
+        if spent - slowest > _start_s/8 and each*(left + -left//n_workers) > _start_s: break
     yield from _process(f, todo, n_workers)
+
 
 # %% ../../nbs/core/18_parallel.ipynb #b80bd854
 @functools.lru_cache(1)
