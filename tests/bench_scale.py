@@ -10,7 +10,7 @@ from bench_rows import row, told
 def detecting(batch_size=8):
     "Clips of ten seconds a second for each detector at 32 kHz, against one at a time; and all of AudioSet."
     from weakse.core.labels import audioset_vocabulary
-    from weakse.core.parallel import torch_threads
+    from weakse.core.threads import torch_threads
     from weakse.detectors.efficientat import EfficientAT
     from weakse.detectors.small import SmallDetector
     from weakse.mining.millions import audioset_plan, hearing_cost, reading_rate
@@ -97,7 +97,7 @@ import json, sys
 sys.path.insert(0, "tests")
 from bench_rows import peak_mib
 from weakse.mining.millions import mining_cost
-found = mining_cost(2_000_000, n_batches=2000)
+found = mining_cost(2_000_000, n_batches=20_000)
 print(json.dumps(found | dict(peak=peak_mib()*1024**2/1e9)))
 '''
 

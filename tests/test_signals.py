@@ -17,7 +17,7 @@ from weakse.evaluation.scoring import score_folders
 from weakse.evaluation.metrics import score_pair
 from weakse.evaluation.segmental import ssnr
 from weakse.inference.mixer import Mixer
-from weakse.core.parallel import torch_threads
+from weakse.core.threads import torch_threads
 from weakse.inference.stream import Stream
 from weakse.models.registry import load_system
 

@@ -16,7 +16,7 @@ from ..core.audio import load_audio, save_audio, sound_files
 from ..core.display import plain_text, show
 from ..core.files import atomic_path
 from ..core.outputs import check_output
-from ..core.parallel import torch_threads
+from ..core.threads import torch_threads
 from ..core.terminal import logger
 from ..core.progress import progress_bar
 from .blocks import like_given, overlap_chunks, with_progress

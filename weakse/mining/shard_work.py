@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from ..core.loudness import rms_db
-from ..core.parallel import torch_threads
+from ..core.threads import torch_threads
 from ..corpora.corpus import Corpus
 from ..detectors.protocol import as_detector, at_door, clip_batches
 from .anchor_shards import as_int16, finished_shard, record_type, write_shard
