@@ -237,7 +237,8 @@ def _auto(f, items, n_workers, gpus=0.):
         if each*(left + -left//n_workers) < _start_s:
             continue   # others would save less than their start takes
         if spent - slowest > _start_s/32:
-            _serve()
+            with contextlib.suppress(OSError, ImportError, NotImplementedError):   # `_no_pool` says so later
+                _serve()
         if spent - slowest > _start_s/4:
             break
     yield from _process(f, todo, n_workers)
